@@ -1,0 +1,50 @@
+# `make demo` and `make test` do all their own set-up on a fresh Debian machine as root.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+APT := openvswitch-switch frr gobgpd etcd-server etcd-client tcpdump iproute2 iputils-ping ethtool python3-venv
+
+.PHONY: help setup lint format test demo bench protos requirements clean
+
+help:  ## What can be made here
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+setup: .cache/apt $(VENV)/ready  ## Debian packages and the virtual environment
+
+.cache/apt: Makefile
+	@mkdir -p .cache
+	@if ! dpkg-query -W -f='$${Status}\n' $(APT) 2>/dev/null | awk '!/install ok installed/{bad=1} {n++} END{exit bad || n < $(words $(APT))}'; then \
+	  echo "installing Debian packages: $(APT)"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(APT) >.cache/apt.log || { cat .cache/apt.log; exit 1; }; \
+	fi
+	@touch $@
+
+$(VENV)/ready: requirements/dev.txt pyproject.toml | .cache/apt
+	@echo "making the virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+lint: setup  ## Style, types, layers, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup  ## Rewrite to the house's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: setup  ## Every test, data planes in namespaces included
+	$(BIN)/python -m pytest
+
+protos: setup  ## Generated code from protos/
+	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $$(cd protos && find . -name '*.proto')
+
+requirements:  ## Pin what is installed, with hashes and no addresses (needs pip-tools)
+	pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --strip-extras --allow-unsafe --extra controller --extra vrouter --extra lab -o requirements/dev.txt pyproject.toml requirements/dev.in
+
+clean:  ## Remove what was made here
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Data planes, each behind ``base.Driver``."""

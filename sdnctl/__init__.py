@@ -1,0 +1,1 @@
+"""sdnctl: an SDN controller whose tenant networks are ordinary BGP VPNs."""

@@ -1,0 +1,184 @@
+"""What an agent is told: whole resources, each with a key that names it for ever.
+
+Promise: plain frozen values, complete in themselves; the same value means the same packets.
+A resource belongs to one group: ``node/HOST`` (one hypervisor), ``evi/VNI`` (all that host the
+network) or ``vrf/VNI`` (all that host the router). Knows nothing of how it is carried (wire)
+or programmed (the agent's drivers).
+
+An entry of a group is the same for every member, the owner included: an agent whose own VTEP
+is the next hop ignores that next hop, because its ``LocalPort`` says it better.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
+
+
+class NextHop(NamedTuple):
+    """The far end of a tunnel and what to write into the header.
+
+    ``encapsulations`` are those that ``vtep`` accepts: the sender takes the first of its own
+    preference that is among them (RFC 9012), unless the network pins one. ``label`` serves
+    MPLS, ``vni`` VXLAN; 0 where the far end gave none. ``router_mac`` is the inner destination
+    of routed VXLAN (RFC 9135 section 5); None for bridged entries.
+    """
+
+    vtep: Ip
+    label: Label
+    vni: Vni
+    encapsulations: tuple[Encapsulation, ...]
+    router_mac: Mac | None = None
+
+
+class Node(msgspec.Struct, frozen=True):
+    """The hypervisor itself.
+
+    ``encapsulations`` is its preference as a sender, best first. ``mtu`` is the underlay's in
+    octets. ``distances`` are underlay costs to next hops that compete; a next hop that is not
+    listed is at cost 0. Of several paths the agent keeps those at the least cost.
+    """
+
+    host: str
+    vtep: Ip
+    encapsulations: tuple[Encapsulation, ...]
+    mtu: int
+    router_mac: Mac
+    distances: tuple[tuple[Ip, int], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """One per agent."""
+        return "node"
+
+
+class LocalPort(msgspec.Struct, frozen=True):
+    """A port bound to this hypervisor; its VIF is the interface with ``iface-id = port_id``.
+
+    ``vrf`` is the VNI of the router that the network is attached to, 0 if none.
+    ``addresses`` are all addresses that it owns. ``security`` False turns anti-spoofing off.
+    """
+
+    port_id: str
+    vni: Vni
+    vrf: Vni
+    mac: Mac
+    addresses: tuple[Ip, ...]
+    admin_state_up: bool = True
+    security: bool = True
+
+    @property
+    def key(self) -> str:
+        """By the port's id."""
+        return f"port/{self.port_id}"
+
+
+class Evi(msgspec.Struct, frozen=True):
+    """A network: its VNI, its MPLS label on this domain's hypervisors, its MTU in octets.
+
+    ``encapsulation`` pins one for every packet between members; None leaves it to preference.
+    ``vrf`` is the VNI of the router that the network is attached to, 0 if none.
+    """
+
+    vni: Vni
+    label: Label
+    mtu: int
+    vrf: Vni = Vni(0)
+    encapsulation: Encapsulation | None = None
+
+    @property
+    def key(self) -> str:
+        """By the VNI."""
+        return f"evi/{self.vni}"
+
+
+class Irb(msgspec.Struct, frozen=True):
+    """A router's interface on a network, the same on every hypervisor (RFC 9135 section 4).
+
+    ``addresses`` are (address, prefix length) pairs; the prefixes are on link, so what no FIB
+    entry names inside them is dropped and never follows a shorter route.
+    """
+
+    vni: Vni
+    vrf: Vni
+    port_id: str
+    mac: Mac
+    addresses: tuple[tuple[Ip, int], ...]
+
+    @property
+    def key(self) -> str:
+        """By network and interface."""
+        return f"irb/{self.vni}/{self.port_id}"
+
+
+class Neighbor(msgspec.Struct, frozen=True):
+    """An address of the network and its MAC: answered on the host by ARP or ND."""
+
+    vni: Vni
+    ip: Ip
+    mac: Mac
+
+    @property
+    def key(self) -> str:
+        """By network and address."""
+        return f"neighbor/{self.vni}/{self.ip}"
+
+
+class FdbEntry(msgspec.Struct, frozen=True):
+    """A MAC address of the network and the tunnel that leads to it."""
+
+    vni: Vni
+    mac: Mac
+    via: NextHop
+
+    @property
+    def key(self) -> str:
+        """By network and MAC."""
+        return f"fdb/{self.vni}/{self.mac}"
+
+
+class FloodEntry(msgspec.Struct, frozen=True):
+    """A member that gets a copy of the network's unknown, broadcast and multicast frames."""
+
+    vni: Vni
+    via: NextHop
+
+    @property
+    def key(self) -> str:
+        """By network and member."""
+        return f"flood/{self.vni}/{self.via.vtep}"
+
+
+class Vrf(msgspec.Struct, frozen=True):
+    """A router: its layer 3 VNI and its MPLS label on this domain's hypervisors."""
+
+    vni: Vni
+    label: Label
+
+    @property
+    def key(self) -> str:
+        """By the layer 3 VNI."""
+        return f"vrf/{self.vni}"
+
+
+class FibEntry(msgspec.Struct, frozen=True):
+    """A prefix of the VRF and its equal paths, one or more, in a fixed order.
+
+    ``encapsulation`` is the pin of the destination's network, None without one.
+    """
+
+    vrf: Vni
+    prefix: Prefix
+    via: tuple[NextHop, ...]
+    encapsulation: Encapsulation | None = None
+
+    @property
+    def key(self) -> str:
+        """By VRF and prefix."""
+        return f"fib/{self.vrf}/{self.prefix}"
+
+
+Desired = Node | LocalPort | Evi | Irb | Neighbor | FdbEntry | FloodEntry | Vrf | FibEntry

@@ -1,0 +1,178 @@
+"""What tenants and operators asked for: the rows of the store.
+
+Promise: frozen values, one struct per kind, keyed by ``id``; they hold what was decided
+inside the transaction (VNIs, labels, RD numbers, addresses) so that nothing is decided twice.
+They know nothing of how they are stored, served or routed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteTarget, Vni
+
+ROUTER_INTERFACE_OWNER: Final = "network:router_interface"
+"""``device_owner`` of a port that is a router's interface; ``device_id`` is then the router."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every kind has.
+
+    ``created_at`` and ``updated_at`` are seconds since the epoch, UTC; ``revision_number``
+    counts the changes of this row (Neutron's standard attribute), not the store's revision.
+    """
+
+    id: str
+    name: str = ""
+    description: str = ""
+    project_id: str = ""
+    tags: tuple[str, ...] = ()
+    revision_number: int = 0
+    created_at: int = 0
+    updated_at: int = 0
+
+
+class Hypervisor(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A compute node; ``id`` is its host name, the ``binding:host_id`` of its ports.
+
+    ``encapsulations`` are those that it accepts and would send, best first.
+    ``mtu`` is the underlay's, in octets.
+    """
+
+    vtep: Ip
+    encapsulations: tuple[Encapsulation, ...] = (Encapsulation.VXLAN, Encapsulation.MPLS_GRE)
+    mtu: int = 1500
+
+
+class Link(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A cable of the underlay between two named nodes (hypervisors, switches, gateways)."""
+
+    a: str
+    b: str
+    cost: int = 1
+
+
+class BgpPeer(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A BGP session with a gateway or a route reflector; ``id`` is its name.
+
+    ``families`` are of ``ipv4-vpn``, ``ipv6-vpn``, ``l2vpn-evpn``. ``password`` (RFC 2385) is
+    write-only: no answer, log or command line shows it.
+    """
+
+    address: Ip
+    asn: int
+    families: tuple[str, ...] = ("ipv4-vpn",)
+    port: int = 179
+    hold_time: int = 90
+    passive: bool = False
+    password: str = ""
+    admin_state_up: bool = True
+
+
+class Gateway(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A data-centre router as an end of tunnels; it may be learned from without being listed.
+
+    ``encapsulations``, if given, pins what is sent to ``address``, whatever it advertises.
+    """
+
+    address: Ip
+    encapsulations: tuple[Encapsulation, ...] = ()
+
+
+class Network(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A layer 2 segment: an EVI.
+
+    ``vni``, ``label`` and ``number`` (of the route distinguisher) are allocated once and never
+    change. ``encapsulation`` pins one for all traffic of the network.
+    """
+
+    vni: Vni
+    label: Label
+    number: int
+    mtu: int = 1450
+    admin_state_up: bool = True
+    shared: bool = False
+    external: bool = False
+    port_security_enabled: bool = True
+    encapsulation: Encapsulation | None = None
+    import_targets: tuple[RouteTarget, ...] = ()
+    export_targets: tuple[RouteTarget, ...] = ()
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """A range of addresses, both ends included."""
+
+    start: Ip
+    end: Ip
+
+
+class HostRoute(msgspec.Struct, frozen=True):
+    """A route that the guests of a subnet are told of."""
+
+    destination: Prefix
+    nexthop: Ip
+
+
+class Subnet(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """An IP prefix on a network."""
+
+    network_id: str
+    prefix: Prefix
+    gateway_ip: Ip | None = None
+    enable_dhcp: bool = True
+    pools: tuple[Pool, ...] = ()
+    dns_nameservers: tuple[str, ...] = ()
+    host_routes: tuple[HostRoute, ...] = ()
+    ipv6_ra_mode: str | None = None
+    ipv6_address_mode: str | None = None
+
+
+class FixedIp(msgspec.Struct, frozen=True):
+    """An address of a port, taken from a subnet."""
+
+    subnet_id: str
+    ip: Ip
+
+
+class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """An attachment to a network: a guest's interface, or a router's."""
+
+    network_id: str
+    mac: Mac
+    fixed_ips: tuple[FixedIp, ...] = ()
+    device_id: str = ""
+    device_owner: str = ""
+    host: str = ""
+    vnic_type: str = "normal"
+    admin_state_up: bool = True
+    port_security_enabled: bool = True
+    profile: dict[str, object] = msgspec.field(default_factory=dict)
+
+
+class Router(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A VRF. ``vni`` is the layer 3 VNI of symmetric IRB (RFC 9135), ``label`` its MPLS label.
+
+    ``import_targets`` and ``export_targets`` come on top of the automatic route target.
+    """
+
+    vni: Vni
+    label: Label
+    number: int
+    admin_state_up: bool = True
+    import_targets: tuple[RouteTarget, ...] = ()
+    export_targets: tuple[RouteTarget, ...] = ()
+
+
+KINDS: Final[dict[str, type[Row]]] = {
+    "hypervisor": Hypervisor,
+    "link": Link,
+    "bgp_peer": BgpPeer,
+    "gateway": Gateway,
+    "network": Network,
+    "subnet": Subnet,
+    "port": Port,
+    "router": Router,
+}
+"""Every kind by the name of its relation, in the store and in the graph alike."""

@@ -1,0 +1,1 @@
+"""Generated code of protos/sdnctl/vrouter; see sdnctl.wire for the types that the house uses."""

@@ -1,0 +1,268 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Downstream(_message.Message):
+    __slots__ = ("groups", "nonce", "revision", "in_sync", "epoch")
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    IN_SYNC_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    groups: _containers.RepeatedCompositeFieldContainer[GroupDelta]
+    nonce: int
+    revision: int
+    in_sync: bool
+    epoch: int
+    def __init__(self, groups: _Optional[_Iterable[_Union[GroupDelta, _Mapping]]] = ..., nonce: _Optional[int] = ..., revision: _Optional[int] = ..., in_sync: _Optional[bool] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class GroupDelta(_message.Message):
+    __slots__ = ("group", "version", "snapshot", "upserts", "removals", "leave", "partial")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    UPSERTS_FIELD_NUMBER: _ClassVar[int]
+    REMOVALS_FIELD_NUMBER: _ClassVar[int]
+    LEAVE_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    version: int
+    snapshot: bool
+    upserts: _containers.RepeatedCompositeFieldContainer[Resource]
+    removals: _containers.RepeatedScalarFieldContainer[str]
+    leave: bool
+    partial: bool
+    def __init__(self, group: _Optional[str] = ..., version: _Optional[int] = ..., snapshot: _Optional[bool] = ..., upserts: _Optional[_Iterable[_Union[Resource, _Mapping]]] = ..., removals: _Optional[_Iterable[str]] = ..., leave: _Optional[bool] = ..., partial: _Optional[bool] = ...) -> None: ...
+
+class Resource(_message.Message):
+    __slots__ = ("key", "node", "port", "evi", "irb", "neighbor", "fdb", "flood", "vrf", "fib")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    EVI_FIELD_NUMBER: _ClassVar[int]
+    IRB_FIELD_NUMBER: _ClassVar[int]
+    NEIGHBOR_FIELD_NUMBER: _ClassVar[int]
+    FDB_FIELD_NUMBER: _ClassVar[int]
+    FLOOD_FIELD_NUMBER: _ClassVar[int]
+    VRF_FIELD_NUMBER: _ClassVar[int]
+    FIB_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    node: Node
+    port: LocalPort
+    evi: Evi
+    irb: Irb
+    neighbor: Neighbor
+    fdb: Fdb
+    flood: Flood
+    vrf: Vrf
+    fib: Fib
+    def __init__(self, key: _Optional[str] = ..., node: _Optional[_Union[Node, _Mapping]] = ..., port: _Optional[_Union[LocalPort, _Mapping]] = ..., evi: _Optional[_Union[Evi, _Mapping]] = ..., irb: _Optional[_Union[Irb, _Mapping]] = ..., neighbor: _Optional[_Union[Neighbor, _Mapping]] = ..., fdb: _Optional[_Union[Fdb, _Mapping]] = ..., flood: _Optional[_Union[Flood, _Mapping]] = ..., vrf: _Optional[_Union[Vrf, _Mapping]] = ..., fib: _Optional[_Union[Fib, _Mapping]] = ...) -> None: ...
+
+class NextHop(_message.Message):
+    __slots__ = ("vtep", "label", "vni", "encapsulations", "router_mac")
+    VTEP_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    VNI_FIELD_NUMBER: _ClassVar[int]
+    ENCAPSULATIONS_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_MAC_FIELD_NUMBER: _ClassVar[int]
+    vtep: bytes
+    label: int
+    vni: int
+    encapsulations: _containers.RepeatedScalarFieldContainer[int]
+    router_mac: bytes
+    def __init__(self, vtep: _Optional[bytes] = ..., label: _Optional[int] = ..., vni: _Optional[int] = ..., encapsulations: _Optional[_Iterable[int]] = ..., router_mac: _Optional[bytes] = ...) -> None: ...
+
+class Distance(_message.Message):
+    __slots__ = ("vtep", "cost")
+    VTEP_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    vtep: bytes
+    cost: int
+    def __init__(self, vtep: _Optional[bytes] = ..., cost: _Optional[int] = ...) -> None: ...
+
+class Node(_message.Message):
+    __slots__ = ("host", "vtep", "encapsulations", "mtu", "router_mac", "distances")
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    VTEP_FIELD_NUMBER: _ClassVar[int]
+    ENCAPSULATIONS_FIELD_NUMBER: _ClassVar[int]
+    MTU_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_MAC_FIELD_NUMBER: _ClassVar[int]
+    DISTANCES_FIELD_NUMBER: _ClassVar[int]
+    host: str
+    vtep: bytes
+    encapsulations: _containers.RepeatedScalarFieldContainer[int]
+    mtu: int
+    router_mac: bytes
+    distances: _containers.RepeatedCompositeFieldContainer[Distance]
+    def __init__(self, host: _Optional[str] = ..., vtep: _Optional[bytes] = ..., encapsulations: _Optional[_Iterable[int]] = ..., mtu: _Optional[int] = ..., router_mac: _Optional[bytes] = ..., distances: _Optional[_Iterable[_Union[Distance, _Mapping]]] = ...) -> None: ...
+
+class LocalPort(_message.Message):
+    __slots__ = ("port_id", "vni", "vrf", "mac", "addresses", "admin_state_up", "security")
+    PORT_ID_FIELD_NUMBER: _ClassVar[int]
+    VNI_FIELD_NUMBER: _ClassVar[int]
+    VRF_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    ADMIN_STATE_UP_FIELD_NUMBER: _ClassVar[int]
+    SECURITY_FIELD_NUMBER: _ClassVar[int]
+    port_id: str
+    vni: int
+    vrf: int
+    mac: bytes
+    addresses: _containers.RepeatedScalarFieldContainer[bytes]
+    admin_state_up: bool
+    security: bool
+    def __init__(self, port_id: _Optional[str] = ..., vni: _Optional[int] = ..., vrf: _Optional[int] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[bytes]] = ..., admin_state_up: _Optional[bool] = ..., security: _Optional[bool] = ...) -> None: ...
+
+class Evi(_message.Message):
+    __slots__ = ("vni", "label", "mtu", "vrf", "encapsulation")
+    VNI_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    MTU_FIELD_NUMBER: _ClassVar[int]
+    VRF_FIELD_NUMBER: _ClassVar[int]
+    ENCAPSULATION_FIELD_NUMBER: _ClassVar[int]
+    vni: int
+    label: int
+    mtu: int
+    vrf: int
+    encapsulation: int
+    def __init__(self, vni: _Optional[int] = ..., label: _Optional[int] = ..., mtu: _Optional[int] = ..., vrf: _Optional[int] = ..., encapsulation: _Optional[int] = ...) -> None: ...
+
+class Prefix(_message.Message):
+    __slots__ = ("ip", "length")
+    IP_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    ip: bytes
+    length: int
+    def __init__(self, ip: _Optional[bytes] = ..., length: _Optional[int] = ...) -> None: ...
+
+class Irb(_message.Message):
+    __slots__ = ("vni", "vrf", "port_id", "mac", "addresses")
+    VNI_FIELD_NUMBER: _ClassVar[int]
+    VRF_FIELD_NUMBER: _ClassVar[int]
+    PORT_ID_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    vni: int
+    vrf: int
+    port_id: str
+    mac: bytes
+    addresses: _containers.RepeatedCompositeFieldContainer[Prefix]
+    def __init__(self, vni: _Optional[int] = ..., vrf: _Optional[int] = ..., port_id: _Optional[str] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ...) -> None: ...
+
+class Neighbor(_message.Message):
+    __slots__ = ("vni", "ip", "mac")
+    VNI_FIELD_NUMBER: _ClassVar[int]
+    IP_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    vni: int
+    ip: bytes
+    mac: bytes
+    def __init__(self, vni: _Optional[int] = ..., ip: _Optional[bytes] = ..., mac: _Optional[bytes] = ...) -> None: ...
+
+class Fdb(_message.Message):
+    __slots__ = ("vni", "mac", "via")
+    VNI_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    VIA_FIELD_NUMBER: _ClassVar[int]
+    vni: int
+    mac: bytes
+    via: NextHop
+    def __init__(self, vni: _Optional[int] = ..., mac: _Optional[bytes] = ..., via: _Optional[_Union[NextHop, _Mapping]] = ...) -> None: ...
+
+class Flood(_message.Message):
+    __slots__ = ("vni", "via")
+    VNI_FIELD_NUMBER: _ClassVar[int]
+    VIA_FIELD_NUMBER: _ClassVar[int]
+    vni: int
+    via: NextHop
+    def __init__(self, vni: _Optional[int] = ..., via: _Optional[_Union[NextHop, _Mapping]] = ...) -> None: ...
+
+class Vrf(_message.Message):
+    __slots__ = ("vni", "label")
+    VNI_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    vni: int
+    label: int
+    def __init__(self, vni: _Optional[int] = ..., label: _Optional[int] = ...) -> None: ...
+
+class Fib(_message.Message):
+    __slots__ = ("vrf", "prefix", "via", "encapsulation")
+    VRF_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    VIA_FIELD_NUMBER: _ClassVar[int]
+    ENCAPSULATION_FIELD_NUMBER: _ClassVar[int]
+    vrf: int
+    prefix: Prefix
+    via: _containers.RepeatedCompositeFieldContainer[NextHop]
+    encapsulation: int
+    def __init__(self, vrf: _Optional[int] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., via: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ..., encapsulation: _Optional[int] = ...) -> None: ...
+
+class Upstream(_message.Message):
+    __slots__ = ("hello", "ack", "nack", "port_status")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    ACK_FIELD_NUMBER: _ClassVar[int]
+    NACK_FIELD_NUMBER: _ClassVar[int]
+    PORT_STATUS_FIELD_NUMBER: _ClassVar[int]
+    hello: Hello
+    ack: Ack
+    nack: Nack
+    port_status: PortStatus
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ..., port_status: _Optional[_Union[PortStatus, _Mapping]] = ...) -> None: ...
+
+class Hello(_message.Message):
+    __slots__ = ("versions", "epoch", "software")
+    class VersionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SOFTWARE_FIELD_NUMBER: _ClassVar[int]
+    versions: _containers.ScalarMap[str, int]
+    epoch: int
+    software: str
+    def __init__(self, versions: _Optional[_Mapping[str, int]] = ..., epoch: _Optional[int] = ..., software: _Optional[str] = ...) -> None: ...
+
+class Ack(_message.Message):
+    __slots__ = ("received", "programmed", "received_ns", "programmed_ns")
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMMED_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMMED_NS_FIELD_NUMBER: _ClassVar[int]
+    received: int
+    programmed: int
+    received_ns: int
+    programmed_ns: int
+    def __init__(self, received: _Optional[int] = ..., programmed: _Optional[int] = ..., received_ns: _Optional[int] = ..., programmed_ns: _Optional[int] = ...) -> None: ...
+
+class Nack(_message.Message):
+    __slots__ = ("nonce", "group", "key", "reason", "resync")
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    RESYNC_FIELD_NUMBER: _ClassVar[int]
+    nonce: int
+    group: str
+    key: str
+    reason: str
+    resync: bool
+    def __init__(self, nonce: _Optional[int] = ..., group: _Optional[str] = ..., key: _Optional[str] = ..., reason: _Optional[str] = ..., resync: _Optional[bool] = ...) -> None: ...
+
+class PortStatus(_message.Message):
+    __slots__ = ("port_id", "up", "reason")
+    PORT_ID_FIELD_NUMBER: _ClassVar[int]
+    UP_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    port_id: str
+    up: bool
+    reason: str
+    def __init__(self, port_id: _Optional[str] = ..., up: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
