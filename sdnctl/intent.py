@@ -176,3 +176,6 @@ KINDS: Final[dict[str, type[Row]]] = {
     "router": Router,
 }
 """Every kind by the name of its relation, in the store and in the graph alike."""
+
+KIND_OF: Final[dict[type[Row], str]] = {row: kind for kind, row in KINDS.items()}
+"""The inverse of ``KINDS``."""
