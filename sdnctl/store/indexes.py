@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
-from sdnctl.intent import Port, Row
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, Port, Row
 
 Extract = Callable[[Any], tuple[Hashable, ...]]
 
@@ -29,6 +29,10 @@ def _port_subnets(port: Port) -> tuple[Hashable, ...]:
     return tuple({f.subnet_id for f in port.fixed_ips})
 
 
+def _interface_network(port: Port) -> tuple[Hashable, ...]:
+    return (port.network_id,) if port.device_owner == ROUTER_INTERFACE_OWNER else ()
+
+
 _COMMON: Final = {name: _field(name) for name in ("name", "project_id")}
 
 INDEXES: Final[dict[str, dict[str, Extract]]] = {
@@ -40,10 +44,11 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "subnet": _COMMON | {"network_id": _field("network_id")},
     "port": _COMMON
     | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
-    | {"ip": _port_ips, "subnet_id": _port_subnets},
+    | {"ip": _port_ips, "subnet_id": _port_subnets, "interface_network": _interface_network},
     "router": _COMMON,
 }
-"""By kind and name: the values under which a row is found."""
+"""By kind and name: the values under which a row is found. ``interface_network`` finds the
+router interfaces of a network."""
 
 
 class Index:

@@ -42,9 +42,11 @@ class Transaction:
             cast(R, self._overlay.get((name, id_))) for id_ in self._overlay.ids(name, index, value)
         ]
 
-    def exists(self, kind: type[Row], index: str, value: Hashable) -> bool:
-        """Whether ``find`` would find anything; costs one look."""
-        return next(self._overlay.ids(KIND_OF[kind], index, value), None) is not None
+    def first(self, kind: type[R], index: str, value: Hashable) -> R | None:
+        """One of the rows that ``find`` would return, or None; costs one look."""
+        name = KIND_OF[kind]
+        id_ = next(self._overlay.ids(name, index, value), None)
+        return None if id_ is None else cast(R, self._overlay.get((name, id_)))
 
     def holder(self, claim: Claim) -> Key | None:
         """The key of the row that holds ``claim``, or None."""
