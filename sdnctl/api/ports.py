@@ -72,7 +72,12 @@ def _lookup_fixed_ips(text: str) -> Lookup | None:
 
 
 def _status(context: Context, port: Port) -> Json:
-    return context.observed.port_status(port.id) if port.admin_state_up else "DOWN"
+    if not port.admin_state_up:
+        return "DOWN"
+    if port.device_owner == ROUTER_INTERFACE_OWNER:
+        # It is on every hypervisor that has a port of the network, and nowhere in particular.
+        return "ACTIVE"
+    return context.observed.port_status(port.id)
 
 
 def vif_type(context: Context, port: Port) -> Json:

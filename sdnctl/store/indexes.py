@@ -36,10 +36,10 @@ def _interface_network(port: Port) -> tuple[Hashable, ...]:
 _COMMON: Final = {name: _field(name) for name in ("name", "project_id")}
 
 INDEXES: Final[dict[str, dict[str, Extract]]] = {
-    "hypervisor": {},
-    "link": {},
-    "bgp_peer": {},
-    "gateway": {},
+    "hypervisor": _COMMON,
+    "link": _COMMON,
+    "bgp_peer": _COMMON,
+    "gateway": _COMMON,
     "network": _COMMON,
     "subnet": _COMMON | {"network_id": _field("network_id")},
     "port": _COMMON

@@ -56,8 +56,7 @@ class SqliteBackend:
         self._retain = max(1, retain)
         self._moved = asyncio.Event()
         self._since_compaction = 0
-        row = db.execute("SELECT max(revision) FROM history").fetchone()
-        self._revision: int = row[0] or 0
+        self._revision = _last_revision(db)
 
     @classmethod
     def open(cls, path: Path, *, retain: int, migrations: Sequence[Migration] = MIGRATIONS) -> Self:
@@ -70,6 +69,8 @@ class SqliteBackend:
         """
         lock = _lock(path)
         try:
+            # Rows hold passwords of BGP sessions; SQLite's other files follow this one's mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             try:
                 db.execute("PRAGMA journal_mode = WAL")
@@ -80,11 +81,11 @@ class SqliteBackend:
             except BaseException:
                 db.close()
                 raise
-        except sqlite3.Error as error:
-            _unlock(lock)
+        except (sqlite3.Error, OSError) as error:
+            os.close(lock)
             raise StoreError(f"cannot open {path}: {error}") from error
         except BaseException:
-            _unlock(lock)
+            os.close(lock)
             raise
 
     async def load(self) -> tuple[int, Iterable[tuple[str, str, bytes]]]:
@@ -137,8 +138,8 @@ class SqliteBackend:
             "SELECT revision, records FROM history WHERE revision > ? ORDER BY revision", (after,)
         ).fetchall()
         if len(stored) != self._revision - after:
-            first = self._db.execute("SELECT min(revision) FROM history").fetchone()[0]
-            raise Compacted(f"the history begins after revision {first - 1}, {after} is gone")
+            first = self._revision - len(stored)
+            raise Compacted(f"the history begins after revision {first}, {after} is gone")
         return [
             Entry(
                 revision,
@@ -169,7 +170,7 @@ class SqliteBackend:
         """Close the file and drop the lock."""
         if self._lock >= 0:
             self._db.close()
-            _unlock(self._lock)
+            os.close(self._lock)
             self._lock = -1
 
 
@@ -189,11 +190,6 @@ def _lock(path: Path) -> int:
         os.close(fd)
         raise Locked(f"{path} is in use by another controller") from None
     return fd
-
-
-def _unlock(fd: int) -> None:
-
-    os.close(fd)
 
 
 def _migrate(db: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
@@ -218,13 +214,17 @@ def _migrate(db: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
                     "UPDATE rows SET value = ? WHERE kind = ? AND id = ?", (_encode(row), kind, id_)
                 )
     if version < current:
-        # Older history is in the older form. The last revision stays, so that none is used twice.
-        db.execute(
-            "UPDATE history SET records = '[]' WHERE revision = (SELECT max(revision) FROM history)"
-        )
-        db.execute("DELETE FROM history WHERE revision < (SELECT max(revision) FROM history)")
-    db.execute(
-        "INSERT INTO meta VALUES ('schema', ?) ON CONFLICT (key) DO UPDATE SET value = ?",
-        (current, current),
-    )
+        # History is in the older form; what it was about is not. Its last revision is kept.
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?)", (_last_revision(db),))
+        db.execute("DELETE FROM history")
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", (current,))
     db.execute("COMMIT")
+
+
+def _last_revision(db: sqlite3.Connection) -> int:
+    """Of the history, or what a migration noted when it dropped that."""
+    found = db.execute(
+        "SELECT max(revision) FROM (SELECT revision FROM history"
+        " UNION ALL SELECT value FROM meta WHERE key = 'revision')"
+    ).fetchone()
+    return found[0] or 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import socket
 import statistics
 import subprocess
 import sys
@@ -52,10 +53,8 @@ class Client(asyncio.Protocol):
     async def send(self, method: str, path: str, body: object = None) -> bytes:
         payload = b"" if body is None else json.dumps(body).encode()
         self.answer = asyncio.get_running_loop().create_future()
-        self.transport.write(
-            f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(payload)}\r\n\r\n".encode()
-            + payload
-        )
+        head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(payload)}\r\n\r\n"
+        self.transport.write(head.encode() + payload)
         return await self.answer
 
     async def json(self, method: str, path: str, body: object = None) -> Any:
@@ -149,12 +148,10 @@ async def measure(port: int, pid: int, count: int) -> dict[str, Any]:
 
 async def serve(path: Path) -> None:
     store = await Store.open(path)
-    server = make_server(make_app(store), "127.0.0.1", 0)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    print(server.servers[0].sockets[0].getsockname()[1], flush=True)
-    await serving
+    # Listening before it is announced, so that nobody needs to wait for the server to start.
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
+        print(listening.getsockname()[1], flush=True)
+        await make_server(make_app(store)).serve(sockets=[listening])
     await store.close()
 
 
