@@ -64,8 +64,13 @@ class Observed:
         return state is not None and state.ports.get(port_id) == "" and self.is_alive(host, now)
 
     def sent(self, revision: int, hosts: set[str], now_ns: int) -> None:
-        """A revision was sent to these agents."""
-        self._revisions[revision] = Convergence(now_ns, len(hosts), hosts)
+        """A revision was sent to these agents, or more of it was."""
+        row = self._revisions.get(revision)
+        if row is None:
+            self._revisions[revision] = Convergence(now_ns, len(hosts), hosts)
+        else:
+            row.outstanding |= hosts
+            row.agents = max(row.agents, len(row.outstanding))
         while len(self._revisions) > REMEMBERED:
             self._revisions.popitem(last=False)
 

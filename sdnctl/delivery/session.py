@@ -99,6 +99,11 @@ class AgentSession:
         pending.keys.update(dict.fromkeys(keys))
 
     @property
+    def sent(self) -> int:
+        """The nonce of the last message."""
+        return self._nonce
+
+    @property
     def keeps_up(self) -> bool:
         """Nothing is pending and the window is open: encoded bytes may go as they are."""
         return not self._pending and self._nonce - self.received < WINDOW
