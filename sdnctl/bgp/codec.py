@@ -11,6 +11,7 @@ house has no such route; nothing raises. Knows nothing of peers, sessions or tab
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -67,6 +68,9 @@ WITHDRAW_LABEL: Final = 0x800000
 
 PLAIN_MPLS: Final = 10
 """Tunnel type "MPLS" (RFC 9012 section 11): a label without a tunnel around it."""
+
+MPLS_IN_GRE: Final = 11
+"""Tunnel type "MPLS in GRE", which some send where others send "GRE"; the packets are alike."""
 
 _V4_MAPPED: Final = bytes(10) + b"\xff\xff"
 _NO_ESI: Final = ESI()
@@ -260,10 +264,13 @@ def _next_hop(nlri: Any) -> Ip | None:
 def _base_path(attributes: Any, session: Attachment) -> Path | None:
     """What all NLRIs of an UPDATE share; None if no route with these attributes is feasible."""
     code = Attribute.CODE
-    origin, as_path = attributes.get(code.ORIGIN), attributes.get(code.AS_PATH)
-    if origin is None or as_path is None:
+    origin = attributes.get(code.ORIGIN)
+    # ExaBGP gives no attribute for an empty AS_PATH, which is usual from an iBGP peer.
+    as_path = attributes.get(code.AS_PATH)
+    if origin is None or (as_path is None and session.ebgp):
         return None  # RFC 7606 section 3 (d)
-    if any(session.local_asn in segment for segment in as_path.aspath):
+    segments = as_path.aspath if as_path is not None else []
+    if any(session.local_asn in segment for segment in segments):
         return None  # RFC 4271 section 9.1.2: a loop
     originator = attributes.get(code.ORIGINATOR_ID)
     router_id = Ip(originator.ton()) if originator is not None else session.router_id
@@ -275,6 +282,8 @@ def _base_path(attributes: Any, session: Attachment) -> Path | None:
     med = attributes.get(code.MED)
     communities = [c.pack() for c in attributes.get(code.EXTENDED_COMMUNITY, ())]
     tunnels = {int.from_bytes(c[6:], "big") for c in communities if c[:2] == b"\x03\x0c"}
+    if MPLS_IN_GRE in tunnels:
+        tunnels.add(Encapsulation.MPLS_GRE)
     encapsulations = tuple(e for e in Encapsulation if e in tunnels)
     if tunnels and not encapsulations and PLAIN_MPLS not in tunnels:
         return None  # only tunnels that nobody here can build
@@ -287,7 +296,7 @@ def _base_path(attributes: Any, session: Attachment) -> Path | None:
         encapsulations=encapsulations,
         router_mac=router_mac,
         local_preference=local_preference.localpref if local_preference is not None else 100,
-        as_path=_flat(as_path),
+        as_path=_flat(segments),
         origin=origin.origin,
         med=med.med if med is not None else 0,
         peer=True,
@@ -298,10 +307,10 @@ def _base_path(attributes: Any, session: Attachment) -> Path | None:
     )
 
 
-def _flat(as_path: Any) -> tuple[int, ...]:
+def _flat(segments: Iterable[Any]) -> tuple[int, ...]:
     """The path as a sequence of the right length: a set counts once (RFC 4271 9.1.2.2 a)."""
     flat: list[int] = []
-    for segment in as_path.aspath:
+    for segment in segments:
         if isinstance(segment, SEQUENCE):
             flat.extend(int(asn) for asn in segment)
         elif isinstance(segment, SET) and segment:
