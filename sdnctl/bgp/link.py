@@ -15,8 +15,9 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path as FilePath
 from typing import Any, Final
 
@@ -56,7 +57,7 @@ class SpeakerLink:
         on_learned: Callable[[list[Change[RouteKey, Path]]], None],
         on_session: Callable[[SessionEvent], None],
         *,
-        command: Sequence[str] | None = None,
+        command: tuple[str, ...] | None = None,
     ) -> None:
         self._socket_path = str(socket_path)
         self._on_learned = on_learned
@@ -75,7 +76,8 @@ class SpeakerLink:
         self._connected = False
         self._wake = asyncio.Event()
         self._lost = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._supervisor: asyncio.Task[None] | None = None
+        self._stream: asyncio.Task[None] | None = None
         self._stopping = False
 
     # ---- for the controller
@@ -137,23 +139,25 @@ class SpeakerLink:
     async def start(self) -> None:
         """Connect, and keep connected."""
         if self._command is not None:
-            self._tasks.append(asyncio.create_task(self._supervise(self._command)))
-        self._tasks.append(asyncio.create_task(self._run()))
+            self._supervisor = asyncio.create_task(_supervise(self._command, self._socket_path))
+        self._stream = asyncio.create_task(self._run())
 
     async def stop(self, *, keep_speaker: bool = False) -> None:
         """Disconnect; a speaker that this link would start is ended unless it shall be kept.
 
         Its sessions close without a NOTIFICATION: peers with graceful restart keep the routes.
         """
-        self._stopping = not keep_speaker and self._command is not None
-        if self._stopping and self._connected:
-            self._wake.set()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._lost.wait(), CONNECT_SECONDS)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            await _cancel(supervisor)
+            if self._connected and not keep_speaker:
+                self._stopping = True
+                self._wake.set()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._lost.wait(), CONNECT_SECONDS)
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await _cancel(stream)
 
     # ---- the stream
 
@@ -174,9 +178,16 @@ class SpeakerLink:
             await asyncio.sleep(0.05)
 
     async def _exchange(self, attach: Any) -> None:
+        call = attach()
         self._begin()
-        async for message in attach(self._requests()):
-            self._receive(pb.Upstream.FromString(message))
+        writer = asyncio.create_task(self._write(call))
+        try:
+            async for message in call:
+                self._receive(pb.Upstream.FromString(message))
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+            call.cancel()
 
     def _begin(self) -> None:
         """From nothing: what the speaker holds of us is unknown, what we hold of it is stale."""
@@ -210,17 +221,17 @@ class SpeakerLink:
         """What is desired of these peers as of now; a key may be gone when its turn comes."""
         return iter([RouteKey(p, nlri) for p in peers for nlri in self._desired.get(p, ())])
 
-    async def _requests(self) -> AsyncIterator[bytes]:
+    async def _write(self, call: Any) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if self._stopping:
-                yield pb.Downstream(shutdown=pb.Shutdown()).SerializeToString()
-                continue
             while (message := self._next()) is not None:
-                yield message.SerializeToString()
+                await call.write(message.SerializeToString())
 
     def _next(self) -> pb.Downstream | None:
+        if self._stopping:
+            self._stopping = False
+            return pb.Downstream(shutdown=pb.Shutdown())
         if self._tell_peers:
             self._tell_peers = False
             peers = [wire.encode_peer(peer) for peer in self._peers.values()]
@@ -282,36 +293,65 @@ class SpeakerLink:
         if delta:
             self._on_learned(delta)
 
-    # ---- the process
-
-    async def _supervise(self, command: Sequence[str]) -> None:
-        """Start a speaker wherever none answers."""
-        loop = asyncio.get_running_loop()
-        pause = 0.0
-        while not self._stopping:
-            if await self._answers():
-                await asyncio.sleep(0.5)
-                continue
-            started = loop.time()
-            # In a session of its own, so that a signal to the controller's group leaves it alone.
-            process = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
-            )
-            status = await process.wait()
-            _log.warning("speaker %d ended with status %d", process.pid, status)
-            steady = loop.time() - started > STEADY_SECONDS
-            pause = 0.0 if steady else min(pause * 2 or 0.5, MAX_PAUSE_SECONDS)
-            await asyncio.sleep(pause)
-
-    async def _answers(self) -> bool:
-        try:
-            _, writer = await asyncio.open_unix_connection(self._socket_path)
-        except OSError:
-            return False
-        writer.close()
-        return True
-
 
 def _replaced(old: Peer | None, new: Peer) -> bool:
     """The speaker starts this peer from nothing: another router, or none before."""
     return old is None or old.address != new.address
+
+
+async def _supervise(command: tuple[str, ...], socket_path: str) -> None:
+    """Start a speaker wherever none answers."""
+    loop = asyncio.get_running_loop()
+    pause = 0.0
+    while True:
+        if await _answers(socket_path):
+            await asyncio.sleep(0.5)
+            continue
+        started = loop.time()
+        status = await _run_to_end(command)
+        _log.warning("speaker ended with status %d", status)
+        steady = loop.time() - started > STEADY_SECONDS
+        pause = 0.0 if steady else min(pause * 2 or 0.5, MAX_PAUSE_SECONDS)
+        await asyncio.sleep(pause)
+
+
+async def _answers(socket_path: str) -> bool:
+    try:
+        _, writer = await asyncio.open_unix_connection(socket_path)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _run_to_end(command: tuple[str, ...]) -> int:
+    """Run a process and give its exit status; cancelling leaves it running.
+
+    It has a session of its own, so that what is sent to the controller's group leaves it alone.
+    """
+    pid = _spawn(command)
+    _log.info("speaker started, process %d", pid)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    handle = os.pidfd_open(pid)
+    loop.add_reader(handle, ended.set)
+    try:
+        await ended.wait()
+        return _reap(pid)
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+
+
+def _spawn(command: tuple[str, ...]) -> int:
+    devnull = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    return os.posix_spawnp(command[0], command, os.environ, file_actions=[devnull], setsid=True)
+
+
+def _reap(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

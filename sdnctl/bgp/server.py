@@ -158,6 +158,8 @@ class Server:
         if outbox.closed:
             return
         match message.WhichOneof("body"):
+            case "shutdown":
+                self.reactor.stop()
             case "peers" if self._outbox is not outbox:
                 self._take_over(outbox, message.peers)
             case "peers":
@@ -171,8 +173,6 @@ class Server:
                 outbox.ack(batch.sequence)
             case "replay_complete":
                 self.reactor.replay_complete()
-            case "shutdown":
-                self.reactor.stop()
 
     def _take_over(self, outbox: Outbox, peers: pb.Peers) -> None:
         """Obey this controller from now on, and tell it how things are."""

@@ -93,6 +93,8 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         self._delay = Retry()
         self._replayed = False
         self._end_of_rib_sent = False
+        self._closing = False
+        self._peer_was_lost = False
         self._attempt = 0.0
         self._told: SessionEvent | None = None
         self._last_error = ""
@@ -142,6 +144,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         """Take over the routes of the same peer's session with older settings."""
         self.adj_rib_out.adopt(other.adj_rib_out)
         self.adj_rib_in.adopt(other.adj_rib_in)
+        self.adj_rib_in.mark_stale(frozenset(Family))
         self._stale_until = time.monotonic() + self.peer.graceful_restart
         self._replayed = other._replayed
 
@@ -162,6 +165,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
 
     def close(self) -> None:
         """Close without a word: a peer with graceful restart keeps the routes (RFC 4724)."""
+        self._closing = True
         self.shutdown()
 
     def remove(self) -> None:
@@ -212,7 +216,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         for family in Family:
             # RFC 4724 section 4.2: without the F bit the peer did not keep its forwarding state.
             kept = flags.get(AFI_SAFI[family], 0) & FORWARDING_PRESERVED
-            if family not in negotiated or not kept:
+            if family not in negotiated or (self._peer_was_lost and not kept):
                 self.adj_rib_in.sweep(family)
         if self._stale_until:
             self._stale_until = now + peer.graceful_restart
@@ -228,7 +232,10 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         self._tell()
 
     def _on_down(self, *, notified: bool) -> None:
+        if self._closing:
+            return
         self._since = time.time()
+        self._peer_was_lost = True
         # RFC 4724 section 4.2: only a session that is lost without a NOTIFICATION restarts.
         kept = frozenset() if notified or not self._restart_time else self._preserved
         self.adj_rib_in.mark_stale(kept)
