@@ -89,6 +89,7 @@ class Router:
         self.speaker_address = f"10.99.{number}.1"
         self.directory = Path(tempfile.mkdtemp(prefix="sdnctl-bgp-"))
         self.process: subprocess.Popen[bytes] | None = None
+        self.helpers: list[subprocess.Popen[bytes]] = []
         run("ip", "netns", "add", self.namespace)
         run("ip", "-n", self.namespace, "link", "set", "lo", "up")
         link = f"v{number}"
@@ -135,6 +136,9 @@ class Router:
 
     def close(self) -> None:
         self.kill()
+        for helper in self.helpers:
+            helper.kill()
+            helper.wait()
         run("ip", "netns", "del", self.namespace, check=False)
         shutil.rmtree(self.directory)
 
@@ -281,29 +285,44 @@ class Gobgp(Router):
         )
         self.restart()
 
-    def restart(self) -> None:
-        self.spawn("gobgpd", "-f", f"{self.directory}/gobgpd.toml")
-        wait_for(lambda: run("ip", "netns", "exec", self.namespace, "gobgp", "global", check=False))
+    def restart(self, *options: str) -> None:
+        self.spawn("gobgpd", "-f", f"{self.directory}/gobgpd.toml", *options)
+        gobgp = ("ip", "netns", "exec", self.namespace, "gobgp")
+        wait_for(lambda: run(*gobgp, "neighbor", self.speaker_address, check=False))
 
     def gobgp(self, *words: str) -> str:
         return self.exec("gobgp", *words)
 
-    def routes(self, family: str = "vpnv4") -> dict[str, VpnRoute]:
-        """What it learned from the speaker, by ``RD prefix``."""
+    def monitor(self, family: str) -> Path:
+        """A file that collects its account of every change, a JSON object a line."""
+        path = self.directory / "monitor"
+        command = ("ip", "netns", "exec", self.namespace, "gobgp", "monitor", "global", "rib")
+        with path.open("wb") as output:
+            self.helpers.append(subprocess.Popen([*command, "-a", family, "-j"], stdout=output))
+        return path
+
+    def rib(self, family: str) -> dict[str, list[dict[str, Any]]]:
+        """Its table, what it originates included."""
+        table: dict[str, list[dict[str, Any]]]
+        table = json.loads(self.gobgp("global", "rib", "-a", family, "-j") or "{}")
+        return table
+
+    def stale(self) -> int:
+        """How many VPN routes it keeps for a neighbour that is gone."""
+        return sum(path["stale"] for paths in self.rib("vpnv4").values() for path in paths)
+
+    def routes(self) -> dict[str, tuple[str, int, set[str]]]:
+        """Next hop, label and communities of its VPN routes."""
         found = {}
-        for key, paths in json.loads(self.gobgp("global", "rib", "-a", family, "-j")).items():
-            for path in paths:
-                if path.get("source-id") is None:
-                    continue
-                attributes = {a["type"]: a for a in path["attrs"]}
-                communities = attributes.get(16, {"value": []})["value"]
-                found[key] = VpnRoute(
-                    attributes[14]["nexthop"],
-                    path["nlri"].get("labels", [0])[0],
-                    frozenset(json.dumps(c, sort_keys=True) for c in communities),
-                    path["stale"],
-                )
+        for key, (path,) in self.rib("vpnv4").items():
+            attributes = {a["type"]: a for a in path["attrs"]}
+            communities = {_community(c) for c in attributes[16]["value"]}
+            found[key] = (attributes[14]["nexthop"], path["nlri"]["labels"][0], communities)
         return found
+
+
+def _community(shown: dict[str, Any]) -> str:
+    return str(shown.get("value", shown.get("tunnel_type")))
 
 
 class Lab:
