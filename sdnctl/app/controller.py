@@ -32,6 +32,8 @@ from sdnctl.graph.relations import (
     LEARNED,
     LOCAL_PORT,
     UNDERLAY,
+    Advertised,
+    Export,
 )
 from sdnctl.intent import KINDS, BgpPeer, Link
 from sdnctl.routes import Nlri, Path, RouteKey
@@ -207,17 +209,14 @@ class Controller:
         ]
 
 
-def _advertisements(changes: Iterable[Change[Any, Any]]) -> list[Change[tuple[str, Nlri], Path]]:
+def _advertisements(
+    changes: Iterable[Change[Export, Advertised]],
+) -> list[Change[tuple[str, Nlri], Path]]:
     """By peer and NLRI, out of rows that name their peers."""
     out: list[Change[tuple[str, Nlri], Path]] = []
     for export, old, new in changes:
-        nlri: Nlri = export.route.nlri
-        before = set(old.peers) if old is not None else set()
-        after = set(new.peers) if new is not None else set()
-        out += (Change((peer, nlri), old.path, None) for peer in before - after)
-        if new is not None:
-            out += (
-                Change((peer, nlri), old.path if peer in before else None, new.path)
-                for peer in new.peers
-            )
+        nlri = export.route.nlri
+        before = dict.fromkeys(old.peers, old.path) if old is not None else {}
+        after = dict.fromkeys(new.peers, new.path) if new is not None else {}
+        out += (Change((peer, nlri), before.get(peer), after.get(peer)) for peer in before | after)
     return out
