@@ -50,6 +50,12 @@ class Floods:
             del self._members[flood]
         self._dirty[flood] = None
 
+    def touch(self, vni: Vni) -> None:
+        """Translate the lists of a network again."""
+        for remote in (False, True):
+            if (flood := FloodList(vni, remote)) in self._members:
+                self._dirty[flood] = None
+
     def changed(self) -> list[tuple[str, Translation]]:
         """The lists that changed since the last call, translated."""
         dirty, self._dirty = self._dirty, {}

@@ -2,8 +2,8 @@
 
 Promise: what ``flows`` holds is a function of the resources, VIFs and tunnel ports that are
 present, whatever the order in which they came; a change costs what it touches. ``flush``
-gives the difference since the last one as messages. Knows no switch: whether a message was
-accepted, only its caller knows, and says so with ``resend``.
+gives the difference since the last one. Knows no switch: whether a flow was accepted, only its
+caller knows, and says so with ``quarantine``.
 
 A unit is what is translated at once: a resource by its key, or a flood list. When two units
 claim the same match, the one whose name sorts first has it, and the other gets it when that
@@ -25,10 +25,11 @@ from sdnctl.desired import (
     Irb,
     LocalPort,
     Neighbor,
+    NextHop,
     Node,
     Vrf,
 )
-from sdnctl.types import Encapsulation, Vni
+from sdnctl.types import Encapsulation, Ip, Vni
 from sdnctl_vrouter.drivers.ovs import templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
@@ -60,16 +61,20 @@ class Flow(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What to tell the switch, in this order, and for which unit each new flow is."""
+    """What changed since the last one: for the switch in this order, then for the caller."""
 
     groups: list[bytes]
-    flows: list[Flow]
-    units: list[str]
+    flows: list[tuple[str, Flow]]
+    """New ones, each with its unit."""
     dead_flows: list[int]
+    """Cookies."""
     dead_groups: list[bytes]
-
-    def __bool__(self) -> bool:
-        return bool(self.groups or self.flows or self.dead_flows or self.dead_groups)
+    failures: dict[str, str]
+    """Resources that fail since, and why; an empty reason for those that recovered."""
+    ports: list[str]
+    """Keys of local ports whose flows may have changed."""
+    vteps: list[Ip]
+    """Next hops never seen before."""
 
 
 class Model:
@@ -89,8 +94,12 @@ class Model:
         self._before: dict[bytes, Flow | None] = {}
         self._dirty: dict[str, None] = {STATIC: None}
         self._floods = Floods()
-        self._pinned: dict[Vni, dict[str, None]] = {}
-        """Bridged entries by network: those that the network's pin governs."""
+        self._changed: dict[str, str] = {}
+        self._ports: dict[str, None] = {}
+        self._vteps: set[Ip] = set()
+        self._new_vteps: list[Ip] = []
+        self._bridged: dict[Vni, dict[str, None]] = {}
+        """Keys of FDB and flood entries by network: what the network's pin governs."""
 
     # ---- input
 
@@ -108,17 +117,27 @@ class Model:
                 self._mark((Evi, Vrf, FdbEntry, FloodEntry, FibEntry))
             case Evi(vni=vni):
                 if _pin(old) is not _pin(new):
-                    self._dirty.update(self._pinned.get(vni, {}))
-            case FdbEntry(vni=vni) | FloodEntry(vni=vni):
-                bucket = self._pinned.setdefault(vni, {})
+                    self._dirty.update(self._bridged.get(vni, {}))
+                self._floods.touch(vni)
+            case FdbEntry(vni=vni, via=via) | FloodEntry(vni=vni, via=via):
+                self._meet((via,))
+                entries = self._bridged.setdefault(vni, {})
                 if new is not None:
-                    bucket[key] = None
+                    entries[key] = None
                 else:
-                    bucket.pop(key, None)
-                    if not bucket:
-                        del self._pinned[vni]
+                    entries.pop(key, None)
+                    if not entries:
+                        del self._bridged[vni]
+            case FibEntry(via=via):
+                self._meet(via)
             case _:
                 pass
+
+    def _meet(self, via: Iterable[NextHop]) -> None:
+        for hop in via:
+            if hop.vtep not in self._vteps:
+                self._vteps.add(hop.vtep)
+                self._new_vteps.append(hop.vtep)
 
     def set_vif(self, port_id: str, ofport: int) -> None:
         """The VIF of a port is on that OpenFlow port; 0 if it is not there."""
@@ -141,11 +160,14 @@ class Model:
             self._dirty["node"] = None
             self._mark((Evi, Vrf))
 
-    def resend(self, unit: str) -> None:
-        """The switch does not have the flows of ``unit``: they are news again."""
-        for flow in self._owned.get(unit, ()):
-            if self._holders[flow.slot][0] == unit:
-                self._before[flow.slot] = None
+    def quarantine(self, flow: Flow, unit: str, reason: str) -> None:
+        """The switch refused this flow of ``unit``: it has none until it is put again."""
+        if flow in self._owned.get(unit, ()):
+            self._floods.leave(unit)
+            self._claim(unit, NOTHING)
+            self._fail(_resource_of(unit), reason)
+            if unit.startswith("port/"):
+                self._ports[unit] = None
 
     def _mark(self, kinds: tuple[type[Desired], ...]) -> None:
         """All resources of some kinds: for what happens once in a node's life."""
@@ -160,31 +182,48 @@ class Model:
 
     def flush(self) -> Difference:
         """Translate what changed since the last call; the difference for the switch."""
-        failed: dict[str, str] = {}
         dirty, self._dirty = self._dirty, {}
         for unit in dirty:
-            self.failures.pop(unit, None)
             try:
                 translation = self._translate(unit)
+                self._fail(unit, "")
             except Unreachable as error:
-                failed[unit] = str(error)
-                translation = NOTHING
                 self._floods.leave(unit)
+                self._fail(unit, str(error))
+                translation = NOTHING
             self._claim(unit, translation)
-        self.failures |= failed
         for unit, translation in self._floods.changed():
             self._claim(unit, translation)
         before, self._before = self._before, {}
-        flows, units, dead = [], [], []
+        flows, dead = [], []
         for slot, old in before.items():
             holder = self._holders.get(slot)
             if holder is None:
                 if old is not None:
                     dead.append(old.cookie)
             elif old is None or old.cookie != holder[1].cookie:
-                units.append(holder[0])
-                flows.append(holder[1])
-        return Difference(self.groups.added(), flows, units, dead, self.groups.removed())
+                flows.append(holder)
+        failures, self._changed = self._changed, {}
+        ports, self._ports = self._ports, {}
+        vteps, self._new_vteps = self._new_vteps, []
+        return Difference(
+            self.groups.added(),
+            flows,
+            dead,
+            self.groups.removed(),
+            failures,
+            list(ports),
+            vteps,
+        )
+
+    def _fail(self, key: str, reason: str) -> None:
+        if self.failures.get(key, "") == reason:
+            return
+        if reason:
+            self.failures[key] = reason
+        else:
+            del self.failures[key]
+        self._changed[key] = reason
 
     def _translate(self, unit: str) -> Translation:
         resource = self.resources.get(unit)
@@ -206,6 +245,7 @@ class Model:
             case Node():
                 return translate.node(resource, self.tunnels)
             case LocalPort(vni=vni):
+                self._ports[unit] = None
                 ofport = self.vif(resource.port_id) if resource.admin_state_up else 0
                 if not ofport:
                     self._floods.leave(unit)
@@ -282,6 +322,12 @@ class Model:
                 del self._holders[slot]
         if not rivals:
             self._rivals.pop(slot, None)
+
+
+def _resource_of(unit: str) -> str:
+    """The resource that answers for a unit: a flood list is its network's."""
+    kind, _, name = unit.partition("/")
+    return f"evi/{name}" if kind.startswith("flood-") else unit
 
 
 def _pin(resource: Desired | None) -> Encapsulation | None:

@@ -806,6 +806,12 @@ def choose(group: Any) -> Any:
     return [p.OFPActionGroup(group)]
 
 
+@per_family
+def probe(family: int, vtep: Any, ofport: Any) -> Any:
+    """A VXLAN packet that nobody takes."""
+    return [tunnel(family, vtep), put(tunnel_id=0), output(ofport)]
+
+
 # ---- other messages
 
 

@@ -530,6 +530,22 @@ def choose(group: int) -> bytes:
     return _choose(b'\x00\x16\x00\x08', group)
 
 
+_probe_4 = Struct('!8s4s24sI8s').pack
+
+
+def probe_4(vtep: bytes, ofport: int) -> bytes:
+    """A VXLAN packet that nobody takes."""
+    return _probe_4(b'\x00\x19\x00\x10\x00\x01@\x04', vtep, b'\x00\x00\x00\x00\x00\x19\x00\x10\x80\x00L\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10', ofport, b'\xff\xe5\x00\x00\x00\x00\x00\x00')
+
+
+_probe_6 = Struct('!8s16s20sI8s').pack
+
+
+def probe_6(vtep: bytes, ofport: int) -> bytes:
+    """A VXLAN packet that nobody takes."""
+    return _probe_6(b'\x00\x19\x00\x18\x00\x01\xdc\x10', vtep, b'\x00\x19\x00\x10\x80\x00L\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10', ofport, b'\xff\xe5\x00\x00\x00\x00\x00\x00')
+
+
 _group_select = Struct('!4sI').pack
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from sdnctl.desired import Evi, FdbEntry, FibEntry, Irb, LocalPort, Neighbor, NextHop, Node, Vrf
-from sdnctl.types import Encapsulation, Ip, Prefix
+from sdnctl.types import Encapsulation, Prefix
 from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs.pipeline import Preference, fib_priority
 
@@ -278,7 +278,3 @@ def flood_remote(vni: int, members: Sequence[bytes]) -> Translation:
         flows.append(with_actions(t.flood_remote(vni, chunk), actions))
     return Translation(tuple(flows))
 
-
-def probe(vtep: Ip) -> bytes:
-    """Actions that send a frame nobody takes (VNI 0), for the neighbour lookup it causes."""
-    return (t.via_vxlan_4 if vtep.version == 4 else t.via_vxlan_6)(vtep, 0)
