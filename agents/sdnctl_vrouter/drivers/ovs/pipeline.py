@@ -51,6 +51,8 @@ class Table(enum.IntEnum):
     """Anti-spoofing: IP source, and the protocol addresses inside ARP and ND."""
     RESPOND = 20
     """ARP and ND answered on the host."""
+    ND_REPLY = 21
+    """The second half of an answer to ND."""
     L2 = 30
     """FDB, and the door to the router."""
     FLOOD_LOCAL = 31

@@ -171,6 +171,12 @@ def clone(*actions: Action) -> Action:
     return p.NXActionUnknown(NICIRA_CLONE, bytes(6) + bytes(inner))
 
 
+def check_pkt_larger(size: int, result: Register) -> Action:
+    """Whether the packet is larger, into bit 0 (struct nx_action_check_pkt_larger)."""
+    header = 0x00010004 + 0x200 * result
+    return p.NXActionUnknown(49, struct.pack("!HHI6x", size, 0, header))
+
+
 ETHERNET: Final = packet_type(0, 0)
 NEXT_PROTOCOL: Final = packet_type(0, 0xFFFE)
 MPLS_PACKET: Final = packet_type(1, MPLS)
@@ -508,11 +514,16 @@ def nd_reply(priority: Priority, vni: Any, ip: Any, mac: Any, flags: int) -> Any
             put(icmpv6_type=ND_ADVERT),
             RawSetField(ND_OPTIONS_TYPE, b"\x02"),
             RawSetField(ND_RESERVED, struct.pack("!I", flags)),
-            put(ipv6_nd_tll=mac),
-            p.OFPActionSetNwTtl(255),
-            REPLY,
+            resubmit(Table.ND_REPLY),
         ],
     )
+
+
+@shape
+def nd_reply_rest() -> Any:
+    """The target's link-layer address: the switch takes it in an advertisement only."""
+    actions = [copy("eth_src", "ipv6_nd_tll", 48), p.OFPActionSetNwTtl(255), REPLY]
+    return flow(Table.ND_REPLY, Priority.DEFAULT, nd_match(ND_ADVERT), actions)
 
 
 SOLICITED_OVERRIDE: Final = 0x60000000
@@ -658,6 +669,30 @@ def flood_remote(vni: Any, chunk: Any) -> Any:
 def popped_4() -> Any:
     """IPv4 out of a label."""
     return flow(Table.POPPED, Priority.DEFAULT, {"eth_type": IPV4}, [resubmit(Table.FIB)])
+
+
+@shape
+def popped_6() -> Any:
+    """IPv6 out of a label.
+
+    One label serves both versions (as in RFC 4659) and OpenFlow cannot look under it, so it is
+    popped as IPv4. IPv6 fails as IPv4: its first octet says a header of less than 20 octets
+    (while the traffic class is below 0x50; above, its flow label would also have to be a
+    plausible length), and the switch leaves the addresses 0. The label is then pushed and
+    popped once more, as IPv6. Adjacent, the two cancel out in the switch's translation;
+    check_pkt_larger, whose result nobody reads, makes it carry out the push.
+    """
+    return flow(
+        Table.POPPED,
+        Priority.LOCAL,
+        {"eth_type": IPV4, "ipv4_src": IP4.zero, "ipv4_dst": IP4.zero},
+        [
+            p.OFPActionPushMpls(MPLS),
+            check_pkt_larger(0xFFFF, Register.CHUNK),
+            p.OFPActionPopMpls(IPV6),
+            resubmit(Table.FIB),
+        ],
+    )
 
 
 @per_family

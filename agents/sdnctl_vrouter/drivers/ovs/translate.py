@@ -70,7 +70,9 @@ def static() -> Translation:
             t.respond_arp_probe(),
             t.respond_dad(),
             t.l2_miss(),
+            t.nd_reply_rest(),
             t.popped_4(),
+            t.popped_6(),
         )
     )
 
