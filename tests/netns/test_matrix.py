@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from sdnctl.types import Encapsulation
 from tests.netns.agents import Agent
-from tests.netns.harness import Guest, Lab
+from tests.netns.harness import Lab
 from tests.netns.world import Place, Tenant, program
 
 pytestmark = pytest.mark.netns

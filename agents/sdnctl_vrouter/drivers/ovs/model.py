@@ -29,7 +29,7 @@ from sdnctl.desired import (
     Node,
     Vrf,
 )
-from sdnctl.types import Encapsulation, Ip, Vni
+from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.ovs import templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
@@ -98,8 +98,6 @@ class Model:
         self._ports: dict[str, None] = {}
         self._vteps: set[Ip] = set()
         self._new_vteps: list[Ip] = []
-        self._bridged: dict[Vni, dict[str, None]] = {}
-        """Keys of FDB and flood entries by network: what the network's pin governs."""
 
     # ---- input
 
@@ -116,18 +114,9 @@ class Model:
                 self.node = new if isinstance(new, Node) else None
                 self._mark((Evi, Vrf, FdbEntry, FloodEntry, FibEntry))
             case Evi(vni=vni):
-                if _pin(old) is not _pin(new):
-                    self._dirty.update(self._bridged.get(vni, {}))
                 self._floods.touch(vni)
-            case FdbEntry(vni=vni, via=via) | FloodEntry(vni=vni, via=via):
+            case FdbEntry(via=via) | FloodEntry(via=via):
                 self._meet((via,))
-                entries = self._bridged.setdefault(vni, {})
-                if new is not None:
-                    entries[key] = None
-                else:
-                    entries.pop(key, None)
-                    if not entries:
-                        del self._bridged[vni]
             case FibEntry(via=via):
                 self._meet(via)
             case _:
@@ -228,10 +217,10 @@ class Model:
     def _translate(self, unit: str) -> Translation:
         resource = self.resources.get(unit)
         match resource:
-            case FdbEntry(vni=vni):
+            case FdbEntry():
                 if self.node is None:
                     return NOTHING
-                return translate.fdb(resource, self.node, self._pin_of(vni))
+                return translate.fdb(resource, self.node)
             case FibEntry():
                 return translate.fib(resource, self.node) if self.node else NOTHING
             case Neighbor():
@@ -256,15 +245,12 @@ class Model:
                 if self.node is None or via.vtep == self.node.vtep:
                     self._floods.leave(unit)
                     return NOTHING
-                actions = translate.bridged(via, self.node, self._pin_of(vni))
+                actions = translate.bridged(via, self.node)
                 self._floods.enlist(unit, FloodList(vni, remote=True), actions)
                 return NOTHING
             case None:
                 self._floods.leave(unit)
                 return translate.static() if unit == STATIC else NOTHING
-
-    def _pin_of(self, vni: Vni) -> Encapsulation | None:
-        return _pin(self.resources.get(f"evi/{vni}"))
 
     # ---- who holds a match
 
@@ -328,7 +314,3 @@ def _resource_of(unit: str) -> str:
     """The resource that answers for a unit: a flood list is its network's."""
     kind, _, name = unit.partition("/")
     return f"evi/{name}" if kind.startswith("flood-") else unit
-
-
-def _pin(resource: Desired | None) -> Encapsulation | None:
-    return resource.encapsulation if isinstance(resource, Evi) else None

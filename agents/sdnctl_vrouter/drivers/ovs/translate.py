@@ -1,7 +1,7 @@
 """One resource to its flows: pure functions, packed bytes out.
 
-Promise: what a resource means depends on itself, the node, the tunnel ports and the pin of its
-network, nothing else; where resources meet, they meet in the switch (a register of one table
+Promise: what a resource means depends on itself, the node and the tunnel ports,
+nothing else; where resources meet, they meet in the switch (a register of one table
 is the match of the next). ``Unreachable`` says why a resource cannot be programmed.
 """
 
@@ -25,7 +25,7 @@ FLOOD_CHUNK: Final = 500
 """Members in one flood flow: a message of OpenFlow has 64 KiB, a member at most 64 octets."""
 
 
-class Unreachable(Exception):  # noqa: N818 the field's word, and no error of the program
+class Unreachable(Exception):
     """A resource that this hypervisor cannot program."""
 
 
@@ -176,11 +176,11 @@ def netmask(length: int, bits: int) -> bytes:
     return ((1 << bits) - (1 << (bits - length))).to_bytes(bits // 8, "big")
 
 
-def fdb(entry: FdbEntry, node: Node, pin: Encapsulation | None) -> Translation:
+def fdb(entry: FdbEntry, node: Node) -> Translation:
     """A MAC behind a tunnel."""
     if entry.via.vtep == node.vtep:
         return NOTHING
-    actions = bridged(entry.via, node, pin)
+    actions = bridged(entry.via, node)
     return Translation((with_actions(t.l2_remote(entry.vni, entry.mac), actions),))
 
 
@@ -189,7 +189,7 @@ def fib(entry: FibEntry, node: Node) -> Translation:
     remote = [via for via in entry.via if via.vtep != node.vtep]
     if not remote:
         return NOTHING
-    paths = _nearest(remote, entry, node)
+    paths = _nearest(remote, node)
     ip, length = entry.prefix
     match = (t.fib_remote_4 if ip.version == 4 else t.fib_remote_6)(
         fib_priority(length, Preference.REMOTE), entry.vrf, ip, netmask(length, ip.bits)
@@ -200,14 +200,14 @@ def fib(entry: FibEntry, node: Node) -> Translation:
     return Translation((match,), buckets)
 
 
-def _nearest(remote: Sequence[NextHop], entry: FibEntry, node: Node) -> list[bytes]:
+def _nearest(remote: Sequence[NextHop], node: Node) -> list[bytes]:
     """The distinct paths at the least underlay cost, of those that can be used at all."""
     costs = dict(node.distances) if len(remote) > 1 else {}
     paths: dict[bytes, int] = {}
     reason = None
     for via in remote:
         try:
-            path = routed(via, node, entry.encapsulation)
+            path = routed(via, node)
         except Unreachable as error:
             reason = reason or error
             continue
@@ -219,30 +219,27 @@ def _nearest(remote: Sequence[NextHop], entry: FibEntry, node: Node) -> list[byt
     return [path for path, cost in paths.items() if cost == least]
 
 
-def bridged(via: NextHop, node: Node, pin: Encapsulation | None) -> bytes:
+def bridged(via: NextHop, node: Node) -> bytes:
     """Actions that carry a frame to the far end."""
     four = via.vtep.version == 4
-    if choose(via, node, pin, routed=False) is Encapsulation.VXLAN:
+    if choose(via, node, routed=False) is Encapsulation.VXLAN:
         return (t.via_vxlan_4 if four else t.via_vxlan_6)(via.vtep, via.vni)
     return (t.via_mpls_4 if four else t.via_mpls_6)(via.vtep, via.label)
 
 
-def routed(via: NextHop, node: Node, pin: Encapsulation | None) -> bytes:
+def routed(via: NextHop, node: Node) -> bytes:
     """Actions that carry a packet to the far end."""
     four = via.vtep.version == 4
-    if choose(via, node, pin, routed=True) is Encapsulation.VXLAN:
+    if choose(via, node, routed=True) is Encapsulation.VXLAN:
         assert via.router_mac is not None  # noqa: S101 choose() saw to it
         pack = t.routed_vxlan_4 if four else t.routed_vxlan_6
         return pack(via.router_mac, via.vtep, via.vni)
     return (t.routed_mpls_4 if four else t.routed_mpls_6)(via.vtep, via.label)
 
 
-def choose(
-    via: NextHop, node: Node, pin: Encapsulation | None, *, routed: bool
-) -> Encapsulation:
-    """The pin if the far end accepts it, else our first preference that it accepts (RFC 9012)."""
-    wanted = node.encapsulations if pin is None else (pin, *node.encapsulations)
-    for encapsulation in wanted:
+def choose(via: NextHop, node: Node, *, routed: bool) -> Encapsulation:
+    """Our first preference that the far end accepts (RFC 9012)."""
+    for encapsulation in node.encapsulations:
         if encapsulation in via.encapsulations and _complete(via, encapsulation, routed=routed):
             return encapsulation
     offered = ", ".join(map(str, via.encapsulations)) or "none"
@@ -279,4 +276,3 @@ def flood_remote(vni: int, members: Sequence[bytes]) -> Translation:
             actions += t.next_chunk(chunk + 1)
         flows.append(with_actions(t.flood_remote(vni, chunk), actions))
     return Translation(tuple(flows))
-
