@@ -41,7 +41,7 @@ test: setup  ## Every test, data planes in namespaces included
 	$(BIN)/python -m pytest
 
 bench-api: setup  ## Durable creates a second, lists and memory of the network API
-	$(BIN)/python tests/bench/bench_api.py
+	$(BIN)/python -m tests.bench.bench_api
 
 protos: setup  ## Generated code from protos/
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $$(find protos -name '*.proto' -printf '%P ')
