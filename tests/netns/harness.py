@@ -210,7 +210,12 @@ class Lab:
         return switch
 
     def guest(
-        self, switch: Switch, port_id: str, mac: Mac, *addresses: str, gateways: tuple[str, ...] = ()
+        self,
+        switch: Switch,
+        port_id: str,
+        mac: Mac,
+        *addresses: str,
+        gateways: tuple[str, ...] = (),
     ) -> Guest:
         """One more on a hypervisor, not plugged yet; ``addresses`` with prefix lengths."""
         number = len(self.guests) + 1

@@ -130,14 +130,15 @@ class OvsDriver:
         """See ``Driver``."""
         if self._connection is None or not self._live:
             return ["the switch is away"]
-        while self._batches:
-            await asyncio.sleep(0.01)
+        # The switch answers in order: the dump comes after every bundle sent so far.
         desired = {flow.cookie: unit for unit, flow in self._model.flows}
-        installed = await self._connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK)
+        numbers = self._model.groups.numbers
+        installed, found = await asyncio.gather(
+            self._connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK), self._connection.groups()
+        )
+        groups = _ours(found)
         lines = [f"{desired[cookie]}: a flow is missing" for cookie in desired.keys() - installed]
         lines += [f"a flow of nothing: cookie {c:#x}" for c in installed - desired.keys()]
-        groups = _ours(await self._connection.groups())
-        numbers = self._model.groups.numbers
         lines += [f"group {number:#x} is missing" for number in numbers - groups]
         lines += [f"a group of nothing: {number:#x}" for number in groups - numbers]
         return sorted(lines)

@@ -240,7 +240,7 @@ class Model:
             del self.failures[key]
         self._changed[key] = reason
 
-    def _translate(self, unit: str) -> Translation:
+    def _translate(self, unit: str) -> Translation:  # noqa: C901 one case for each kind
         resource = self.resources.get(unit)
         match resource:
             case FdbEntry(vni=vni):

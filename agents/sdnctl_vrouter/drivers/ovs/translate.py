@@ -237,9 +237,7 @@ def routed(via: NextHop, node: Node, pin: Encapsulation | None) -> bytes:
     return (t.routed_mpls_4 if four else t.routed_mpls_6)(via.vtep, via.label)
 
 
-def choose(
-    via: NextHop, node: Node, pin: Encapsulation | None, *, routed: bool
-) -> Encapsulation:
+def choose(via: NextHop, node: Node, pin: Encapsulation | None, *, routed: bool) -> Encapsulation:
     """The pin if the far end accepts it, else our first preference that it accepts (RFC 9012)."""
     wanted = node.encapsulations if pin is None else (pin, *node.encapsulations)
     for encapsulation in wanted:
@@ -279,4 +277,3 @@ def flood_remote(vni: int, members: Sequence[bytes]) -> Translation:
             actions += t.next_chunk(chunk + 1)
         flows.append(with_actions(t.flood_remote(vni, chunk), actions))
     return Translation(tuple(flows))
-
