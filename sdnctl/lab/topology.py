@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-import yaml
+import msgspec
 
 from sdnctl.lab.errors import LabError
 
@@ -117,10 +117,12 @@ def load(path: Path, name: str | None = None) -> Topology:
         LabError: the file is not there, is no YAML, or is no topology that can run here.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = msgspec.yaml.decode(path.read_bytes())
     except OSError as error:
         raise LabError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ImportError:
+        raise LabError("labs need PyYAML: pip install 'sdnctl[lab]'") from None
+    except msgspec.DecodeError as error:
         raise LabError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     try:
         return _topology(path.resolve(), document, name)
