@@ -171,7 +171,8 @@ def _build(lab: Lab) -> None:
         namespace = lab.claim(node.name)
         if node.role is Role.BRIDGE:
             netns.configure(
-                namespace, [f"link add {node.name} type bridge", f"link set {node.name} up"]
+                namespace,
+                [f"link add name {node.name} type bridge", f"link set dev {node.name} up"],
             )
     for link in lab.topology.links:
         ends = (link.a, link.b)
@@ -188,7 +189,7 @@ def _build(lab: Lab) -> None:
 def _address(lab: Lab, endpoint: Endpoint) -> list[str]:
     """The ``ip`` commands of one end of a link."""
     if lab.node(endpoint.node).role is Role.BRIDGE:
-        return [f"link set {endpoint.interface} master {endpoint.node}"]
+        return [f"link set dev {endpoint.interface} master {endpoint.node}"]
     return [f"address add {a} dev {endpoint.interface}" for a in endpoint.addresses]
 
 

@@ -40,7 +40,7 @@ def create(namespace: str) -> None:
     the caller's, and it holds an IPv6 address back for a second.
     """
     run(["ip", "netns", "add", namespace])
-    configure(namespace, ["link set lo up"])
+    configure(namespace, ["link set dev lo up"])
     run(inside(namespace, ["sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0"]))
 
 
@@ -74,7 +74,7 @@ def cable(a: End, b: End, mtu: int) -> None:
     run(argv)
     for end in (a, b):
         run(inside(end.namespace, ["ethtool", "-K", end.interface, "tx", "off"]))
-        configure(end.namespace, [f"link set {end.interface} up"])
+        configure(end.namespace, [f"link set dev {end.interface} up"])
 
 
 def _end(end: End, mtu: int) -> list[str]:

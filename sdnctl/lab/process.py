@@ -21,6 +21,7 @@ from sdnctl.lab.errors import LabError
 
 COMMAND_TIMEOUT_S: Final = 30.0
 TERM_TIMEOUT_S: Final = 5.0
+ERROR_LINES: Final = 8
 POLL_S: Final = 0.02
 
 
@@ -99,7 +100,9 @@ def run(
     done = attempt(argv, stdin=stdin, env=env, timeout=timeout)
     if done.returncode:
         said = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
-        raise LabError(f"{' '.join(argv)}: {said}")
+        # Some tools answer an error with their whole usage.
+        lines = said.splitlines()[:ERROR_LINES]
+        raise LabError(f"{' '.join(argv)}: {'; '.join(lines)}")
     return done.stdout
 
 

@@ -77,11 +77,13 @@ def _wire(lab: Lab, node: Node) -> None:
     switch = lab.switch(node.name)
     cable = underlay(lab, node.name)
     switch.add_bridge(UNDERLAY_BRIDGE, [cable.interface], standalone=True)
+    mtu = lab.topology.mtu(cable)
+    switch.vsctl("set", "Interface", UNDERLAY_BRIDGE, f"mtu_request={mtu}")
     netns.configure(
         lab.namespace(node.name),
         [
             f"address flush dev {cable.interface}",
-            f"link set {UNDERLAY_BRIDGE} up",
+            f"link set dev {UNDERLAY_BRIDGE} up",
             *(f"address add {a} dev {UNDERLAY_BRIDGE}" for a in cable.addresses),
         ],
     )

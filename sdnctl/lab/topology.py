@@ -104,6 +104,10 @@ class Topology:
         """The nodes of these roles, in the file's order."""
         return [n for n in self.nodes.values() if n.role in roles]
 
+    def mtu(self, endpoint: Endpoint) -> int:
+        """Of the cable that an end belongs to, in octets."""
+        return next(link.mtu for link in self.links if endpoint in (link.a, link.b))
+
     def endpoints(self, node: str) -> Iterator[Endpoint]:
         """The ends of links at a node, in the file's order."""
         for link in self.links:
