@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 APT := openvswitch-switch frr gobgpd etcd-server etcd-client tcpdump iproute2 iputils-ping ethtool python3-venv
 
-.PHONY: help setup lint format test demo bench protos requirements clean
+.PHONY: help setup lint format test demo bench bench-api protos requirements clean
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,9 @@ format: setup  ## Rewrite to the house's style
 
 test: setup  ## Every test, data planes in namespaces included
 	$(BIN)/python -m pytest
+
+bench-api: setup  ## Durable creates a second, lists and memory of the network API
+	$(BIN)/python tests/bench/bench_api.py
 
 protos: setup  ## Generated code from protos/
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $$(cd protos && find . -name '*.proto')

@@ -157,6 +157,11 @@ class Prefix(NamedTuple):
         return f"Prefix({self})"
 
 
+def overlap(a: Prefix, b: Prefix) -> bool:
+    """Whether one of two prefixes lies in the other."""
+    return a.ip in b or b.ip in a
+
+
 class RouteDistinguisher(bytes):
     """A route distinguisher, 8 bytes (RFC 4364 section 4.2)."""
 
