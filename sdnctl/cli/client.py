@@ -59,6 +59,10 @@ class Client:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
         self._http.close()
 
     def get(self, path: str, params: Params | None = None) -> Any:

@@ -26,6 +26,11 @@ class Context:
             self._client = self.connect()
         return self._client
 
+    def close(self) -> None:
+        """Hang up, if there ever was a connection."""
+        if self._client is not None:
+            self._client.close()
+
 
 @dataclass(frozen=True, slots=True)
 class Argument:

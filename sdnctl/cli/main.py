@@ -27,6 +27,12 @@ environment:
 exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 controller unreachable
 """
 
+_NOUNS: Final = {
+    **{r.noun: r.help for r in RESOURCES},
+    "route": "routes of EVIs and VRFs",
+    "lab": "topologies in network namespaces",
+}
+
 
 def commands() -> list[Command]:
     """Every command of ``sdnctl``."""
@@ -59,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    finally:
+        context.close()
     return int(code)
 
 
@@ -82,7 +90,7 @@ def parser(table: Iterable[Command]) -> argparse.ArgumentParser:
         parent = groups[()]
         if nouns:
             if tuple(nouns) not in groups:
-                noun = parent.add_parser(nouns[0], help=f"{nouns[0]} …")
+                noun = parent.add_parser(nouns[0], help=_NOUNS.get(nouns[0], ""))
                 groups[tuple(nouns)] = noun.add_subparsers(metavar="VERB", required=True)
             parent = groups[tuple(nouns)]
         leaf = parent.add_parser(verb, help=command.help, description=command.help, parents=[after])

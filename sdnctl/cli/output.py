@@ -79,7 +79,12 @@ class Output:
             table.add_column(heading, overflow="fold")
         for row in rows:
             table.add_row(*map(safe, row))
-        self.console.print(table)
+        if self.console.is_terminal:
+            self.console.print(table)
+            return
+        with self.console.capture() as drawn:
+            self.console.print(table)
+        sys.stdout.writelines(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
 
     def tree(self, tree: Tree) -> None:
         """A tree."""
@@ -103,7 +108,7 @@ class Output:
 def cell(value: object) -> str:
     """A value as it stands in a table."""
     match value:
-        case None | "" | [] | {}:
+        case None | "" | []:
             return "-"
         case bool():
             return "yes" if value else "no"

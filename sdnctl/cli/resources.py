@@ -112,7 +112,7 @@ class Resource:
         context.output.item(self.find(context, args.name))
 
     def _create(self, context: Context, args: argparse.Namespace) -> None:
-        body = {self.singular: {"name": args.name, **self._given(args)}}
+        body = {self.singular: {"id": args.name, **self._given(args)}}
         context.output.item(context.client.post(self.path, body)[self.singular])
 
     def _set(self, context: Context, args: argparse.Namespace) -> None:
@@ -152,11 +152,12 @@ RESOURCES: tuple[Resource, ...] = (
         "hypervisor",
         "/sdn/v1/hypervisors",
         {
-            "NAME": "name",
+            "NAME": "id",
             "VTEP": "vtep",
             "ENCAPSULATIONS": "encapsulations",
             "MTU": "mtu",
-            "STATUS": "status",
+            "ALIVE": "alive",
+            "LAST SEEN": "last_seen",
         },
         "compute nodes",
         (
@@ -169,13 +170,22 @@ RESOURCES: tuple[Resource, ...] = (
                 choices=_ENCAPSULATIONS,
             ),
             Setting("mtu", "of the underlay, octets", int),
+            Setting("datapath_type", "of its Open vSwitch bridge", choices=("system", "netdev")),
             Setting("description", "for people"),
         ),
     ),
     Resource(
         "network",
         "/v2.0/networks",
-        {"ID": "id", "NAME": "name", "STATUS": "status", "SUBNETS": "subnets", "MTU": "mtu"},
+        {
+            "ID": "id",
+            "NAME": "name",
+            "VNI": "provider:segmentation_id",
+            "LABEL": "sdn:label",
+            "ENCAPSULATION": "sdn:encapsulation",
+            "MTU": "mtu",
+            "SUBNETS": "subnets",
+        },
         "networks (EVIs)",
     ),
     Resource(
@@ -212,13 +222,20 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(
         "router",
         "/v2.0/routers",
-        {"ID": "id", "NAME": "name", "STATUS": "status", "ADMIN UP": "admin_state_up"},
+        {
+            "ID": "id",
+            "NAME": "name",
+            "VNI": "sdn:vni",
+            "LABEL": "sdn:label",
+            "IMPORTS": "sdn:import_targets",
+            "EXPORTS": "sdn:export_targets",
+        },
         "routers (VRFs)",
     ),
     Resource(
         "gateway",
         "/sdn/v1/gateways",
-        {"NAME": "name", "ADDRESS": "address", "ENCAPSULATIONS": "encapsulations"},
+        {"NAME": "id", "ADDRESS": "address", "ENCAPSULATIONS": "encapsulations"},
         "data-centre gateways",
         (
             Setting("address", "its end of tunnels", required=True),
@@ -236,11 +253,11 @@ RESOURCES: tuple[Resource, ...] = (
         "bgp-peer",
         "/sdn/v1/bgp-peers",
         {
-            "NAME": "name",
+            "NAME": "id",
             "ADDRESS": "address",
             "ASN": "asn",
             "FAMILIES": "families",
-            "STATUS": "status",
+            "ADMIN UP": "admin_state_up",
         },
         "BGP sessions",
         (
@@ -264,7 +281,7 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(
         "link",
         "/sdn/v1/links",
-        {"NAME": "name", "A": "a", "B": "b", "COST": "cost"},
+        {"NAME": "id", "A": "a", "B": "b", "COST": "cost"},
         "cables of the underlay",
         (
             Setting("a", "a node: hypervisor, switch or gateway", required=True),

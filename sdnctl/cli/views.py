@@ -40,7 +40,8 @@ def _show_routes(context: Context, routes: list[Item]) -> None:
     if context.output.format is Format.JSON:
         context.output.json(routes)
         return
-    routes.sort(key=lambda r: (str(r.get("table")), _destination(r), not r.get("best")))
+    # The controller's order holds for programs; people find what they look for.
+    routes = sorted(routes, key=lambda r: (str(r["table"]), _destination(r), not r.get("best")))
     rows = [{**r, "destination": _destination(r), "name": _destination(r)} for r in routes]
     context.output.items(rows, _ROUTE_COLUMNS)
 
@@ -113,7 +114,7 @@ def _overlay(body: Mapping[str, Any]) -> Tree:
 
 def _status(context: Context, args: argparse.Namespace) -> None:
     del args
-    body = context.client.get("/sdn/v1/status")
+    body = context.client.get("/sdn/v1/status")["status"]
     if context.output.format is Format.JSON:
         context.output.json(body)
     else:
