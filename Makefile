@@ -44,7 +44,7 @@ bench-api: setup  ## Durable creates a second, lists and memory of the network A
 	$(BIN)/python tests/bench/bench_api.py
 
 protos: setup  ## Generated code from protos/
-	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $$(cd protos && find . -name '*.proto')
+	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $$(find protos -name '*.proto' -printf '%P ')
 
 requirements:  ## Pin what is installed, with hashes and no addresses (needs pip-tools)
 	pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --strip-extras --allow-unsafe --extra controller --extra vrouter --extra lab -o requirements/dev.txt pyproject.toml requirements/dev.in

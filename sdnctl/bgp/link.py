@@ -1,0 +1,357 @@
+"""The controller's link to the speaker: what to announce goes in, what was learned comes out.
+
+Promise: the speaker holds exactly the peers and routes that were last asked for, whoever of the
+two restarts and however often; after a restart everything is replayed, and nothing is withdrawn
+meanwhile. ``on_learned`` is told of real differences only: a restart changes no learned route
+by itself. Memory is that of the routes; at most one change per route waits.
+
+asyncio, one task; the callbacks are called in it and must not block. Knows nothing of how BGP
+works or of what the routes are for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path as FilePath
+from typing import Any, Final
+
+import grpc
+
+from sdnctl.bgp import wire
+from sdnctl.bgp.peer import Peer, SessionEvent
+from sdnctl.delta import Change
+from sdnctl.routes import Nlri, Path, RouteKey
+from sdnctl.speaker.v1 import speaker_pb2 as pb
+
+ROUTES_PER_BATCH: Final = 1000
+BATCHES_IN_FLIGHT: Final = 8
+CONNECT_SECONDS: Final = 5.0
+MAX_PAUSE_SECONDS: Final = 10.0
+STEADY_SECONDS: Final = 30.0
+"""A speaker that lived that long is started again at once."""
+
+_log = logging.getLogger(__name__)
+
+
+def speaker_command(socket_path: str | FilePath) -> tuple[str, ...]:
+    """How a speaker is started; it serves on ``socket_path``."""
+    return (sys.executable, "-m", "sdnctl.bgp.speaker", "--socket", str(socket_path))
+
+
+class SpeakerLink:
+    """The link; ``start`` it in a running loop.
+
+    With a ``command`` (see ``speaker_command``) a speaker is started where none answers, and
+    again when it dies. One that runs already is used as it is.
+    """
+
+    def __init__(
+        self,
+        socket_path: str | FilePath,
+        on_learned: Callable[[list[Change[RouteKey, Path]]], None],
+        on_session: Callable[[SessionEvent], None],
+        *,
+        command: tuple[str, ...] | None = None,
+    ) -> None:
+        self._socket_path = str(socket_path)
+        self._on_learned = on_learned
+        self._on_session = on_session
+        self._command = command
+        self._peers: dict[str, Peer] = {}
+        self._desired: dict[str, dict[Nlri, Path]] = {}
+        self._learned: dict[RouteKey, Path] = {}
+        self._sessions: dict[str, SessionEvent] = {}
+        self._stale: dict[str, set[Nlri]] = {}
+        self._dirty: dict[RouteKey, None] = {}
+        self._replay: Iterator[RouteKey] | None = None
+        self._tell_peers = False
+        self._sent = 0
+        self._acked = 0
+        self._connected = False
+        self._wake = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._supervisor: asyncio.Task[None] | None = None
+        self._stream: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    # ---- for the controller
+
+    @property
+    def connected(self) -> bool:
+        """The speaker answers."""
+        return self._connected
+
+    @property
+    def settled(self) -> bool:
+        """Everything that was asked for is in the speaker's Adj-RIBs-Out."""
+        idle = not self._dirty and self._replay is None and not self._tell_peers
+        return self._connected and idle and self._acked == self._sent
+
+    @property
+    def sessions(self) -> tuple[SessionEvent, ...]:
+        """Every configured peer's session as last heard of, for people to read."""
+        return tuple(self._sessions[name] for name in sorted(self._sessions))
+
+    @property
+    def learned(self) -> dict[RouteKey, Path]:
+        """All routes learned, as they hold now; not to be changed."""
+        return self._learned
+
+    def set_peers(self, peers: Iterable[Peer]) -> None:
+        """Have exactly these peers. What was learned of one that goes is taken back at once."""
+        new = {peer.name: peer for peer in peers}
+        gone = [name for name in self._peers if name not in new]
+        fresh = [p.name for p in new.values() if _replaced(self._peers.get(p.name), p)]
+        self._peers = new
+        for name in gone:
+            self._sessions.pop(name, None)
+            self._stale.pop(name, None)
+        self._tell((key, None) for key in list(self._learned) if key.source in gone)
+        for name in fresh:
+            self._sessions[name] = SessionEvent(peer=name)
+        if self._connected:
+            self._tell_peers = True
+            self._replay = itertools.chain(self._replay or (), self._keys(fresh))
+            self._wake.set()
+
+    def update(self, changes: Iterable[Change[tuple[str, Nlri], Path]]) -> None:
+        """Announce what is new, withdraw what is None, to the peer that the key names.
+
+        The next hop is announced as it is, to iBGP and eBGP peers alike. Routes for a peer that
+        is not configured wait for it.
+        """
+        for (peer, nlri), _, path in changes:
+            routes = self._desired.setdefault(peer, {})
+            if path is None:
+                routes.pop(nlri, None)
+            else:
+                routes[nlri] = path
+            if self._connected:
+                self._dirty[RouteKey(peer, nlri)] = None
+        self._wake.set()
+
+    async def start(self) -> None:
+        """Connect, and keep connected."""
+        if self._command is not None:
+            self._supervisor = asyncio.create_task(_supervise(self._command, self._socket_path))
+        self._stream = asyncio.create_task(self._run())
+
+    async def stop(self, *, keep_speaker: bool = False) -> None:
+        """Disconnect; a speaker that this link would start is ended unless it shall be kept.
+
+        Its sessions close without a NOTIFICATION: peers with graceful restart keep the routes.
+        """
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            await _cancel(supervisor)
+            if self._connected and not keep_speaker:
+                self._stopping = True
+                self._wake.set()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._lost.wait(), CONNECT_SECONDS)
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await _cancel(stream)
+
+    # ---- the stream
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with grpc.aio.insecure_channel(
+                    f"unix:{self._socket_path}", options=wire.CHANNEL_OPTIONS
+                ) as channel:
+                    async with asyncio.timeout(CONNECT_SECONDS):
+                        await channel.channel_ready()
+                    await self._exchange(channel.stream_stream(wire.METHOD))
+            except (grpc.aio.AioRpcError, TimeoutError) as error:
+                _log.debug("speaker: %s", error)
+            except Exception:
+                _log.exception("the stream with the speaker broke")
+            self._disconnected()
+            await asyncio.sleep(0.05)
+
+    async def _exchange(self, attach: Any) -> None:
+        call = attach()
+        self._begin()
+        writer = asyncio.create_task(self._write(call))
+        try:
+            async for message in call:
+                self._receive(pb.Upstream.FromString(message))
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+            call.cancel()
+
+    def _begin(self) -> None:
+        """From nothing: what the speaker holds of us is unknown, what we hold of it is stale."""
+        _log.info("speaker connected")
+        self._connected = True
+        self._lost.clear()
+        self._sent = self._acked = 0
+        self._dirty.clear()
+        self._replay = self._keys(list(self._desired))
+        self._tell_peers = True
+        self._stale = {}
+        for source, nlri in self._learned:
+            self._stale.setdefault(source, set()).add(nlri)
+        self._wake.set()
+
+    def _disconnected(self) -> None:
+        if not self._connected:
+            return
+        _log.warning("speaker lost")
+        self._connected = False
+        self._lost.set()
+        self._dirty.clear()
+        self._replay = None
+        for name, event in self._sessions.items():
+            if event.up:
+                lost = SessionEvent(peer=name, last_error="the speaker does not answer")
+                self._sessions[name] = lost
+                self._on_session(lost)
+
+    def _keys(self, peers: Iterable[str]) -> Iterator[RouteKey]:
+        """What is desired of these peers as of now; a key may be gone when its turn comes."""
+        return iter([RouteKey(p, nlri) for p in peers for nlri in self._desired.get(p, ())])
+
+    async def _write(self, call: Any) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while (message := self._next()) is not None:
+                await call.write(message.SerializeToString())
+
+    def _next(self) -> pb.Downstream | None:
+        if self._stopping:
+            self._stopping = False
+            return pb.Downstream(shutdown=pb.Shutdown())
+        if self._tell_peers:
+            self._tell_peers = False
+            peers = [wire.encode_peer(peer) for peer in self._peers.values()]
+            return pb.Downstream(peers=pb.Peers(peers=peers))
+        if self._sent - self._acked >= BATCHES_IN_FLIGHT:
+            return None
+        if self._replay is not None:
+            keys = list(itertools.islice(self._replay, ROUTES_PER_BATCH))
+            if keys:
+                return self._batch(keys)
+            self._replay = None
+            return pb.Downstream(replay_complete=pb.ReplayComplete())
+        keys = list(itertools.islice(self._dirty, ROUTES_PER_BATCH))
+        if not keys:
+            return None
+        for key in keys:
+            del self._dirty[key]
+        return self._batch(keys)
+
+    def _batch(self, keys: Iterable[RouteKey]) -> pb.Downstream:
+        self._sent += 1
+        routes = ((k, self._desired.get(k.source, {}).get(k.nlri)) for k in keys)
+        announced, withdrawn = wire.encode_routes(routes)
+        batch = pb.Batch(sequence=self._sent, routes=announced, withdrawn=withdrawn)
+        return pb.Downstream(batch=batch)
+
+    def _receive(self, message: pb.Upstream) -> None:
+        match message.WhichOneof("body"):
+            case "ack":
+                self._acked = message.ack.sequence
+                self._wake.set()
+            case "learned":
+                told = wire.decode_routes(message.learned.routes, message.learned.withdrawn)
+                self._tell((key, path) for key, path in told if key.source in self._peers)
+            case "session" if message.session.peer in self._peers:
+                event = wire.decode_session(message.session)
+                self._sessions[event.peer] = event
+                self._on_session(event)
+            case "in_sync":
+                peer = message.in_sync.peer
+                gone = self._stale.pop(peer, set())
+                self._tell([(RouteKey(peer, nlri), None) for nlri in gone])
+
+    def _tell(self, told: Iterable[tuple[RouteKey, Path | None]]) -> None:
+        """Take over what the peers say, and pass on what is different."""
+        delta: list[Change[RouteKey, Path]] = []
+        for key, new in told:
+            stale = self._stale.get(key.source)
+            if stale:
+                stale.discard(key.nlri)
+            old = self._learned.get(key)
+            if old == new:
+                continue
+            if new is None:
+                del self._learned[key]
+            else:
+                self._learned[key] = new
+            delta.append(Change(key, old, new))
+        if delta:
+            self._on_learned(delta)
+
+
+def _replaced(old: Peer | None, new: Peer) -> bool:
+    """The speaker starts this peer from nothing: another router, or none before."""
+    return old is None or old.address != new.address
+
+
+async def _supervise(command: tuple[str, ...], socket_path: str) -> None:
+    """Start a speaker wherever none answers."""
+    loop = asyncio.get_running_loop()
+    pause = 0.0
+    while True:
+        if await _answers(socket_path):
+            await asyncio.sleep(0.5)
+            continue
+        started = loop.time()
+        status = await _run_to_end(command)
+        _log.warning("speaker ended with status %d", status)
+        steady = loop.time() - started > STEADY_SECONDS
+        pause = 0.0 if steady else min(pause * 2 or 0.5, MAX_PAUSE_SECONDS)
+        await asyncio.sleep(pause)
+
+
+async def _answers(socket_path: str) -> bool:
+    try:
+        _, writer = await asyncio.open_unix_connection(socket_path)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _run_to_end(command: tuple[str, ...]) -> int:
+    """Run a process and give its exit status; cancelling leaves it running.
+
+    It has a session of its own, so that what is sent to the controller's group leaves it alone.
+    """
+    pid = _spawn(command)
+    _log.info("speaker started, process %d", pid)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    handle = os.pidfd_open(pid)
+    loop.add_reader(handle, ended.set)
+    try:
+        await ended.wait()
+        return _reap(pid)
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+
+
+def _spawn(command: tuple[str, ...]) -> int:
+    devnull = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    return os.posix_spawnp(command[0], command, os.environ, file_actions=[devnull], setsid=True)
+
+
+def _reap(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

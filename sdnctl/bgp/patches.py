@@ -1,0 +1,72 @@
+"""Defects of ExaBGP 5.0.15 that the speaker mends, and its logging bent to the house's.
+
+Promise: ``apply`` mends them for this process, once however often it is called; each has a test
+at the wire that fails without it. What needed no patch because the speaker does it itself:
+Adj-RIBs (``adjrib``), the reactor's loop (``reactor``), the label of a withdrawal (``codec``).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from exabgp.bgp.message.update.attribute import Attribute, Attributes
+from exabgp.logger import log
+from exabgp.protocol.family import AFI, SAFI, Family
+
+_log = logging.getLogger("sdnctl.bgp.exabgp")
+
+
+def apply() -> None:
+    """Mend ExaBGP in this process."""
+    accept_evpn_ipv6_next_hop()
+    keep_update_with_discarded_attribute()
+    bridge_logging()
+
+
+def accept_evpn_ipv6_next_hop() -> None:
+    """RFC 7432 section 7: the next hop of EVPN is an IPv4 or an IPv6 address.
+
+    Bug: ExaBGP takes only 4 octets; FRR with an IPv6 VTEP sends 16, and the session flaps for
+    ever on NOTIFICATION 3/9.
+    """
+    Family.size[(AFI.l2vpn, SAFI.evpn)] = ((4, 16), 0)
+
+
+def keep_update_with_discarded_attribute() -> None:
+    """RFC 7606 section 2, attribute discard: the attribute goes, the UPDATE holds.
+
+    Bug: ExaBGP marks the UPDATE and then drops it whole, with the routes that it carries.
+    """
+    parse = Attributes.parse
+    if parse.__name__ == "without_discarded":
+        return
+
+    def without_discarded(self: Any, data: bytes, direction: Any, negotiated: Any) -> Any:
+        attributes = parse(self, data, direction, negotiated)
+        attributes.pop(Attribute.CODE.INTERNAL_DISCARD, None)
+        return attributes
+
+    Attributes.parse = without_discarded
+
+
+def bridge_logging() -> None:
+    """ExaBGP's errors go to the house's log; what is below is not even rendered.
+
+    Bug: ExaBGP's own ``silence`` installs functions of the wrong signature, and any message
+    before its ``init`` raises.
+    """
+
+    def eat(_message: object, _source: str = "", _level: str = "", **_named: str) -> None:
+        pass
+
+    def tell(level: int) -> Callable[..., None]:
+        def write(message: Callable[[], str], source: str = "", **_named: str) -> None:
+            _log.log(level, "%s: %s", source, message())
+
+        return write
+
+    log.debug = log.info = log.warning = staticmethod(eat)
+    log.error = staticmethod(tell(logging.WARNING))
+    log.critical = log.fatal = staticmethod(tell(logging.ERROR))

@@ -1,0 +1,220 @@
+"""The speaker's main loop: gives each session its turn, sleeps on their sockets and on jobs.
+
+Promise: a job handed over from another thread is begun within the time of the job before it;
+an idle speaker sleeps; a session in trouble delays no other. It stands in the place of ExaBGP's
+own reactor, which wakes a hundred times a second and knows no jobs. Knows nothing of gRPC.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import select
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from exabgp.reactor.listener import Listener
+from exabgp.reactor.peer import ACTION
+
+from sdnctl.bgp.peer import Peer
+from sdnctl.bgp.session import Owner, Session
+from sdnctl.routes import Path, RouteKey
+
+TURNS: Final = 64
+"""Messages that a session may read or write before the others have their turn."""
+
+TICK_SECONDS: Final = 1.0
+CONNECTING_SECONDS: Final = 0.02
+"""How often a connection attempt is looked at; ExaBGP keeps that socket to itself."""
+
+_log = logging.getLogger(__name__)
+
+
+class _Helpers:
+    """ExaBGP asks whether its helper processes are alive; here there are none."""
+
+    @staticmethod
+    def broken(_neighbor: object) -> bool:
+        return False
+
+
+class _Refusals:
+    """ExaBGP hands over what it writes to a caller that is nobody's peer."""
+
+    def __init__(self) -> None:
+        self._writers: list[Iterator[Any]] = []
+
+    def schedule(self, _uid: str, _what: str, writer: Iterator[Any]) -> None:
+        self._writers.append(writer)
+
+    def run(self) -> None:
+        # One attempt each: a refusal that does not fit an empty socket buffer is not worth more.
+        for writer in self._writers:
+            for _ in range(3):
+                next(writer, None)
+        self._writers.clear()
+
+
+class _Listener(Listener):  # type: ignore[misc]  # ExaBGP has no types
+    def sockets(self) -> list[int]:
+        return [sock.fileno() for sock in self._sockets]
+
+
+class Reactor:
+    """All sessions; ``submit`` and ``stop`` may be called from any thread."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._sessions: dict[str, Session] = {}
+        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._running = True
+        self.processes = _Helpers()
+        self.asynchronous = _Refusals()
+        self._listener = _Listener(self)
+
+    # ---- from any thread
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Have the reactor's thread call this, after what was submitted before."""
+        self._jobs.put(job)
+        os.eventfd_write(self._wake, 1)
+
+    def stop(self) -> None:
+        """Have ``run`` return; safe in a signal handler."""
+        self._running = False
+        os.eventfd_write(self._wake, 1)
+
+    # ---- jobs: the reactor's thread only
+
+    def begin_replay(self) -> None:
+        """A controller begins its replay."""
+        for session in self._sessions.values():
+            session.begin_replay()
+
+    def set_peers(self, peers: Iterable[Peer]) -> None:
+        """Have exactly these peers; those that are listed as they are stay undisturbed."""
+        wanted = {peer.name: peer for peer in peers}
+        for name, session in list(self._sessions.items()):
+            if name not in wanted or wanted[name].address != session.peer.address:
+                session.remove()
+                del self._sessions[name]
+        for name, peer in wanted.items():
+            old = self._sessions.get(name)
+            if old is not None and old.peer == peer:
+                continue
+            session = Session(peer, self, self._owner)
+            if old is not None:
+                old.close()
+                session.inherit(old)
+            self._sessions[name] = session
+        self._listen()
+
+    def put(self, routes: Iterable[tuple[RouteKey, Path | None]]) -> None:
+        """Want these announced, or (None) withdrawn; a peer that is not there is passed over."""
+        for (name, nlri), path in routes:
+            session = self._sessions.get(name)
+            if session is not None:
+                session.adj_rib_out.put(nlri, path)
+
+    def replay_complete(self) -> None:
+        """The controller's replay ends."""
+        for session in self._sessions.values():
+            session.replay_complete()
+
+    def sessions(self) -> Iterable[Session]:
+        """Every session."""
+        return self._sessions.values()
+
+    # ---- the loop
+
+    def run(self) -> None:
+        """Run until ``stop``; then close all sessions without a word, for graceful restart."""
+        next_tick = 0.0
+        while self._running:
+            self._run_jobs()
+            if self._listener.incoming():
+                for _ in self._listener.new_connections():
+                    pass
+                self.asynchronous.run()
+            now = time.monotonic()
+            waiting = [(s, self._turn(s, now)) for s in self._sessions.values()]
+            if now >= next_tick:
+                next_tick = now + TICK_SECONDS
+                for session in self._sessions.values():
+                    session.tick(now)
+            self._sleep(waiting, next_tick - now)
+        for session in self._sessions.values():
+            session.close()
+        self._listener.stop()
+
+    def _run_jobs(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                job()
+            except Exception:
+                _log.exception("a job of the controller failed")
+
+    @staticmethod
+    def _turn(session: Session, now: float) -> Any:
+        """Whether the session wants more at once (ACTION.NOW)."""
+        if session.neighbor["passive"] and session.proto is None:
+            return ACTION.LATER
+        for _ in range(TURNS):
+            action = session.turn(now)
+            if action != ACTION.NOW:
+                return action
+        return ACTION.NOW
+
+    def _sleep(self, waiting: list[tuple[Session, Any]], limit: float) -> None:
+        poller = select.poll()
+        poller.register(self._wake, select.POLLIN)
+        for fd in self._listener.sockets():
+            poller.register(fd, select.POLLIN)
+        for session, action in waiting:
+            fd = session.socket()
+            if fd != -1:
+                # A session that wants more waits at most until its socket takes more.
+                more = select.POLLOUT if action == ACTION.NOW else 0
+                poller.register(fd, select.POLLIN | more)
+            elif not session.neighbor["passive"]:
+                limit = min(limit, CONNECTING_SECONDS)
+        for fd, _ in poller.poll(max(0.0, limit) * 1000):
+            if fd == self._wake:
+                os.eventfd_read(self._wake)
+
+    def _listen(self) -> None:
+        wanted = set()
+        for session in self._sessions.values():
+            neighbor = session.neighbor
+            if neighbor["passive"]:
+                wanted.add((neighbor["md5-ip"].top(), neighbor["listen"]))
+                self._listener.listen_on(
+                    neighbor["md5-ip"],
+                    neighbor["peer-address"],
+                    neighbor["listen"],
+                    neighbor["md5-password"],
+                    neighbor["md5-base64"],
+                    None,
+                )
+        self._listener.close_unwanted(wanted)
+
+    # ---- what ExaBGP's listener calls
+
+    def peers(self) -> list[str]:
+        """The names of those who may call; the others connect by themselves."""
+        return [name for name, s in self._sessions.items() if s.neighbor["passive"]]
+
+    def neighbor(self, name: str) -> Any:
+        """ExaBGP's configuration of a peer."""
+        return self._sessions[name].neighbor
+
+    def handle_connection(self, name: str, connection: Any) -> Any:
+        """A peer calls; gives the writer of a refusal, or None."""
+        return self._sessions[name].handle_connection(connection)

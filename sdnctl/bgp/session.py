@@ -1,0 +1,297 @@
+"""One BGP session: ExaBGP's peer with the house's tables, timers and account of itself.
+
+Promise: what is learned survives the peer's restart as RFC 4724 says, and no longer; a session
+that cannot be established is tried again every few seconds, and says why. Knows the clock only
+as a number that it is given. Runs in the reactor's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import Any, Final, Protocol
+
+from exabgp.bgp.fsm import FSM
+from exabgp.bgp.message import Notify
+from exabgp.bgp.message.open.asn import ASN
+from exabgp.bgp.message.open.capability import Capability
+from exabgp.bgp.message.open.holdtime import HoldTime
+from exabgp.bgp.message.open.routerid import RouterID
+from exabgp.bgp.neighbor import Neighbor
+from exabgp.protocol.family import Family as AfiSafi
+from exabgp.protocol.ip import IP
+from exabgp.reactor.network.error import NetworkError
+from exabgp.reactor.peer import Peer as ExaPeer
+
+from sdnctl.bgp.adjrib import AdjRibIn, AdjRibOut, Rib
+from sdnctl.bgp.codec import AFI_SAFI, FAMILIES, Attachment
+from sdnctl.bgp.peer import Family, Peer, SessionEvent
+from sdnctl.routes import Nlri, Path
+from sdnctl.types import Ip
+
+FORWARDING_PRESERVED: Final = 0x80
+"""The F bit of a family in the graceful restart capability (RFC 4724 section 3)."""
+
+CONNECT_LIMIT: Final = 5.0
+"""Seconds for one attempt to connect; the kernel's own limit is minutes."""
+
+SETTLE_SECONDS: Final = 10.0
+"""How long a peer that does not send End-of-RIB has to send its routes."""
+
+MAX_RETRY_SECONDS: Final = 8.0
+
+
+class Owner(Protocol):
+    """What a session tells of itself."""
+
+    def on_route(self, peer: str, nlri: Nlri, path: Path | None) -> None:
+        """The peer says this now."""
+
+    def on_state(self, event: SessionEvent) -> None:
+        """The session's state changed."""
+
+    def on_end_of_rib(self, peer: str, family: Family) -> None:
+        """The peer has sent all that it has of a family."""
+
+    def on_in_sync(self, peer: str) -> None:
+        """The peer has said all, or had its time."""
+
+
+class Retry:
+    """When to connect again: at once, then after 1, 2, 4 and 8 seconds, and so on."""
+
+    def __init__(self) -> None:
+        self._pause = 0.0
+        self._until = 0.0
+
+    def reset(self) -> None:
+        """Connect at once."""
+        self._pause = self._until = 0.0
+
+    def increase(self) -> None:
+        """An attempt failed."""
+        self._until = time.monotonic() + self._pause
+        self._pause = min(self._pause * 2 or 1.0, MAX_RETRY_SECONDS)
+
+    def backoff(self) -> bool:
+        """Not yet."""
+        return time.monotonic() < self._until
+
+
+class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
+    """A peer that is configured, connected or not."""
+
+    generator: Any
+
+    def __init__(self, peer: Peer, reactor: Any, owner: Owner) -> None:
+        self.peer = peer
+        self._owner = owner
+        unknown = Attachment(peer.local_asn, peer.asn, peer.router_id, Ip(bytes(4)))
+        self.adj_rib_out = AdjRibOut(peer.families, unknown)
+        self.adj_rib_in = AdjRibIn(self._on_route, self._on_end_of_rib)
+        super().__init__(_neighbor(peer, Rib(self.adj_rib_in, self.adj_rib_out)), reactor)
+        self._delay = Retry()
+        self._replayed = False
+        self._end_of_rib_sent = False
+        self._closing = False
+        self._peer_was_lost = False
+        self._attempt = 0.0
+        self._told: SessionEvent | None = None
+        self._last_error = ""
+        self._since = time.time()
+        self._established = 0
+        self._restart_time = 0.0
+        self._preserved: frozenset[Family] = frozenset()
+        self._awaited: set[Family] = set(peer.families)
+        self._stale_until = 0.0
+        self._in_sync_by = time.monotonic() + peer.graceful_restart
+        self.in_sync = False
+        self._tell()
+
+    # ---- what the reactor calls
+
+    def turn(self, now: float) -> Any:
+        """Go on where it stopped; gives ExaBGP's ACTION."""
+        if self.proto or not self.generator:
+            self._attempt = now
+        elif now - self._attempt > CONNECT_LIMIT:
+            self._last_error = "no answer to the connection attempt"
+            self.generator = None
+        return self.run()
+
+    def tick(self, now: float) -> None:
+        """Let time pass: stale routes expire, a silent peer is taken to have said all."""
+        if self._stale_until and now > self._stale_until:
+            self._stale_until = 0.0
+            for family in Family:
+                self.adj_rib_in.sweep(family)
+        if not self.in_sync and now > self._in_sync_by:
+            self._set_in_sync()
+        self._tell()
+
+    def begin_replay(self) -> None:
+        """A new controller is about to put all that it wants."""
+        self._replayed = False
+        self.adj_rib_out.begin_replay()
+
+    def replay_complete(self) -> None:
+        """All that is wanted was put: End-of-RIB may go out, once per session."""
+        self.adj_rib_out.end_replay()
+        self._replayed = True
+        self._send_end_of_rib()
+
+    def inherit(self, other: Session) -> None:
+        """Take over the routes of the same peer's session with older settings."""
+        self.adj_rib_out.adopt(other.adj_rib_out)
+        self.adj_rib_in.adopt(other.adj_rib_in)
+        self.adj_rib_in.mark_stale(frozenset(Family))
+        self._stale_until = time.monotonic() + self.peer.graceful_restart
+        self._replayed = other._replayed
+
+    def event(self) -> SessionEvent:
+        """The state as it is now."""
+        return SessionEvent(
+            peer=self.peer.name,
+            state=self.fsm.name().lower(),
+            last_error=self._last_error,
+            since=self._since,
+            established=self._established,
+            updates_sent=self.stats["send-update"],
+            updates_received=self.stats["receive-update"],
+            routes_out=len(self.adj_rib_out),
+            routes_in=len(self.adj_rib_in),
+            families=self._negotiated(),
+        )
+
+    def close(self) -> None:
+        """Close without a word: a peer with graceful restart keeps the routes (RFC 4724)."""
+        self._closing = True
+        self.shutdown()
+
+    def remove(self) -> None:
+        """Cease, peer de-configured (RFC 4486): the peer drops the routes; so do we."""
+        if self.proto is not None and self.fsm == FSM.ESTABLISHED:
+            try:
+                for attempts, _ in enumerate(self.proto.new_notification(Notify(6, 3))):
+                    if attempts > 100:
+                        break
+            except NetworkError:
+                pass  # it is gone already
+        super().remove()
+        for family in Family:
+            self.adj_rib_in.drop(family)
+
+    # ---- what ExaBGP calls
+
+    def _main(self) -> Any:
+        self._on_up()
+        yield from super()._main()
+
+    def _close(self, message: str = "", error: object = "") -> None:
+        was_up = self.fsm == FSM.ESTABLISHED
+        reason = str(error) or message
+        if reason:
+            self._last_error = reason
+        super()._close(message, error)
+        if was_up:
+            self._on_down(notified=isinstance(error, Notify) or message.startswith("notification"))
+
+    # ---- the session's life
+
+    def _negotiated(self) -> tuple[Family, ...]:
+        if self.proto is None or self.fsm != FSM.ESTABLISHED:
+            return ()
+        return tuple(FAMILIES[f] for f in self.proto.negotiated.families if f in FAMILIES)
+
+    def _on_up(self) -> None:
+        peer, received = self.peer, self.proto.negotiated.received_open
+        router_id = Ip(received.router_id.pack())
+        self.adj_rib_in.session_up(Attachment(peer.local_asn, peer.asn, peer.router_id, router_id))
+        graceful = received.capabilities.get(Capability.CODE.GRACEFUL_RESTART)
+        flags = dict(graceful) if graceful is not None and peer.graceful_restart else {}
+        self._restart_time = float(graceful.restart_time) if flags else 0.0
+        self._preserved = frozenset(FAMILIES[f] for f in flags if f in FAMILIES)
+        now = time.monotonic()
+        negotiated = set(self._negotiated())
+        for family in Family:
+            # RFC 4724 section 4.2: without the F bit the peer did not keep its forwarding state.
+            kept = flags.get(AFI_SAFI[family], 0) & FORWARDING_PRESERVED
+            if family not in negotiated or (self._peer_was_lost and not kept):
+                self.adj_rib_in.sweep(family)
+        if self._stale_until:
+            self._stale_until = now + peer.graceful_restart
+        self._awaited = set(negotiated)
+        if not self.in_sync:
+            self._in_sync_by = now + (self._restart_time if flags else SETTLE_SECONDS)
+        self._since = time.time()
+        self._established += 1
+        self._last_error = ""
+        self.neighbor.eor.clear()
+        self._end_of_rib_sent = False
+        self._send_end_of_rib()
+        self._tell()
+
+    def _on_down(self, *, notified: bool) -> None:
+        if self._closing:
+            return
+        self._since = time.time()
+        self._peer_was_lost = True
+        # RFC 4724 section 4.2: only a session that is lost without a NOTIFICATION restarts.
+        kept = frozenset() if notified or not self._restart_time else self._preserved
+        self.adj_rib_in.mark_stale(kept)
+        self._stale_until = time.monotonic() + self._restart_time if kept else 0.0
+        self._tell()
+
+    def _send_end_of_rib(self) -> None:
+        """Once per session, after all routes; ExaBGP sends it when nothing else is to be sent."""
+        if self._end_of_rib_sent or not self._replayed:
+            return
+        for family in self._negotiated():
+            self.neighbor.eor.append(AfiSafi(*AFI_SAFI[family]))
+            self._end_of_rib_sent = True
+
+    def _tell(self) -> None:
+        event = self.event()
+        if event != self._told:
+            self._told = event
+            self._owner.on_state(event)
+
+    def _on_route(self, nlri: Nlri, path: Path | None) -> None:
+        self._owner.on_route(self.peer.name, nlri, path)
+
+    def _on_end_of_rib(self, family: Family) -> None:
+        self._owner.on_end_of_rib(self.peer.name, family)
+        self._awaited.discard(family)
+        if not self._awaited:
+            self._stale_until = 0.0
+            if not self.in_sync:
+                self._set_in_sync()
+
+    def _set_in_sync(self) -> None:
+        self.in_sync = True
+        self._owner.on_in_sync(self.peer.name)
+
+
+def _neighbor(peer: Peer, rib: Rib) -> Neighbor:
+    """ExaBGP's configuration of a peer; no text of it exists that could be logged or parsed."""
+    neighbor = Neighbor()
+    address = IP.unpack(bytes(peer.address))
+    local = peer.local_address or Ip(bytes(len(peer.address)))
+    neighbor.auto_discovery = peer.local_address is None
+    neighbor["peer-address"] = address
+    neighbor["local-address"] = neighbor["md5-ip"] = IP.unpack(bytes(local))
+    neighbor["router-id"] = RouterID(str(peer.router_id))
+    neighbor["local-as"] = ASN(peer.local_asn)
+    neighbor["peer-as"] = ASN(peer.asn)
+    neighbor["passive"] = peer.passive
+    neighbor["listen" if peer.passive else "connect"] = peer.port
+    neighbor["hold-time"] = HoldTime(peer.hold_time)
+    neighbor["md5-password"] = str(peer.password) or None
+    neighbor["manual-eor"] = True
+    neighbor["capability"]["graceful-restart"] = peer.graceful_restart or False
+    neighbor["capability"]["route-refresh"] = 2
+    for family in peer.families:
+        neighbor.add_family(AFI_SAFI[family])
+    neighbor.api = defaultdict(bool)
+    neighbor.rib = rib
+    return neighbor

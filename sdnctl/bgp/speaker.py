@@ -1,0 +1,74 @@
+"""The speaker process: ``python -m sdnctl.bgp.speaker --socket PATH``.
+
+Promise: one speaker per socket; only its owner can open the socket; secrets come over it and
+are in no argument, file or log. It speaks BGP in the network namespace that it is started in,
+goes on announcing without a controller, and ends on SIGTERM or at the controller's word.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ctypes
+import fcntl
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+from sdnctl.bgp import patches
+from sdnctl.bgp.server import Server
+
+START_SECONDS: Final = 10.0
+
+_PR_SET_DUMPABLE: Final = 4
+_PR_SET_NO_NEW_PRIVS: Final = 38
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until told to end; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="sdnctl-speaker", description="BGP speaker of sdnctl")
+    parser.add_argument("--socket", required=True, type=Path, help="unix socket to serve on")
+    parser.add_argument("--log-level", default="INFO", help="of Python's logging (INFO)")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    _confine()
+    lock = os.open(f"{options.socket}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _log.error("another speaker serves %s", options.socket)
+        return 1
+    patches.apply()
+    server = Server(str(options.socket))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.reactor.stop())
+    ready = threading.Event()
+    os.umask(0o177)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(ready)), daemon=True)
+    thread.start()
+    if not ready.wait(START_SECONDS):
+        _log.error("cannot serve on %s", options.socket)
+        return 1
+    _log.info("serving on %s", options.socket)
+    server.reactor.run()
+    options.socket.unlink(missing_ok=True)
+    return 0
+
+
+def _confine() -> None:
+    """No new privileges for what might be executed, no core dump or ptrace with passwords."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
