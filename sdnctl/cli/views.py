@@ -15,6 +15,7 @@ from sdnctl.cli.output import Format, cell, safe
 
 _ROUTE_COLUMNS: Final = {
     "TABLE": "table",
+    "TYPE": "type",
     "PREFIX / MAC": "destination",
     "RD": "rd",
     "NEXT HOP": "next_hop",
@@ -32,8 +33,8 @@ def _routes(context: Context, params: Mapping[str, str]) -> list[Item]:
 
 
 def _destination(route: Item) -> str:
-    """The MAC and the prefix, as far as the route has them."""
-    return " ".join(str(route[k]) for k in ("mac", "prefix") if route.get(k))
+    """The prefix or the MAC address, and the address that comes with the latter."""
+    return " ".join(str(route[k]) for k in ("prefix", "ip") if route.get(k))
 
 
 def _show_routes(context: Context, routes: list[Item]) -> None:
@@ -56,9 +57,7 @@ def _route_list(context: Context, args: argparse.Namespace) -> None:
 
 
 def _route_show(context: Context, args: argparse.Namespace) -> None:
-    found = [
-        r for r in _routes(context, {}) if args.name in (r.get("prefix"), r.get("mac"), r.get("ip"))
-    ]
+    found = [r for r in _routes(context, {}) if args.name in (r["prefix"], r.get("ip"))]
     if not found:
         raise CliError(f"no route to {args.name!r}; sdnctl route list shows all")
     _show_routes(context, found)
@@ -66,7 +65,7 @@ def _route_show(context: Context, args: argparse.Namespace) -> None:
 
 def _vni(context: Context, kind: str, name: str) -> str:
     """The VNI of an instance by its name or by its router's or network's id."""
-    instances = context.client.get("/sdn/v1/topology")[f"{kind}s"]
+    instances = context.client.get("/sdn/v1/topology")["topology"][f"{kind}s"]
     names = ("name", "router_id", "network_id")
     found = [x for x in instances if name in (x.get(k) for k in names)]
     if len(found) != 1:
@@ -78,7 +77,7 @@ def _vni(context: Context, kind: str, name: str) -> str:
 
 def _topology(context: Context, args: argparse.Namespace) -> None:
     del args
-    body = context.client.get("/sdn/v1/topology")
+    body = context.client.get("/sdn/v1/topology")["topology"]
     if context.output.format is Format.JSON:
         context.output.json(body)
         return
@@ -146,7 +145,7 @@ COMMANDS: Final = (
         ("route", "show"),
         "show every path to one destination",
         _route_show,
-        (argument("name", help="a prefix or a MAC address", metavar="DESTINATION"),),
+        (argument("name", help="a prefix, a MAC or an IP address", metavar="DESTINATION"),),
     ),
     Command(("topology",), "show the underlay and who is member of what", _topology),
     Command(("status",), "show how the controller is", _status),

@@ -30,6 +30,7 @@ from sdnctl.store import Store
 ROUTES = [
     {
         "table": "vrf/1000",
+        "type": "prefix",
         "prefix": "10.0.0.5/32",
         "rd": "192.0.2.11:7",
         "next_hop": "192.0.2.11",
@@ -42,7 +43,9 @@ ROUTES = [
     },
     {
         "table": "evi/1001",
-        "mac": "fa:16:3e:00:00:01",
+        "type": "mac-ip",
+        "prefix": "fa:16:3e:00:00:01",
+        "ip": "10.0.0.5",
         "rd": "192.0.2.11:8",
         "next_hop": "192.0.2.11",
         "encapsulations": [],
@@ -83,7 +86,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         return JsonResponse({"routes": ROUTES})
 
     async def topology(request: Request) -> Response:
-        return JsonResponse(TOPOLOGY)
+        return JsonResponse({"topology": TOPOLOGY})
 
     views = [Route("/sdn/v1/routes", routes), Route("/sdn/v1/topology", topology)]
     listeners = [socket.socket(), socket.socket(socket.AF_UNIX)]
@@ -266,11 +269,12 @@ def test_the_api_is_reached_by_its_unix_socket(sdnctl: Sdnctl, site: Site) -> No
 def test_routes_are_asked_by_vni_or_name(sdnctl: Sdnctl, site: Site) -> None:
     lines = sdnctl("route list --vrf red --evi 1001 --hypervisor hv1").splitlines()
     assert site.queries[-1] == {"vrf": "1000", "evi": "1001", "hypervisor": "hv1"}
-    assert re.split(r"  +", lines[0].strip())[:4] == ["TABLE", "PREFIX / MAC", "RD", "NEXT HOP"]
+    assert re.split(r"  +", lines[0].strip())[:4] == ["TABLE", "TYPE", "PREFIX / MAC", "RD"]
     assert "vxlan, mpls-gre" in lines[2]
     assert lines[1].index("192.0.2.11") == lines[2].index("192.0.2.11"), "aligned"
     assert json.loads(sdnctl("route list -o json")) == ROUTES
     assert "10.0.0.5/32" in sdnctl("route show 10.0.0.5/32")
+    assert "fa:16:3e:00:00:01 10.0.0.5" in sdnctl("route show 10.0.0.5")
     assert "no route to '10.9.0.0/16'" in sdnctl("route show 10.9.0.0/16", 1)
     assert "no vrf named 'blue'; there are: red (1000)" in sdnctl("route list --vrf blue", 1)
 
