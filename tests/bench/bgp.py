@@ -119,7 +119,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         lab = Lab(FilePath(directory))
         try:
-            print(json.dumps(asyncio.run(measure(int(sys.argv[1] if len(sys.argv) > 1 else 100_000), lab))))
+            print(
+                json.dumps(
+                    asyncio.run(measure(int(sys.argv[1] if len(sys.argv) > 1 else 100_000), lab))
+                )
+            )
         finally:
             lab.close()
 

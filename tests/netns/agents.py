@@ -16,7 +16,7 @@ from tests.netns.harness import Switch
 async def until(condition: Callable[[], bool], within: float = 10) -> None:
     """Wait in the loop until it holds."""
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 conditions of the switch, not of this loop
+        while not condition():
             await asyncio.sleep(0.01)
 
 
