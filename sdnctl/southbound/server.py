@@ -142,6 +142,8 @@ class AgentServer:
                 self.send(
                     self._delivery.received(session, message, time.monotonic(), time.time_ns())
                 )
+        except asyncio.CancelledError:
+            pass  # the stream was cut, or this server stops: an end like any other
         except SupersededError as error:
             _log.error("superseded", extra={"hypervisor": host, "reason": str(error)})
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))

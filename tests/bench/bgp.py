@@ -30,6 +30,10 @@ from tests.waiting import until
 LIMIT_SECONDS = 120.0
 
 
+def ignore(_told: object) -> None:
+    """For what is not measured."""
+
+
 def routes(count: int) -> list[tuple[Nlri, Path]]:
     """``count`` host routes."""
     made: list[tuple[Nlri, Path]] = []
@@ -70,8 +74,8 @@ async def measure(count: int, lab: Lab) -> dict[str, object]:
     frr.restart()
     other = lab.socket.with_name("other.sock")
     command = ("ip", "netns", "exec", lab.namespace, *speaker_command(other))
-    sender = SpeakerLink(lab.socket, len, lambda _: None, command=lab.command)
-    receiver = SpeakerLink(other, len, lambda _: None, command=command)
+    sender = SpeakerLink(lab.socket, ignore, lambda _: None, command=lab.command)
+    receiver = SpeakerLink(other, ignore, lambda _: None, command=command)
     loop = [Ip.parse("127.0.0.1"), Ip.parse("127.0.0.2")]
 
     def end(me: int, *, passive: bool) -> Peer:
