@@ -130,7 +130,7 @@ class AgentServer:
         except asyncio.CancelledError:
             pass  # the stream was cut, or this server stops: an end like any other
         except SupersededError as error:
-            _log.error("superseded", extra={"hypervisor": host, "reason": str(error)})  # noqa: TRY400
+            _log.error("superseded", extra={"hypervisor": host, "reason": str(error)})
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except (ValueError, StopAsyncIteration, TimeoutError) as error:
             _log.warning("stream refused", extra={"hypervisor": host, "reason": repr(error)})
