@@ -10,8 +10,8 @@ import pytest
 
 from sdnctl.desired import FibEntry
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix
+from tests.netns.wire import BROADCAST, Wire, arp_request, neighbor_advert, tcp, udp
 from tests.netns.world import Cloud, Place, Tenant
-from tests.netns.wire import BROADCAST, Wire, arp_request, neighbor_advert, udp
 
 pytestmark = pytest.mark.netns
 
@@ -149,7 +149,7 @@ async def test_equal_paths_share_the_flows_and_the_nearest_wins(cloud: MakeCloud
     assert not await made.agents[0].put(path)
     own4 = tenant.addresses(A)[0]
     gateway = tenant.irb(0).mac
-    frames = [udp(tenant.mac(A), gateway, own4, anycast, 1000 + n, MARK) for n in range(64)]
+    frames = [tcp(tenant.mac(A), gateway, own4, anycast, 1000 + n, MARK) for n in range(64)]
 
     def share() -> list[int]:
         with (

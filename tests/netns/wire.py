@@ -85,30 +85,39 @@ def arp_request(source: Mac, sender: Mac, sender_ip: Ip, target_ip: Ip) -> bytes
     return BROADCAST + source + b"\x08\x06" + body
 
 
+def _checksum(data: bytes) -> bytes:
+    """The Internet checksum of an even number of octets (RFC 1071)."""
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xFFFF) + (total >> 16)
+    return struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF)
+
+
+def _ip(source: Mac, target: Mac, ip_from: Ip, ip_to: Ip, protocol: int, body: bytes) -> bytes:
+    if ip_from.version == 6:
+        head = struct.pack("!IHBB", 6 << 28, len(body), protocol, 64)
+        return target + source + b"\x86\xdd" + head + ip_from + ip_to + body
+    head = struct.pack("!BBHHHBB", 0x45, 0, 20 + len(body), 0, 0, 64, protocol)
+    checksum = _checksum(head + b"\0\0" + ip_from + ip_to)
+    return target + source + b"\x08\x00" + head + checksum + ip_from + ip_to + body
+
+
 def udp(source: Mac, target: Mac, ip_from: Ip, ip_to: Ip, port: int, payload: bytes) -> bytes:
     """A UDP packet without a checksum, IPv4 or IPv6 as the addresses are."""
     datagram = struct.pack("!HHHH", port, 9999, 8 + len(payload), 0) + payload
-    if ip_from.version == 6:
-        head = struct.pack("!IHBB", 6 << 28, len(datagram), 17, 64)
-        return target + source + b"\x86\xdd" + head + ip_from + ip_to + datagram
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 0, 0, 64, 17, 0)
-    words = struct.unpack("!10H", head + ip_from + ip_to)
-    total = sum(words)
-    total = (total & 0xFFFF) + (total >> 16)
-    checksum = struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF)
-    return target + source + b"\x08\x00" + head[:10] + checksum + ip_from + ip_to + datagram
+    return _ip(source, target, ip_from, ip_to, 17, datagram)
+
+
+def tcp(source: Mac, target: Mac, ip_from: Ip, ip_to: Ip, port: int, payload: bytes) -> bytes:
+    """The same with a TCP header."""
+    segment = struct.pack("!HHIIBBHHH", port, 9999, 1, 0, 0x50, 2, 1024, 0, 0) + payload
+    return _ip(source, target, ip_from, ip_to, 6, segment)
 
 
 def neighbor_advert(source: Mac, target: Mac, ip_from: Ip, claimed: Ip, owner: Mac) -> bytes:
     """An unsolicited advertisement of ``claimed`` (RFC 4861 section 4.4)."""
     to = Ip(bytes.fromhex("ff020000000000000000000000000001"))
     body = struct.pack("!BBHI", 136, 0, 0, 0x20000000) + claimed + b"\x02\x01" + owner
-    words = struct.unpack(
-        f"!{(40 + len(body)) // 2}H", ip_from + to + struct.pack("!II", len(body), 58) + body
-    )
-    total = sum(words)
-    total = (total & 0xFFFF) + (total >> 16)
-    checksum = struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF)
+    checksum = _checksum(ip_from + to + struct.pack("!II", len(body), 58) + body)
     head = struct.pack("!IHBB", 6 << 28, len(body), 58, 255)
     packet = head + ip_from + to + body[:2] + checksum + body[4:]
     return target + source + b"\x86\xdd" + packet

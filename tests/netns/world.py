@@ -168,7 +168,7 @@ class Cloud:
         await program(self.agents, self.switches, *self.tenants)
         for guest in self.guests.values():
             guest.plug()
-        for (number, place), _ in self.guests.items():
+        for number, place in self.guests:
             await self.agents[place.host].up(self.tenants[number].port_id(place))
 
     async def restart(self, host: int, *, sync: bool = True) -> Agent:

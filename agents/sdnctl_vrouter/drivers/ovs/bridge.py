@@ -92,7 +92,7 @@ class Bridge:
                 log.warning("OVSDB at %s: %s", self._path, error)
             finally:
                 if self._ovsdb is not None:
-                    self._ovsdb.close()
+                    await self._ovsdb.close()
                     self._ovsdb = None
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_MOST)

@@ -148,8 +148,6 @@ class OvsDriver:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._connection is not None:
-            self._connection.close()
 
     # ---- the switch's own events
 
@@ -186,7 +184,7 @@ class OvsDriver:
                 self._take_back()
                 self._peers.connected(None, 0)
                 if self._connection is not None:
-                    self._connection.close()
+                    await self._connection.close()
                     self._connection = None
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_MOST)
@@ -298,6 +296,8 @@ class OvsDriver:
             if (sent := batch.sent[place]) is not None:
                 log.warning("%s: %s", sent[0], refusal)
                 self._model.quarantine(sent[1], sent[0], str(refusal))
+            else:
+                log.error("a group or a removal: %s", refusal)
         if not outcome.committed:
             self._restart()
             return
