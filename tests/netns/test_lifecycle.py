@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 import pytest
 
 from sdnctl.delta import Change
-from sdnctl.desired import FdbEntry, FibEntry, Neighbor
+from sdnctl.desired import Desired, FdbEntry, FibEntry, Neighbor
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix
 from sdnctl_vrouter.drivers.base import Failure
 from sdnctl_vrouter.drivers.ovs import templates
@@ -78,14 +79,19 @@ async def _survives_a_kill(made: Cloud, time: int) -> None:
     vni, via = tenant.evi(0).vni, tenant.hop(made.switches, 1, 0)
     entries = [FdbEntry(vni, Mac(bytes((2, 0, 0, 0, time, n))), via) for n in range(3)]
     for entry in entries:
-        change = Change(entry.key, None, entry)
-        agent.reconciler.apply([change], lambda _, key=entry.key: answers.append(key))
+        change: Change[str, Desired] = Change(entry.key, None, entry)
+        agent.reconciler.apply([change], partial(_note, answers, entry.key))
     await asyncio.sleep(0.2)
     assert answers == []
     await asyncio.to_thread(switch.start_switch)
     await until(lambda: len(answers) == 3)
     assert answers == [entry.key for entry in entries]
     await _answers(made.guests[0, A], "10.0.0.2")
+
+
+def _note(answers: list[str], key: str, failures: Sequence[Failure]) -> None:
+    assert not failures
+    answers.append(key)
 
 
 async def _answers(guest: Guest, target: str) -> None:
