@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from sdnctl.delta import Change
-from sdnctl.desired import Desired, FdbEntry, FibEntry, Neighbor
+from sdnctl.desired import Desired, FdbEntry, FibEntry, Neighbor, Node
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix
 from sdnctl_vrouter.drivers.base import Failure
 from sdnctl_vrouter.drivers.ovs import templates
@@ -23,9 +23,9 @@ from sdnctl_vrouter.platform.openflow import (
     Outcome,
     Refusal,
 )
-from tests.netns.agents import until
-from tests.netns.harness import Guest
-from tests.netns.world import Cloud, Place
+from tests.netns.agents import Agent, until
+from tests.netns.harness import Guest, Lab
+from tests.netns.world import BOTH, Cloud, Place, router_mac
 
 pytestmark = pytest.mark.netns
 
@@ -179,6 +179,49 @@ async def test_the_bridge_and_its_tunnels_are_made_again(cloud: MakeCloud) -> No
     await _answers(guest, "10.0.0.2")
 
 
+async def test_the_agent_may_come_first_and_the_bridge_be_someone_elses(lab: Lab) -> None:
+    switch = lab.hypervisor()
+    switch.kill("ovs-vswitchd")
+    switch.vsctl("--no-wait", "add-br", "br-int")
+    switch.kill("ovsdb-server")
+    agent = await Agent(switch).start()
+    try:
+        node = Node("h0", switch.vtep, BOTH, 1500, router_mac(0))
+        put = asyncio.create_task(agent.put(node))
+        await asyncio.sleep(0.2)
+        assert not put.done()
+        await asyncio.to_thread(switch.start_database)
+        await asyncio.to_thread(switch.start_switch)
+        assert not await put
+        await until(lambda: "sdnctl-gre" in switch.vsctl("list-ports", "br-int"))
+        assert switch.vsctl("get", "Bridge", "br-int", "fail_mode").strip() == "secure"
+        assert switch.vsctl("get", "Bridge", "br-int", "datapath_type").strip() == "netdev"
+        assert switch.vsctl("get", "Bridge", "br-int", "protocols").strip() == "[]"
+    finally:
+        await agent.stop()
+
+
+async def test_killed_in_the_middle_of_a_bulk(cloud: MakeCloud) -> None:
+    made = await cloud(2)
+    tenant = made.tenant(A, B)
+    await made.program()
+    switch, agent = made.switches[0], made.agents[0]
+    hop = (tenant.hop(made.switches, 1, None),)
+    base = int.from_bytes(Ip.parse("10.64.0.0"), "big")
+    bulk = [
+        FibEntry(tenant.vrf.vni, Prefix.host(Ip.from_number(base + n, 4)), hop)
+        for n in range(20_000)
+    ]
+    for size in (5_000, 20_000):
+        put = asyncio.create_task(agent.put(*bulk[:size]))
+        await asyncio.sleep(0.05)
+        switch.kill("ovs-vswitchd")
+        await asyncio.to_thread(switch.start_switch)
+        assert not await put
+        assert await agent.reconciler.audit() == []
+    await _answers(made.guests[0, A], "10.0.0.2")
+
+
 async def test_one_bad_key_never_blocks_the_others(cloud: MakeCloud) -> None:
     made = await cloud(2)
     tenant = made.tenant(A, B)
@@ -193,6 +236,8 @@ async def test_one_bad_key_never_blocks_the_others(cloud: MakeCloud) -> None:
     flows = switch.ofctl("dump-flows")
     assert all(f"nw_dst=10.8.{n}.0/24" in flows for n in range(3))
     assert await agent.reconciler.audit() == [f"{bad.key}: {failures[0].reason}"]
+    await asyncio.sleep(0.7)  # one more try
+    assert agent.failures == []
     assert not await agent.drop([bad.key])
     assert await agent.reconciler.audit() == []
 

@@ -147,16 +147,9 @@ class Bridge:
         else:
             uuid, row = found
             target = ["_uuid", "==", ["uuid", uuid]]
-            is_so = (row["datapath_type"], row["fail_mode"]) == (self._datapath_type, "secure")
-            if not is_so or PROTOCOL not in row["protocols"]:
-                protocols = ["set", sorted(row["protocols"] | {PROTOCOL})]
+            if (update := _mended_bridge(row, want)) is not None:
                 operations.append(
-                    {
-                        "op": "update",
-                        "table": "Bridge",
-                        "where": [target],
-                        "row": want | {"protocols": protocols},
-                    }
+                    {"op": "update", "table": "Bridge", "where": [target], "row": update}
                 )
         if self._vtep is not None:
             local = {"local_ip": str(self._vtep), "remote_ip": "flow"}
@@ -308,6 +301,15 @@ def _bridge_operations(name: str, want: dict[str, Any]) -> list[dict[str, Any]]:
             "mutations": [["bridges", "insert", ["set", [["named-uuid", "bridge"]]]]],
         },
     ]
+
+
+def _mended_bridge(row: Row, want: dict[str, Any]) -> dict[str, Any] | None:
+    """What is to be set right; an empty datapath_type is ``system``, no protocols are all."""
+    spoken = row["protocols"]
+    found = (row["datapath_type"] or "system", row["fail_mode"])
+    if found == (want["datapath_type"], want["fail_mode"]) and (PROTOCOL in spoken or not spoken):
+        return None
+    return want | {"protocols": ["set", sorted(spoken | {PROTOCOL}) if spoken else []]}
 
 
 def _tunnel(kind: str, options: dict[str, str]) -> dict[str, Any]:
