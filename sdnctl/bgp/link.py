@@ -59,7 +59,7 @@ class SpeakerLink:
         *,
         command: tuple[str, ...] | None = None,
     ) -> None:
-        self._socket_path = str(socket_path)
+        self.socket_path = str(socket_path)
         self._on_learned = on_learned
         self._on_session = on_session
         self._command = command
@@ -139,7 +139,7 @@ class SpeakerLink:
     async def start(self) -> None:
         """Connect, and keep connected."""
         if self._command is not None:
-            self._supervisor = asyncio.create_task(_supervise(self._command, self._socket_path))
+            self._supervisor = asyncio.create_task(_supervise(self._command, self.socket_path))
         self._stream = asyncio.create_task(self._run())
 
     async def stop(self, *, keep_speaker: bool = False) -> None:
@@ -165,11 +165,14 @@ class SpeakerLink:
         while True:
             try:
                 async with grpc.aio.insecure_channel(
-                    f"unix:{self._socket_path}", options=wire.CHANNEL_OPTIONS
+                    f"unix:{self.socket_path}", options=wire.CHANNEL_OPTIONS
                 ) as channel:
                     async with asyncio.timeout(CONNECT_SECONDS):
                         await channel.channel_ready()
                     await self._exchange(channel.stream_stream(wire.METHOD))
+                    _log.warning("another controller has taken the speaker")
+                    self._disconnected()
+                    await asyncio.sleep(MAX_PAUSE_SECONDS)
             except (grpc.aio.AioRpcError, TimeoutError) as error:
                 _log.debug("speaker: %s", error)
             except Exception:

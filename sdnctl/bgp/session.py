@@ -7,6 +7,7 @@ as a number that it is given. Runs in the reactor's thread.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import defaultdict
 from typing import Any, Final, Protocol
@@ -163,6 +164,10 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
             families=self._negotiated(),
         )
 
+    def restart(self) -> None:
+        """Begin anew after an error of our own."""
+        self._reset("internal error")
+
     def close(self) -> None:
         """Close without a word: a peer with graceful restart keeps the routes (RFC 4724)."""
         self._closing = True
@@ -171,15 +176,20 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
     def remove(self) -> None:
         """Cease, peer de-configured (RFC 4486): the peer drops the routes; so do we."""
         if self.proto is not None and self.fsm == FSM.ESTABLISHED:
-            try:
-                for attempts, _ in enumerate(self.proto.new_notification(Notify(6, 3))):
-                    if attempts > 100:
-                        break
-            except NetworkError:
-                pass  # it is gone already
+            self._cease()
         super().remove()
         for family in Family:
             self.adj_rib_in.drop(family)
+
+    def _cease(self) -> None:
+        # Unread data would make the kernel reset the connection, and the peer miss this.
+        with contextlib.suppress(OSError):
+            while self.proto.connection.io.recv(1 << 16):
+                pass
+        with contextlib.suppress(NetworkError):
+            for attempts, _ in enumerate(self.proto.new_notification(Notify(6, 3))):
+                if attempts > 100:
+                    break
 
     # ---- what ExaBGP calls
 

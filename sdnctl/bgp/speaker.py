@@ -22,8 +22,6 @@ from typing import Final
 from sdnctl.bgp import patches
 from sdnctl.bgp.server import Server
 
-START_SECONDS: Final = 10.0
-
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
 
@@ -50,17 +48,27 @@ def main(arguments: list[str] | None = None) -> int:
     server = Server(str(options.socket))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.reactor.stop())
-    ready = threading.Event()
     os.umask(0o177)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(ready)), daemon=True)
+    ready = threading.Event()
+    thread = threading.Thread(target=_serve, args=(server, ready), daemon=True)
     thread.start()
-    if not ready.wait(START_SECONDS):
-        _log.error("cannot serve on %s", options.socket)
+    ready.wait()
+    if not thread.is_alive():
         return 1
     _log.info("serving on %s", options.socket)
     server.reactor.run()
     options.socket.unlink(missing_ok=True)
     return 0
+
+
+def _serve(server: Server, ready: threading.Event) -> None:
+    try:
+        asyncio.run(server.serve(ready))
+    except Exception:
+        _log.exception("cannot serve")
+    finally:
+        server.reactor.stop()
+        ready.set()
 
 
 def _confine() -> None:
