@@ -128,8 +128,10 @@ class SpeakerLink:
         """
         for (peer, nlri), _, path in changes:
             routes = self._desired.setdefault(peer, {})
+            if routes.get(nlri) == path:
+                continue
             if path is None:
-                routes.pop(nlri, None)
+                del routes[nlri]
             else:
                 routes[nlri] = path
             if self._connected:
@@ -214,11 +216,9 @@ class SpeakerLink:
         self._lost.set()
         self._dirty.clear()
         self._replay = None
-        for name, event in self._sessions.items():
+        for name, event in list(self._sessions.items()):
             if event.up:
-                lost = SessionEvent(peer=name, last_error="the speaker does not answer")
-                self._sessions[name] = lost
-                self._on_session(lost)
+                self._session(SessionEvent(peer=name, last_error="the speaker does not answer"))
 
     def _keys(self, peers: Iterable[str]) -> Iterator[RouteKey]:
         """What is desired of these peers as of now; a key may be gone when its turn comes."""
@@ -270,13 +270,20 @@ class SpeakerLink:
                 told = wire.decode_routes(message.learned.routes, message.learned.withdrawn)
                 self._tell((key, path) for key, path in told if key.source in self._peers)
             case "session" if message.session.peer in self._peers:
-                event = wire.decode_session(message.session)
-                self._sessions[event.peer] = event
-                self._on_session(event)
+                self._session(wire.decode_session(message.session))
             case "in_sync":
                 peer = message.in_sync.peer
                 gone = self._stale.pop(peer, set())
                 self._tell([(RouteKey(peer, nlri), None) for nlri in gone])
+
+    def _session(self, event: SessionEvent) -> None:
+        before = self._sessions[event.peer]
+        self._sessions[event.peer] = event
+        if event.up and not before.up:
+            _log.info("BGP session with %s is up", event.peer)
+        elif before.up and not event.up:
+            _log.warning("BGP session with %s is down: %s", event.peer, event.last_error)
+        self._on_session(event)
 
     def _tell(self, told: Iterable[tuple[RouteKey, Path | None]]) -> None:
         """Take over what the peers say, and pass on what is different."""

@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import grpc
+import msgspec
 import pytest
 
 from sdnctl.bgp import wire
@@ -260,6 +261,30 @@ async def test_newest_controller_wins(link: Link) -> None:
     assert other.connected
     await other.stop()
     assert len(speakers(link)) == 1
+
+
+async def test_says_why_a_session_does_not_come_up(link: Link, start: Start) -> None:
+    raw = await start()
+    await raw.stop()
+    closed = peer("closed", raw)
+    open_again = await start()
+    other_as = msgspec.structs.replace(peer("as", open_again), asn=64999)
+    link.set_peers([closed, other_as])
+
+    def errors() -> dict[str, str]:
+        return {session.peer: session.last_error for session in link.sessions}
+
+    await until(lambda: all(errors().values()))
+    assert "refused" in errors()["closed"], errors()
+    assert "did not match ASN expected" in errors()["as"]
+
+
+async def test_runs_with_few_capabilities(link: Link) -> None:
+    await until(lambda: link.connected)
+    (pid,) = speakers(link)
+    status = FilePath(f"/proc/{pid}/status").read_text()  # noqa: ASYNC240
+    held = [line.split()[1] for line in status.splitlines() if line.startswith("CapEff")]
+    assert int(held[0], 16) == (1 << 10 if os.geteuid() == 0 else 0)
 
 
 def test_sigterm_ends_it(tmp_path: FilePath) -> None:
