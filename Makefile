@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 APT := openvswitch-switch frr gobgpd etcd-server etcd-client tcpdump iproute2 iputils-ping ethtool python3-venv
 
-.PHONY: help setup lint format test demo bench protos requirements clean
+.PHONY: help setup lint format test demo bench bench-api bench-flows protos templates requirements clean
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -40,8 +40,18 @@ format: setup  ## Rewrite to the house's style
 test: setup  ## Every test, data planes in namespaces included
 	$(BIN)/python -m pytest
 
+bench-api: setup  ## Durable creates a second, lists and memory of the network API
+	$(BIN)/python -m tests.bench.bench_api
+
 protos: setup  ## Generated code from protos/
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $$(find protos -name '*.proto' -printf '%P ')
+
+templates: setup  ## Packed flows from their shapes
+	$(BIN)/python -m sdnctl_vrouter.drivers.ovs.shapes > .cache/templates.py
+	cp .cache/templates.py agents/sdnctl_vrouter/drivers/ovs/templates.py
+
+bench-flows: setup  ## 50,000 flows from an empty switch, against ovs-ofctl
+	PYTHONPATH=. $(BIN)/python -m tests.bench.bench_flows
 
 requirements:  ## Pin what is installed, with hashes and no addresses (needs pip-tools)
 	pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --strip-extras --allow-unsafe --extra controller --extra vrouter --extra lab -o requirements/dev.txt pyproject.toml requirements/dev.in

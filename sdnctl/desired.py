@@ -22,7 +22,7 @@ class NextHop(NamedTuple):
     """The far end of a tunnel and what to write into the header.
 
     ``encapsulations`` are those that ``vtep`` accepts: the sender takes the first of its own
-    preference that is among them (RFC 9012), unless the network pins one. ``label`` serves
+    preference that is among them (RFC 9012). ``label`` serves
     MPLS, ``vni`` VXLAN; 0 where the far end gave none. ``router_mac`` is the inner destination
     of routed VXLAN (RFC 9135 section 5); None for bridged entries.
     """
@@ -79,7 +79,6 @@ class LocalPort(msgspec.Struct, frozen=True):
 class Evi(msgspec.Struct, frozen=True):
     """A network: its VNI, its MPLS label on this domain's hypervisors, its MTU in octets.
 
-    ``encapsulation`` pins one for every packet between members; None leaves it to preference.
     ``vrf`` is the VNI of the router that the network is attached to, 0 if none.
     """
 
@@ -87,7 +86,6 @@ class Evi(msgspec.Struct, frozen=True):
     label: Label
     mtu: int
     vrf: Vni = Vni(0)
-    encapsulation: Encapsulation | None = None
 
     @property
     def key(self) -> str:
@@ -165,15 +163,11 @@ class Vrf(msgspec.Struct, frozen=True):
 
 
 class FibEntry(msgspec.Struct, frozen=True):
-    """A prefix of the VRF and its equal paths, one or more, in a fixed order.
-
-    ``encapsulation`` is the pin of the destination's network, None without one.
-    """
+    """A prefix of the VRF and its equal paths, one or more, in a fixed order."""
 
     vrf: Vni
     prefix: Prefix
     via: tuple[NextHop, ...]
-    encapsulation: Encapsulation | None = None
 
     @property
     def key(self) -> str:

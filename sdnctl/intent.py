@@ -38,12 +38,14 @@ class Hypervisor(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A compute node; ``id`` is its host name, the ``binding:host_id`` of its ports.
 
     ``encapsulations`` are those that it accepts and would send, best first.
-    ``mtu`` is the underlay's, in octets.
+    ``mtu`` is the underlay's, in octets. ``datapath_type`` is its bridge's in Open vSwitch,
+    ``system`` (kernel) or ``netdev`` (userspace).
     """
 
     vtep: Ip
     encapsulations: tuple[Encapsulation, ...] = (Encapsulation.VXLAN, Encapsulation.MPLS_GRE)
     mtu: int = 1500
+    datapath_type: str = "system"
 
 
 class Link(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,6 +71,10 @@ class BgpPeer(Row, frozen=True, kw_only=True, omit_defaults=True):
     passive: bool = False
     password: str = ""
     admin_state_up: bool = True
+
+    def __repr__(self) -> str:
+        """Without the password, wherever a row is logged."""
+        return f"BgpPeer(id={self.id!r}, address={self.address}, asn={self.asn})"
 
 
 class Gateway(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -123,7 +129,7 @@ class Subnet(Row, frozen=True, kw_only=True, omit_defaults=True):
     gateway_ip: Ip | None = None
     enable_dhcp: bool = True
     pools: tuple[Pool, ...] = ()
-    dns_nameservers: tuple[str, ...] = ()
+    dns_nameservers: tuple[Ip, ...] = ()
     host_routes: tuple[HostRoute, ...] = ()
     ipv6_ra_mode: str | None = None
     ipv6_address_mode: str | None = None
@@ -176,3 +182,6 @@ KINDS: Final[dict[str, type[Row]]] = {
     "router": Router,
 }
 """Every kind by the name of its relation, in the store and in the graph alike."""
+
+KIND_OF: Final[dict[type[Row], str]] = {row: kind for kind, row in KINDS.items()}
+"""The inverse of ``KINDS``."""

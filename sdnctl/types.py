@@ -11,6 +11,7 @@ Knows nothing of the rest of the house; imports the standard library only.
 from __future__ import annotations
 
 import enum
+import functools
 import ipaddress
 import socket
 import struct
@@ -157,12 +158,18 @@ class Prefix(NamedTuple):
         return f"Prefix({self})"
 
 
+def overlap(a: Prefix, b: Prefix) -> bool:
+    """Whether one of two prefixes lies in the other."""
+    return a.ip in b or b.ip in a
+
+
 class RouteDistinguisher(bytes):
     """A route distinguisher, 8 bytes (RFC 4364 section 4.2)."""
 
     __slots__ = ()
 
     @classmethod
+    @functools.lru_cache(maxsize=1 << 16)
     def of(cls, ip: Ip, number: int) -> Self:
         """Type 1: IPv4 address : 16-bit number. ValueError if either does not fit."""
         if ip.version != 4 or not 0 <= number <= 0xFFFF:

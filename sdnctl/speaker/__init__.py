@@ -1,1 +1,1 @@
-"""Generated code of protos/sdnctl/speaker; see sdnctl.bgp.wire for the types that the house uses."""
+"""Generated code of protos/sdnctl/speaker; sdnctl.bgp.wire has the types of the house."""

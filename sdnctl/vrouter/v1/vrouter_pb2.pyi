@@ -119,18 +119,16 @@ class LocalPort(_message.Message):
     def __init__(self, port_id: _Optional[str] = ..., vni: _Optional[int] = ..., vrf: _Optional[int] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[bytes]] = ..., admin_state_up: _Optional[bool] = ..., security: _Optional[bool] = ...) -> None: ...
 
 class Evi(_message.Message):
-    __slots__ = ("vni", "label", "mtu", "vrf", "encapsulation")
+    __slots__ = ("vni", "label", "mtu", "vrf")
     VNI_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     MTU_FIELD_NUMBER: _ClassVar[int]
     VRF_FIELD_NUMBER: _ClassVar[int]
-    ENCAPSULATION_FIELD_NUMBER: _ClassVar[int]
     vni: int
     label: int
     mtu: int
     vrf: int
-    encapsulation: int
-    def __init__(self, vni: _Optional[int] = ..., label: _Optional[int] = ..., mtu: _Optional[int] = ..., vrf: _Optional[int] = ..., encapsulation: _Optional[int] = ...) -> None: ...
+    def __init__(self, vni: _Optional[int] = ..., label: _Optional[int] = ..., mtu: _Optional[int] = ..., vrf: _Optional[int] = ...) -> None: ...
 
 class Prefix(_message.Message):
     __slots__ = ("ip", "length")
@@ -191,16 +189,14 @@ class Vrf(_message.Message):
     def __init__(self, vni: _Optional[int] = ..., label: _Optional[int] = ...) -> None: ...
 
 class Fib(_message.Message):
-    __slots__ = ("vrf", "prefix", "via", "encapsulation")
+    __slots__ = ("vrf", "prefix", "via")
     VRF_FIELD_NUMBER: _ClassVar[int]
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     VIA_FIELD_NUMBER: _ClassVar[int]
-    ENCAPSULATION_FIELD_NUMBER: _ClassVar[int]
     vrf: int
     prefix: Prefix
     via: _containers.RepeatedCompositeFieldContainer[NextHop]
-    encapsulation: int
-    def __init__(self, vrf: _Optional[int] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., via: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ..., encapsulation: _Optional[int] = ...) -> None: ...
+    def __init__(self, vrf: _Optional[int] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., via: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ...) -> None: ...
 
 class Upstream(_message.Message):
     __slots__ = ("hello", "ack", "nack", "port_status")

@@ -1,0 +1,189 @@
+"""``sdnctl-vrouter``: the agent, put together."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import ipaddress
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import grpc
+
+from sdnctl_vrouter.drivers.base import Failure, VifStatus
+from sdnctl_vrouter.drivers.ovs.driver import OvsDriver
+from sdnctl_vrouter.reconciler import Reconciler
+from sdnctl_vrouter.session import ClientSession
+from sdnctl_vrouter.stream import Stream
+
+STATE_DIR: Final = Path("/var/lib/sdnctl-vrouter")
+
+_log = logging.getLogger("sdnctl_vrouter.app")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    root = argparse.ArgumentParser(prog="sdnctl-vrouter", description=__doc__)
+    root.add_argument(
+        "--name", default=socket.gethostname(), help="this hypervisor (default: %(default)s)"
+    )
+    root.add_argument(
+        "--controller",
+        default="127.0.0.1:9697",
+        metavar="HOST:PORT[,...]",
+        help="controllers, tried in turn (default: %(default)s)",
+    )
+    root.add_argument(
+        "--state-dir", type=Path, default=STATE_DIR, metavar="DIR", help="(default: %(default)s)"
+    )
+    root.add_argument(
+        "--pki",
+        type=Path,
+        metavar="DIR",
+        help="ca.pem, cert.pem and key.pem (default: STATE_DIR/pki, if it is there)",
+    )
+    root.add_argument(
+        "--insecure", action="store_true", help="speak plain text to controllers beyond loopback"
+    )
+    root.add_argument(
+        "--ovs-rundir",
+        default="/var/run/openvswitch",
+        metavar="DIR",
+        help="where db.sock is (default: %(default)s)",
+    )
+    root.add_argument("--bridge", default="br-int", help="(default: %(default)s)")
+    root.add_argument(
+        "--datapath",
+        choices=("system", "netdev"),
+        default="system",
+        help="of the bridge, if it must be made (default: %(default)s)",
+    )
+    root.add_argument("--verbose", action="store_true", help="log more")
+    return root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 well, 1 refused or failed, 2 wrong usage."""
+    options = parser().parse_args(arguments)
+    _set_up_logs(verbose=options.verbose)
+    try:
+        asyncio.run(_run(options))
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"sdnctl-vrouter: {error}\n")
+        return 1
+    return 0
+
+
+async def _run(options: argparse.Namespace) -> None:
+    controllers = [address for address in options.controller.split(",") if address]
+    credentials = _credentials(options.pki or options.state_dir / "pki")
+    if credentials is None and not all(_is_loopback(a) for a in controllers):
+        if not options.insecure:
+            raise ValueError(f"{options.controller} needs certificates (--pki), or --insecure")
+        _log.warning("plain text to the controller", extra={"controller": options.controller})
+    state: Path = options.state_dir
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - before anything runs
+    epoch = EpochFile(state / "epoch")
+    driver = OvsDriver(options.ovs_rundir, bridge=options.bridge, datapath_type=options.datapath)
+    reconciler = Reconciler(driver)
+    session = ClientSession(epoch.read(), epoch.write)
+    stream = Stream(options.name, controllers, session, reconciler, credentials=credentials)
+
+    def vif_changed(status: VifStatus) -> None:
+        stream.vif_changed(status)
+
+    def key_failed(failure: Failure) -> None:
+        _log.warning("key", extra={"key": failure.key, "reason": failure.reason or "recovered"})
+        stream.key_failed(failure)
+
+    await reconciler.start(vif_changed, key_failed)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    running = asyncio.create_task(stream.run())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+    for task in (running, stopping):
+        task.cancel()
+    await asyncio.gather(running, stopping, return_exceptions=True)
+    await reconciler.stop()
+
+
+class EpochFile:
+    """The highest epoch that was obeyed, durable: an old controller is not obeyed after a boot."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> int:
+        """0 if none was ever obeyed; ValueError if the file holds something else."""
+        try:
+            return int(self._path.read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return 0
+
+    def write(self, epoch: int) -> None:
+        """Durable when this returns."""
+        fresh = self._path.with_suffix(".new")
+        with fresh.open("w", encoding="ascii") as file:
+            file.write(f"{epoch}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
+
+
+def _credentials(pki: Path) -> grpc.ChannelCredentials | None:
+    if not (pki / "cert.pem").exists():
+        return None
+    ca, key, certificate = ((pki / n).read_bytes() for n in ("ca.pem", "key.pem", "cert.pem"))
+    return grpc.ssl_channel_credentials(ca, key, certificate)
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Formatter(logging.Formatter):
+    """One line of JSON a record; the agent carries no library for it."""
+
+    _standard: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        row = {
+            "time": f"{moment}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **{key: value for key, value in vars(record).items() if key not in self._standard},
+        }
+        if record.exc_info:
+            row["exception"] = self.formatException(record.exc_info)
+        return json.dumps(row, default=str)
+
+
+def _set_up_logs(*, verbose: bool) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter())
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

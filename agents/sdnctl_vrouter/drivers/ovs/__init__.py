@@ -1,0 +1,1 @@
+"""The Open vSwitch driver: desired state to flows, and flows to the switch."""

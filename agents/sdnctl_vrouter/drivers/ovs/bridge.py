@@ -1,0 +1,332 @@
+"""The integration bridge in OVSDB: made if missing, its tunnels, its VIFs.
+
+Promise: the bridge and our two tunnel ports are as configured whenever the database is
+reachable; VIFs are recognised as os-vif plugs them (``external_ids:iface-id`` on a port of the
+bridge that has an OpenFlow port). Ports of others are never touched. Knows no flow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from sdnctl.types import Ip
+from sdnctl_vrouter.drivers.ovs.pipeline import GRE_PORT, VXLAN_PORT
+from sdnctl_vrouter.drivers.ovs.translate import Tunnels
+from sdnctl_vrouter.platform.ovsdb import Column, Ovsdb, Row, Schema
+
+log = logging.getLogger(__name__)
+
+SCHEMA: Final[Schema] = {
+    "Open_vSwitch": {"other_config": Column.MAP},
+    "Bridge": {
+        "name": Column.ONE,
+        "ports": Column.SET,
+        "datapath_type": Column.ONE,
+        "fail_mode": Column.ONE,
+        "protocols": Column.SET,
+    },
+    "Port": {"name": Column.ONE, "interfaces": Column.SET},
+    "Interface": {
+        "name": Column.ONE,
+        "type": Column.ONE,
+        "ofport": Column.ONE,
+        "external_ids": Column.MAP,
+        "options": Column.MAP,
+        "error": Column.ONE,
+    },
+}
+
+PROTOCOL: Final = "OpenFlow14"
+RETRY_FIRST: Final = 0.05
+RETRY_MOST: Final = 2.0
+
+
+class Bridge:
+    """See the module. ``on_vif(port_id, ofport)`` and ``on_tunnels`` tell what changed."""
+
+    def __init__(
+        self,
+        rundir: str,
+        name: str,
+        datapath_type: str,
+        on_vif: Callable[[str, int], None],
+        on_tunnels: Callable[[Tunnels], None],
+    ) -> None:
+        self._path = f"{rundir}/db.sock"
+        self._name = name
+        self._datapath_type = datapath_type
+        self._on_vif = on_vif
+        self._on_tunnels = on_tunnels
+        self._vtep: Ip | None = None
+        self._ovsdb: Ovsdb | None = None
+        self._wake = asyncio.Event()
+        self._port_of: dict[str, str] = {}
+        """Port by interface."""
+        self._seen: dict[str, _Claim] = {}
+        """What an interface counts as."""
+        self._claims: dict[str, dict[str, int]] = {}
+        """By port id: OpenFlow ports by interface name."""
+        self._told: dict[str, int] = {}
+        self._tunnels = Tunnels()
+
+    def set_vtep(self, vtep: Ip | None) -> None:
+        """Tunnels start at this address; None leaves them as they are."""
+        if vtep is not None and vtep != self._vtep:
+            self._vtep = vtep
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Stay connected for ever."""
+        pause = RETRY_FIRST
+        while True:
+            try:
+                self._ovsdb = await Ovsdb.open(self._path, SCHEMA, self._changed)
+                pause = RETRY_FIRST
+                self._survey(self._ovsdb)
+                await self._serve(self._ovsdb)
+            except (OSError, TimeoutError) as error:
+                log.warning("OVSDB at %s: %s", self._path, error)
+            finally:
+                if self._ovsdb is not None:
+                    self._ovsdb.close()
+                    self._ovsdb = None
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, RETRY_MOST)
+
+    async def end_restore(self) -> None:
+        """Let a switch that was started with ``flow-restore-wait`` forward from now on."""
+        if self._ovsdb is None:
+            return
+        for row in self._ovsdb.tables["Open_vSwitch"].values():
+            if row["other_config"].get("flow-restore-wait") == "true":
+                with contextlib.suppress(OSError):
+                    await self._ovsdb.transact(
+                        {
+                            "op": "mutate",
+                            "table": "Open_vSwitch",
+                            "where": [],
+                            "mutations": [
+                                ["other_config", "delete", ["set", ["flow-restore-wait"]]]
+                            ],
+                        }
+                    )
+
+    # ---- what should be there
+
+    async def _serve(self, ovsdb: Ovsdb) -> None:
+        while not ovsdb.lost.done():
+            self._wake.clear()
+            await self._ensure(ovsdb)
+            waker = asyncio.ensure_future(self._wake.wait())
+            try:
+                await asyncio.wait((waker, ovsdb.lost), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waker.cancel()
+                await asyncio.gather(waker, return_exceptions=True)
+
+    async def _ensure(self, ovsdb: Ovsdb) -> None:
+        operations: list[dict[str, Any]] = []
+        found = self._bridge(ovsdb)
+        want = {
+            "datapath_type": self._datapath_type,
+            "fail_mode": "secure",
+            "protocols": ["set", [PROTOCOL]],
+        }
+        if found is None:
+            operations += _bridge_operations(self._name, want)
+            target: list[Any] = ["name", "==", self._name]
+        else:
+            uuid, row = found
+            target = ["_uuid", "==", ["uuid", uuid]]
+            is_so = (row["datapath_type"], row["fail_mode"]) == (self._datapath_type, "secure")
+            if not is_so or PROTOCOL not in row["protocols"]:
+                protocols = ["set", sorted(row["protocols"] | {PROTOCOL})]
+                operations.append(
+                    {
+                        "op": "update",
+                        "table": "Bridge",
+                        "where": [target],
+                        "row": want | {"protocols": protocols},
+                    }
+                )
+        if self._vtep is not None:
+            local = {"local_ip": str(self._vtep), "remote_ip": "flow"}
+            for name, kind, options in (
+                (VXLAN_PORT, "vxlan", local | {"key": "flow"}),
+                (GRE_PORT, "gre", local | {"packet_type": "legacy_l3"}),
+            ):
+                operations += _tunnel_operations(ovsdb, target, name, kind, options)
+        if operations:
+            await ovsdb.transact(*operations)
+
+    def _bridge(self, ovsdb: Ovsdb) -> tuple[str, Row] | None:
+        for uuid, row in ovsdb.tables["Bridge"].items():
+            if row["name"] == self._name:
+                return uuid, row
+        return None
+
+    # ---- what is there
+
+    def _survey(self, ovsdb: Ovsdb) -> None:
+        """A new mirror: what was told stays told until it differs."""
+        self._port_of.clear()
+        self._seen.clear()
+        self._claims.clear()
+        for uuid in ovsdb.tables["Port"]:
+            self._index_port(ovsdb, uuid)
+        for uuid in ovsdb.tables["Interface"]:
+            self._settle(ovsdb, uuid)
+        for port_id in [port_id for port_id in self._told if port_id not in self._claims]:
+            self._tell(port_id)
+
+    def _changed(self, changes: list[tuple[str, str]]) -> None:
+        ovsdb = self._ovsdb
+        if ovsdb is None:
+            return  # still in open(): the survey sees it
+        interfaces: dict[str, None] = {}
+        for table, uuid in changes:
+            match table:
+                case "Port":
+                    interfaces.update(dict.fromkeys(self._index_port(ovsdb, uuid)))
+                case "Interface":
+                    interfaces[uuid] = None
+                case _:
+                    self._wake.set()
+        for uuid in interfaces:
+            self._settle(ovsdb, uuid)
+
+    def _index_port(self, ovsdb: Ovsdb, uuid: str) -> set[str]:
+        row = ovsdb.tables["Port"].get(uuid)
+        interfaces: set[str] = row["interfaces"] if row else set()
+        self._port_of.update(dict.fromkeys(interfaces, uuid))
+        return interfaces
+
+    def _settle(self, ovsdb: Ovsdb, uuid: str) -> None:
+        """An interface may have become a VIF or a tunnel, or ceased to be one."""
+        row = ovsdb.tables["Interface"].get(uuid)
+        if row is None:
+            self._port_of.pop(uuid, None)
+        new = self._claim(ovsdb, uuid, row)
+        old = self._seen.get(uuid)
+        if new == old:
+            return
+        if new is None:
+            del self._seen[uuid]
+        else:
+            self._seen[uuid] = new
+        if {VXLAN_PORT, GRE_PORT} & {claim.name for claim in (old, new) if claim}:
+            self._settle_tunnels()
+        if old and old.port_id:
+            del self._claims[old.port_id][old.name]
+            if not self._claims[old.port_id]:
+                del self._claims[old.port_id]
+        if new and new.port_id:
+            self._claims.setdefault(new.port_id, {})[new.name] = new.ofport
+        for port_id in {claim.port_id for claim in (old, new) if claim and claim.port_id}:
+            self._tell(port_id)
+
+    def _claim(self, ovsdb: Ovsdb, uuid: str, row: Row | None) -> _Claim | None:
+        bridge = self._bridge(ovsdb)
+        if row is None or bridge is None or self._port_of.get(uuid) not in bridge[1]["ports"]:
+            return None
+        if row["error"]:
+            log.warning("interface %s: %s", row["name"], row["error"])
+        if not row["ofport"] or row["ofport"] < 1:
+            return None
+        return _Claim(row["name"], row["external_ids"].get("iface-id", ""), row["ofport"])
+
+    def _settle_tunnels(self) -> None:
+        by_name = {claim.name: claim.ofport for claim in self._seen.values()}
+        tunnels = Tunnels(by_name.get(VXLAN_PORT, 0), by_name.get(GRE_PORT, 0))
+        if tunnels != self._tunnels:
+            self._tunnels = tunnels
+            self._on_tunnels(tunnels)
+        self._wake.set()
+
+    def _tell(self, port_id: str) -> None:
+        """Of two interfaces that claim a port, the one whose name sorts first is its VIF."""
+        claims = self._claims.get(port_id, {})
+        ofport = claims[min(claims)] if claims else 0
+        if self._told.get(port_id, 0) == ofport:
+            return
+        if ofport:
+            self._told[port_id] = ofport
+        else:
+            del self._told[port_id]
+        self._on_vif(port_id, ofport)
+
+
+class _Claim(NamedTuple):
+    """An interface of the bridge: whose VIF it is ("" if no one's), and where."""
+
+    name: str
+    port_id: str
+    ofport: int
+
+
+def _bridge_operations(name: str, want: dict[str, Any]) -> list[dict[str, Any]]:
+    """The bridge with its own port, as ``ovs-vsctl add-br`` makes it."""
+    return [
+        {
+            "op": "insert",
+            "table": "Interface",
+            "uuid-name": "interface",
+            "row": {"name": name, "type": "internal"},
+        },
+        {
+            "op": "insert",
+            "table": "Port",
+            "uuid-name": "port",
+            "row": {"name": name, "interfaces": ["named-uuid", "interface"]},
+        },
+        {
+            "op": "insert",
+            "table": "Bridge",
+            "uuid-name": "bridge",
+            "row": want | {"name": name, "ports": ["named-uuid", "port"]},
+        },
+        {
+            "op": "mutate",
+            "table": "Open_vSwitch",
+            "where": [],
+            "mutations": [["bridges", "insert", ["set", [["named-uuid", "bridge"]]]]],
+        },
+    ]
+
+
+def _tunnel_operations(
+    ovsdb: Ovsdb, bridge: list[Any], name: str, kind: str, options: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Make the tunnel port, or set it right."""
+    wanted = {"type": kind, "options": ["map", sorted(options.items())]}
+    for uuid, row in ovsdb.tables["Interface"].items():
+        if row["name"] == name:
+            if row["type"] == kind and row["options"] == options:
+                return []
+            where = [["_uuid", "==", ["uuid", uuid]]]
+            return [{"op": "update", "table": "Interface", "where": where, "row": wanted}]
+    label = name.replace("-", "_")
+    return [
+        {
+            "op": "insert",
+            "table": "Interface",
+            "uuid-name": f"i_{label}",
+            "row": wanted | {"name": name},
+        },
+        {
+            "op": "insert",
+            "table": "Port",
+            "uuid-name": f"p_{label}",
+            "row": {"name": name, "interfaces": ["named-uuid", f"i_{label}"]},
+        },
+        {
+            "op": "mutate",
+            "table": "Bridge",
+            "where": [bridge],
+            "mutations": [["ports", "insert", ["set", [["named-uuid", f"p_{label}"]]]]],
+        },
+    ]

@@ -1,0 +1,333 @@
+"""Open vSwitch as a data plane: keeps the switch's flows equal to the model's.
+
+Promise: ``drivers.base.Driver``. State is the model's alone; of the switch it remembers
+nothing, and asks (cookies, OVSDB) whenever it connects. A restarted agent finds its flows by
+their cookies and changes only what differs; a restarted switch gets everything in one bundle.
+While the switch is away changes collapse in the model, and their ``done`` wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, NamedTuple
+
+from sdnctl.delta import Change
+from sdnctl.desired import Desired, LocalPort
+from sdnctl_vrouter.drivers.base import Failure, VifStatus
+from sdnctl_vrouter.drivers.ovs import templates
+from sdnctl_vrouter.drivers.ovs.bridge import Bridge
+from sdnctl_vrouter.drivers.ovs.model import SLICE, Difference, Flow, Model
+from sdnctl_vrouter.drivers.ovs.peers import Peers
+from sdnctl_vrouter.drivers.ovs.pipeline import (
+    BRIDGE,
+    COOKIE_OWNER,
+    COOKIE_OWNER_MASK,
+    GROUP_OWNER,
+    GROUP_OWNER_MASK,
+)
+from sdnctl_vrouter.drivers.ovs.translate import Tunnels
+from sdnctl_vrouter.platform.openflow import (
+    FLOW_MOD,
+    GROUP_MOD,
+    Connection,
+    Message,
+    Outcome,
+    delete_by_cookie,
+)
+
+log = logging.getLogger(__name__)
+
+RETRY_FIRST: Final = 0.05
+RETRY_MOST: Final = 1.0
+
+Done = Callable[[Sequence[Failure]], None]
+
+
+class _Apply(NamedTuple):
+    """An ``apply`` that was not answered yet."""
+
+    keys: tuple[str, ...]
+    done: Done
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One bundle on its way, and what to say when it is through."""
+
+    applies: list[_Apply]
+    sent: list[tuple[str, Flow] | None] = field(default_factory=list)
+    """For each message the flow that it adds, with its unit."""
+    failures: dict[str, str] = field(default_factory=dict)
+    ports: dict[str, VifStatus] = field(default_factory=dict)
+    answered: bool = False
+
+
+class OvsDriver:
+    """See the module.
+
+    Args:
+        rundir: Where Open vSwitch keeps its sockets (``db.sock``, ``BRIDGE.mgmt``).
+        bridge: The integration bridge, made if it is missing.
+        datapath_type: ``system`` for the kernel's data path, ``netdev`` for userspace.
+    """
+
+    def __init__(
+        self,
+        rundir: str = "/var/run/openvswitch",
+        *,
+        bridge: str = BRIDGE,
+        datapath_type: str = "system",
+    ) -> None:
+        self._management = f"{rundir}/{bridge}.mgmt"
+        self._userspace = datapath_type == "netdev"
+        self._model = Model()
+        self._bridge = Bridge(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels)
+        self._peers = Peers()
+        self._connection: Connection | None = None
+        self._live = False
+        """Connected, and the switch is known to hold what the model said last."""
+        self._in_sync = False
+        self._applies: list[_Apply] = []
+        self._batches: deque[_Batch] = deque()
+        self._stale = asyncio.Event()
+        self._told: dict[str, VifStatus] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # ---- Driver
+
+    async def start(
+        self,
+        on_vif: Callable[[VifStatus], None],
+        on_failure: Callable[[Failure], None],
+    ) -> None:
+        """See ``Driver``."""
+        self._tell_vif, self._tell_failure = on_vif, on_failure
+        self._tasks = [asyncio.create_task(self._bridge.run()), asyncio.create_task(self._run())]
+        if self._userspace:
+            self._tasks.append(asyncio.create_task(self._peers.run()))
+
+    def apply(self, changes: Sequence[Change[str, Desired]], done: Done) -> None:
+        """See ``Driver``."""
+        model = self._model
+        for change in changes:
+            model.put(change.key, change.new)
+        self._bridge.set_vtep(model.node.vtep if model.node else None)
+        self._applies.append(_Apply(tuple(change.key for change in changes), done))
+        self._push()
+
+    def in_sync(self) -> None:
+        """See ``Driver``."""
+        if not self._in_sync:
+            self._in_sync = True
+            self._restart()
+
+    async def audit(self) -> list[str]:
+        """See ``Driver``."""
+        if self._connection is None or not self._live:
+            return ["the switch is away"]
+        # The switch answers in order: the dump comes after every bundle sent so far.
+        desired = {flow.cookie: unit for unit, flow in self._model.flows}
+        numbers = self._model.groups.numbers
+        installed, found = await asyncio.gather(
+            self._connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK), self._connection.groups()
+        )
+        groups = _ours(found)
+        lines = [f"{desired[cookie]}: a flow is missing" for cookie in desired.keys() - installed]
+        lines += [f"a flow of nothing: cookie {c:#x}" for c in installed - desired.keys()]
+        lines += [f"group {number:#x} is missing" for number in numbers - groups]
+        lines += [f"a group of nothing: {number:#x}" for number in groups - numbers]
+        return sorted(lines)
+
+    async def stop(self) -> None:
+        """See ``Driver``."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._connection is not None:
+            self._connection.close()
+
+    # ---- the switch's own events
+
+    def _on_vif(self, port_id: str, ofport: int) -> None:
+        self._model.set_vif(port_id, ofport)
+        self._push()
+
+    def _on_tunnels(self, tunnels: Tunnels) -> None:
+        self._model.set_tunnels(tunnels)
+        if self._userspace:
+            self._peers.connected(self._connection, tunnels.vxlan)
+        self._push()
+
+    # ---- connection
+
+    async def _run(self) -> None:
+        pause = RETRY_FIRST
+        while True:
+            try:
+                connection = self._connection = await Connection.open(self._management)
+                log.info("connected to %s", self._management)
+                pause = RETRY_FIRST
+                if self._userspace:
+                    self._peers.connected(connection, self._model.tunnels.vxlan)
+                while not connection.lost.done():
+                    self._stale.clear()
+                    await self._resync(connection)
+                    await self._until_stale(connection)
+                log.warning("%s hung up", self._management)
+            except (OSError, TimeoutError) as error:
+                log.info("%s: %s", self._management, error)
+            finally:
+                self._live = False
+                self._take_back()
+                self._peers.connected(None, 0)
+                if self._connection is not None:
+                    self._connection.close()
+                    self._connection = None
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, RETRY_MOST)
+
+    async def _until_stale(self, connection: Connection) -> None:
+        stale = asyncio.ensure_future(self._stale.wait())
+        try:
+            await asyncio.wait((stale, connection.lost), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stale.cancel()
+            await asyncio.gather(stale, return_exceptions=True)
+
+    def _restart(self) -> None:
+        """What the switch holds is to be asked anew."""
+        self._live = False
+        self._stale.set()
+
+    def _take_back(self) -> None:
+        """Bundles on their way are lost: who waits for them waits for the next."""
+        lost = [apply for batch in self._batches for apply in batch.applies]
+        self._batches.clear()
+        self._applies[:0] = lost
+
+    async def _resync(self, connection: Connection) -> None:
+        """Ask what is there; one bundle with the difference."""
+        installed = await connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK)
+        groups = _ours(await connection.groups())
+        self._take_back()
+        self._live = True
+        await self._send(self._everything(installed, groups))
+        if self._in_sync and self._live:
+            await self._bridge.end_restore()
+
+    def _everything(self, installed: set[int], groups: set[int]) -> Iterator[Difference]:
+        """What a switch lacks that holds ``installed`` and ``groups``."""
+        model = self._model
+        failures: dict[str, str] = {}
+        for difference in model.flush():
+            failures |= difference.failures
+            self._peers.add(difference.vteps)
+        nothing = Difference([], [], [], [], {}, [], [])
+        yield nothing._replace(groups=model.groups.all(), failures=failures)
+        missing = [item for item in model.flows if item[1].cookie not in installed]
+        for start in range(0, len(missing), SLICE):
+            yield nothing._replace(flows=missing[start : start + SLICE])
+        if self._in_sync:
+            dead = groups - model.groups.numbers
+            yield nothing._replace(
+                dead_flows=sorted(installed - {flow.cookie for _, flow in model.flows}),
+                dead_groups=[templates.group_delete(number) for number in sorted(dead)],
+            )
+        ports = [key for key, r in model.resources.items() if isinstance(r, LocalPort)]
+        yield nothing._replace(ports=ports)
+
+    # ---- programming
+
+    def _push(self) -> None:
+        if self._live:
+            self._send(self._model.flush())
+
+    def _send(self, differences: Iterable[Difference]) -> asyncio.Future[Outcome]:
+        connection = self._connection
+        assert connection is not None  # noqa: S101 live means connected
+        batch = _Batch(self._applies)
+        self._applies = []
+        self._batches.append(batch)
+        future = connection.bundle(self._messages(batch, differences))
+        future.add_done_callback(partial(self._through, batch))
+        return future
+
+    def _messages(
+        self, batch: _Batch, differences: Iterable[Difference]
+    ) -> Iterator[Sequence[Message]]:
+        for difference in differences:
+            self._peers.add(difference.vteps)
+            messages = [Message(GROUP_MOD, body) for body in difference.groups]
+            batch.sent += [None] * len(messages)
+            batch.sent += difference.flows
+            messages += [
+                Message(FLOW_MOD, flow.cookie.to_bytes(8, "big") + flow.body)
+                for _, flow in difference.flows
+            ]
+            messages += map(delete_by_cookie, difference.dead_flows)
+            messages += [Message(GROUP_MOD, body) for body in difference.dead_groups]
+            batch.sent += [None] * (len(difference.dead_flows) + len(difference.dead_groups))
+            batch.failures |= difference.failures
+            for key in difference.ports:
+                status = self._status(key)
+                batch.ports[status.port_id] = status
+            yield messages
+
+    def _status(self, key: str) -> VifStatus:
+        port = self._model.resources.get(key)
+        port_id = key.removeprefix("port/")
+        if not isinstance(port, LocalPort):
+            return VifStatus(port_id, up=False, reason="not bound here")
+        if not self._model.vif(port_id):
+            return VifStatus(port_id, up=False, reason="its VIF is not on the bridge")
+        if not port.admin_state_up:
+            return VifStatus(port_id, up=False, reason="administratively down")
+        reason = self._model.failures.get(key, "")
+        return VifStatus(port_id, up=not reason, reason=reason)
+
+    def _through(self, batch: _Batch, future: asyncio.Future[Outcome]) -> None:
+        if future.cancelled() or future.exception() is not None or batch not in self._batches:
+            return  # the connection is gone: _take_back() sees to those who wait
+        outcome = future.result()
+        for place, refusal in outcome.refused.items():
+            if (sent := batch.sent[place]) is not None:
+                log.warning("%s: %s", sent[0], refusal)
+                self._model.quarantine(sent[1], sent[0], str(refusal))
+        if not outcome.committed:
+            self._restart()
+            return
+        batch.answered = True
+        self._drain()
+        if outcome.refused:
+            self._push()
+
+    def _drain(self) -> None:
+        """Answer in the order of the calls."""
+        while self._batches and self._batches[0].answered:
+            batch = self._batches.popleft()
+            failures = self._model.failures
+            told: set[str] = set()
+            for apply in batch.applies:
+                told.update(apply.keys)
+                apply.done([Failure(k, failures[k]) for k in apply.keys if k in failures])
+            for key, reason in batch.failures.items():
+                if key not in told:
+                    self._tell_failure(Failure(key, reason))
+            for status in batch.ports.values():
+                self._report(status)
+
+    def _report(self, status: VifStatus) -> None:
+        if status.reason == "not bound here":
+            self._told.pop(status.port_id, None)
+        elif self._told.get(status.port_id) != status:
+            self._told[status.port_id] = status
+            self._tell_vif(status)
+
+
+def _ours(groups: set[int]) -> set[int]:
+    return {number for number in groups if number & GROUP_OWNER_MASK == GROUP_OWNER}

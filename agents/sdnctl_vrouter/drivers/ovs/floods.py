@@ -1,0 +1,69 @@
+"""Who gets a copy of a network's broadcast: lists of actions, one per network and direction."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sdnctl.types import Vni
+from sdnctl_vrouter.drivers.ovs import translate
+from sdnctl_vrouter.drivers.ovs.translate import Translation
+
+
+class FloodList(NamedTuple):
+    """The ports here, or the members elsewhere."""
+
+    vni: Vni
+    remote: bool
+
+    @property
+    def unit(self) -> str:
+        """Its name among the units."""
+        return f"flood-{'remote' if self.remote else 'local'}/{self.vni}"
+
+
+class Floods:
+    """A member is a unit with its actions, in one list at most."""
+
+    def __init__(self) -> None:
+        self._members: dict[FloodList, dict[str, bytes]] = {}
+        self._of: dict[str, FloodList] = {}
+        self._dirty: dict[FloodList, None] = {}
+
+    def enlist(self, unit: str, flood: FloodList, actions: bytes) -> None:
+        """``unit`` is in that list, with these actions, and in no other."""
+        if self._of.get(unit, flood) != flood:
+            self.leave(unit)
+        self._of[unit] = flood
+        members = self._members.setdefault(flood, {})
+        if members.get(unit) != actions:
+            members[unit] = actions
+            self._dirty[flood] = None
+
+    def leave(self, unit: str) -> None:
+        """``unit`` is in no list."""
+        flood = self._of.pop(unit, None)
+        if flood is None:
+            return
+        members = self._members[flood]
+        del members[unit]
+        if not members:
+            del self._members[flood]
+        self._dirty[flood] = None
+
+    def touch(self, vni: Vni) -> None:
+        """Translate the lists of a network again."""
+        for remote in (False, True):
+            if (flood := FloodList(vni, remote)) in self._members:
+                self._dirty[flood] = None
+
+    def changed(self) -> list[tuple[str, Translation]]:
+        """The lists that changed since the last call, translated."""
+        dirty, self._dirty = self._dirty, {}
+        return [(flood.unit, self._translate(flood)) for flood in dirty]
+
+    def _translate(self, flood: FloodList) -> Translation:
+        members = self._members.get(flood, {})
+        actions = [members[unit] for unit in sorted(members)]
+        if flood.remote:
+            return translate.flood_remote(flood.vni, actions)
+        return translate.flood_local(flood.vni, actions)

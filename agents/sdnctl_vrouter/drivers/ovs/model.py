@@ -1,0 +1,331 @@
+"""The desired state and the flows that it means, kept in step change by change.
+
+Promise: what ``flows`` holds is a function of the resources, VIFs and tunnel ports that are
+present, whatever the order in which they came; a change costs what it touches. ``flush``
+gives the difference since the last one. Knows no switch: whether a flow was accepted, only its
+caller knows, and says so with ``quarantine``.
+
+A unit is what is translated at once: a resource by its key, or a flood list. When two units
+claim the same match, the one whose name sorts first has it, and the other gets it when that
+one goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from sdnctl.desired import (
+    Desired,
+    Evi,
+    FdbEntry,
+    FibEntry,
+    FloodEntry,
+    Irb,
+    LocalPort,
+    Neighbor,
+    NextHop,
+    Node,
+    Vrf,
+)
+from sdnctl.types import Ip
+from sdnctl_vrouter.drivers.ovs import templates, translate
+from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
+from sdnctl_vrouter.drivers.ovs.groups import Groups
+from sdnctl_vrouter.drivers.ovs.pipeline import COOKIE_OWNER
+from sdnctl_vrouter.drivers.ovs.translate import (
+    NOTHING,
+    Translation,
+    Tunnels,
+    Unreachable,
+    with_actions,
+)
+
+STATIC: Final = "static"
+
+SLICE: Final = 1024
+"""Units translated before the switch gets to see them."""
+
+
+class Flow(NamedTuple):
+    """A packed flow, what tells it from others in the switch, and the hash of its content."""
+
+    slot: bytes
+    cookie: int
+    body: bytes
+
+    @classmethod
+    def of(cls, body: bytes) -> Flow:
+        """Table, priority and match are the slot (FlowMod without header and cookie)."""
+        end = 32 + int.from_bytes(body[34:36], "big")
+        digest = int.from_bytes(blake2b(body, digest_size=6).digest(), "big")
+        return cls(body[8:9] + body[14:16] + body[32:end], COOKIE_OWNER | digest, body)
+
+
+class Difference(NamedTuple):
+    """What changed since the last one: for the switch in this order, then for the caller."""
+
+    groups: list[bytes]
+    flows: list[tuple[str, Flow]]
+    """New ones, each with its unit."""
+    dead_flows: list[int]
+    """Cookies."""
+    dead_groups: list[bytes]
+    failures: dict[str, str]
+    """Resources that fail since, and why; an empty reason for those that recovered."""
+    ports: list[str]
+    """Keys of local ports whose flows may have changed."""
+    vteps: list[Ip]
+    """Next hops never seen before."""
+
+
+class Model:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self.resources: dict[str, Desired] = {}
+        self.node: Node | None = None
+        self.tunnels = Tunnels()
+        self.failures: dict[str, str] = {}
+        """Resources that cannot be translated, and why."""
+        self.groups = Groups()
+        self._vifs: dict[str, int] = {}
+        self._holders: dict[bytes, tuple[str, Flow]] = {}
+        self._rivals: dict[bytes, dict[str, Flow]] = {}
+        self._owned: dict[str, tuple[Flow, ...]] = {}
+        self._before: dict[bytes, Flow | None] = {}
+        self._dirty: dict[str, None] = {STATIC: None}
+        self._floods = Floods()
+        self._changed: dict[str, str] = {}
+        self._ports: dict[str, None] = {}
+        self._vteps: set[Ip] = set()
+        self._new_vteps: list[Ip] = []
+
+    # ---- input
+
+    def put(self, key: str, new: Desired | None) -> None:
+        """The resource ``key`` is ``new`` from now on."""
+        old = self.resources.get(key)
+        if new is None:
+            self.resources.pop(key, None)
+        else:
+            self.resources[key] = new
+        self._dirty[key] = None
+        match new or old:
+            case Node():
+                self.node = new if isinstance(new, Node) else None
+                self._mark((Evi, Vrf, FdbEntry, FloodEntry, FibEntry))
+            case Evi(vni=vni):
+                self._floods.touch(vni)
+            case FdbEntry(via=via) | FloodEntry(via=via):
+                self._meet((via,))
+            case FibEntry(via=via):
+                self._meet(via)
+            case _:
+                pass
+
+    def _meet(self, via: Iterable[NextHop]) -> None:
+        for hop in via:
+            if hop.vtep not in self._vteps:
+                self._vteps.add(hop.vtep)
+                self._new_vteps.append(hop.vtep)
+
+    def set_vif(self, port_id: str, ofport: int) -> None:
+        """The VIF of a port is on that OpenFlow port; 0 if it is not there."""
+        if self._vifs.get(port_id, 0) == ofport:
+            return
+        if ofport:
+            self._vifs[port_id] = ofport
+        else:
+            del self._vifs[port_id]
+        self._dirty[f"port/{port_id}"] = None
+
+    def vif(self, port_id: str) -> int:
+        """The OpenFlow port of a port's VIF, or 0."""
+        return self._vifs.get(port_id, 0)
+
+    def set_tunnels(self, tunnels: Tunnels) -> None:
+        """The tunnel interfaces are on these OpenFlow ports."""
+        if self.tunnels != tunnels:
+            self.tunnels = tunnels
+            self._dirty["node"] = None
+            self._mark((Evi, Vrf))
+
+    def quarantine(self, flow: Flow, unit: str, reason: str) -> None:
+        """The switch refused this flow of ``unit``: it has none until it is put again."""
+        if flow in self._owned.get(unit, ()):
+            self._floods.leave(unit)
+            self._claim(unit, NOTHING)
+            self._fail(_resource_of(unit), reason)
+            if unit.startswith("port/"):
+                self._ports[unit] = None
+
+    def _mark(self, kinds: tuple[type[Desired], ...]) -> None:
+        """All resources of some kinds: for what happens once in a node's life."""
+        self._dirty.update(dict.fromkeys(k for k, r in self.resources.items() if type(r) in kinds))
+
+    # ---- output
+
+    @property
+    def flows(self) -> Iterable[tuple[str, Flow]]:
+        """All flows that the switch should hold, each with its unit; after ``flush``."""
+        return self._holders.values()
+
+    def flush(self) -> Iterator[Difference]:
+        """Translate what changed since the last call; the difference for the switch, in slices.
+
+        To be run to its end. The slices hold in their order: a later one may take back what
+        an earlier one said.
+        """
+        dirty, self._dirty = list(self._dirty), {}
+        for start in range(0, len(dirty), SLICE):
+            self._settle(dirty[start : start + SLICE])
+            yield self._difference()
+        for unit, translation in self._floods.changed():
+            self._claim(unit, translation)
+        yield self._difference()
+
+    def _settle(self, units: list[str]) -> None:
+        for unit in units:
+            try:
+                translation = self._translate(unit)
+                self._fail(unit, "")
+            except Unreachable as error:
+                self._floods.leave(unit)
+                self._fail(unit, str(error))
+                translation = NOTHING
+            self._claim(unit, translation)
+
+    def _difference(self) -> Difference:
+        before, self._before = self._before, {}
+        flows, dead = [], []
+        for slot, old in before.items():
+            holder = self._holders.get(slot)
+            if holder is None:
+                if old is not None:
+                    dead.append(old.cookie)
+            elif old is None or old.cookie != holder[1].cookie:
+                flows.append(holder)
+        failures, self._changed = self._changed, {}
+        ports, self._ports = self._ports, {}
+        vteps, self._new_vteps = self._new_vteps, []
+        return Difference(
+            self.groups.added(),
+            flows,
+            dead,
+            self.groups.removed(),
+            failures,
+            list(ports),
+            vteps,
+        )
+
+    def _fail(self, key: str, reason: str) -> None:
+        if self.failures.get(key, "") == reason:
+            return
+        if reason:
+            self.failures[key] = reason
+        else:
+            del self.failures[key]
+        self._changed[key] = reason
+
+    def _translate(self, unit: str) -> Translation:  # noqa: C901 one case for each kind
+        resource = self.resources.get(unit)
+        match resource:
+            case FdbEntry():
+                if self.node is None:
+                    return NOTHING
+                return translate.fdb(resource, self.node)
+            case FibEntry():
+                return translate.fib(resource, self.node) if self.node else NOTHING
+            case Neighbor():
+                return translate.neighbor(resource)
+            case Irb():
+                return translate.irb(resource)
+            case Evi():
+                return translate.evi(resource, self.tunnels)
+            case Vrf():
+                return translate.vrf(resource, self.tunnels)
+            case Node():
+                return translate.node(resource, self.tunnels)
+            case LocalPort(vni=vni):
+                self._ports[unit] = None
+                ofport = self.vif(resource.port_id) if resource.admin_state_up else 0
+                if not ofport:
+                    self._floods.leave(unit)
+                    return NOTHING
+                self._floods.enlist(unit, FloodList(vni, remote=False), templates.send(ofport))
+                return translate.local_port(resource, ofport)
+            case FloodEntry(vni=vni, via=via):
+                if self.node is None or via.vtep == self.node.vtep:
+                    self._floods.leave(unit)
+                    return NOTHING
+                actions = translate.bridged(via, self.node)
+                self._floods.enlist(unit, FloodList(vni, remote=True), actions)
+                return NOTHING
+            case None:
+                self._floods.leave(unit)
+                return translate.static() if unit == STATIC else NOTHING
+
+    # ---- who holds a match
+
+    def _claim(self, unit: str, translation: Translation) -> None:
+        """``unit`` has these flows from now on, and no others."""
+        group = self.groups.use(unit, translation.buckets)
+        bodies = translation.flows
+        if group:
+            through = templates.dec_ttl() + templates.choose(group)
+            bodies = (*bodies[:-1], with_actions(bodies[-1], through))
+        new = tuple(map(Flow.of, bodies))
+        if len(new) > 1:  # two addresses of a router in one prefix say the same twice
+            new = tuple({flow.slot: flow for flow in new}.values())
+        old = self._owned.get(unit, ())
+        if new:
+            self._owned[unit] = new
+        elif old:
+            del self._owned[unit]
+        for flow in new:
+            self._take(flow, unit)
+        if old:
+            kept = {flow.slot for flow in new}
+            for flow in old:
+                if flow.slot not in kept:
+                    self._release(flow, unit)
+
+    def _take(self, flow: Flow, unit: str) -> None:
+        slot = flow.slot
+        holder = self._holders.get(slot)
+        if holder is None:
+            self._before.setdefault(slot, None)
+        else:
+            self._before.setdefault(slot, holder[1])
+            if holder[0] < unit:
+                self._rivals.setdefault(slot, {})[unit] = flow
+                return
+            if holder[0] > unit:
+                rivals = self._rivals.setdefault(slot, {})
+                rivals[holder[0]] = holder[1]
+                rivals.pop(unit, None)
+        self._holders[slot] = (unit, flow)
+
+    def _release(self, flow: Flow, unit: str) -> None:
+        slot = flow.slot
+        holder = self._holders[slot]
+        rivals = self._rivals.get(slot, {})
+        if holder[0] != unit:
+            del rivals[unit]
+        else:
+            self._before.setdefault(slot, holder[1])
+            if rivals:
+                heir = min(rivals)
+                self._holders[slot] = (heir, rivals.pop(heir))
+            else:
+                del self._holders[slot]
+        if not rivals:
+            self._rivals.pop(slot, None)
+
+
+def _resource_of(unit: str) -> str:
+    """The resource that answers for a unit: a flood list is its network's."""
+    kind, _, name = unit.partition("/")
+    return f"evi/{name}" if kind.startswith("flood-") else unit

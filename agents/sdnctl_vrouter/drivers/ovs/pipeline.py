@@ -1,0 +1,154 @@
+"""Names of the pipeline: every table, register, priority and cookie, and nowhere else.
+
+Promise: what the flows on the switch mean can be read from this module alone;
+``describe`` writes a flow dump with these names. Knows no resource and no byte of OpenFlow.
+
+The way of a packet::
+
+    CLASSIFY -> SOURCE_MAC -> SOURCE_IP -> RESPOND -> L2 -> FLOOD_LOCAL, FLOOD_REMOTE
+        |   (only where port security is on)          |         |
+        |                                             v         v
+        +-- tunnel, label of a VRF --> POPPED ------> FIB -> ADJACENCY -> port
+        +-- tunnel, VNI or label of an EVI --> L2      |
+                                                       +-> TO_VXLAN_ROUTED, TO_MPLS_ROUTED
+
+Received over a tunnel means delivered to a local port or dropped: split horizon in the EVI
+(RFC 7432 section 8.3.1 by construction), no transit through a VRF.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import Final
+
+OWNER: Final = 0x5D4E
+"""First 16 bits of every cookie of ours."""
+
+COOKIE_OWNER: Final = OWNER << 48
+COOKIE_OWNER_MASK: Final = 0xFFFF << 48
+
+GROUP_OWNER: Final = 0x5D000000
+"""First 8 bits of every group number of ours; 24 bits of content hash follow."""
+
+GROUP_OWNER_MASK: Final = 0xFF000000
+
+BRIDGE: Final = "br-int"
+VXLAN_PORT: Final = "sdnctl-vxlan"
+GRE_PORT: Final = "sdnctl-gre"
+
+
+class Table(enum.IntEnum):
+    """Tables in the order in which packets see them."""
+
+    CLASSIFY = 0
+    """Who sent it: a VIF or a tunnel; sets EVI or VRF."""
+    POPPED = 5
+    """IP out of a VRF's label, its version still to be found."""
+    SOURCE_MAC = 10
+    """Anti-spoofing: Ethernet source, and the link-layer addresses inside ARP and ND."""
+    SOURCE_IP = 11
+    """Anti-spoofing: IP source, and the protocol addresses inside ARP and ND."""
+    RESPOND = 20
+    """ARP and ND answered on the host."""
+    ND_REPLY = 21
+    """The second half of an answer to ND."""
+    L2 = 30
+    """FDB, and the door to the router."""
+    FLOOD_LOCAL = 31
+    """Broadcast, unknown unicast, multicast: the network's ports here."""
+    FLOOD_REMOTE = 32
+    """The same: the network's other members."""
+    FIB = 40
+    """Longest prefix of the VRF."""
+    ADJACENCY = 41
+    """Last step of a routed packet to a local port: MAC addresses, TTL."""
+    TO_VXLAN = 50
+    """Ethernet to the VXLAN port."""
+    TO_VXLAN_ROUTED = 51
+    """The same with the router's MAC as source (RFC 9135 section 5)."""
+    TO_MPLS = 52
+    """Ethernet in MPLS to the GRE port."""
+    TO_MPLS_ROUTED = 53
+    """IP in MPLS to the GRE port (RFC 4797)."""
+
+
+class Register(enum.IntEnum):
+    """What the registers hold; 0 is "none" in each."""
+
+    EVI = 0
+    """VNI of the network."""
+    VRF = 1
+    """VNI of the router."""
+    TUNNELLED = 2
+    """1 if the packet came out of a tunnel."""
+    OUTPUT = 3
+    """OpenFlow port of the local receiver."""
+    LABEL = 5
+    """MPLS label to push."""
+    CHUNK = 6
+    """Which part of a long flood list is next."""
+
+    @property
+    def field(self) -> str:
+        """Its name in OpenFlow."""
+        return f"reg{self.value}"
+
+
+class Priority(enum.IntEnum):
+    """Priorities outside of the FIB."""
+
+    MISS = 0
+    DEFAULT = 100
+    LOCAL = 110
+    """What is here wins over what is told to be elsewhere."""
+    REFUSE = 120
+    """Anti-spoofing: what no ALLOW names is dropped."""
+    ALLOW = 130
+    ROUTER = 140
+    """A gateway's addresses win over a guest's that are the same."""
+    ECHO = 2100
+    """FIB: above every prefix."""
+
+
+FIB_BASE: Final = 1000
+
+
+class Preference(enum.IntEnum):
+    """Between equal prefixes in the FIB."""
+
+    ON_LINK = 0
+    REMOTE = 2
+    LOCAL = 4
+
+
+def fib_priority(length: int, preference: Preference) -> int:
+    """Longest prefix first, then preference."""
+    return FIB_BASE + 8 * length + preference
+
+
+_TABLE = re.compile(r"\btable=(\d+)")
+_RESUBMIT = re.compile(r"resubmit\(,(\d+)\)")
+_REGISTER = re.compile(r"\b(?:NXM_NX_REG|reg)(\d+)\b(\[\])?")
+_COOKIE = re.compile(r"cookie=0x([0-9a-f]+)")
+
+
+def describe(dump: str) -> str:
+    """A dump of ``ovs-ofctl`` with the names of this module; flows of others stay as they are."""
+    return "\n".join(_describe(line) for line in dump.splitlines())
+
+
+def _describe(line: str) -> str:
+    cookie = _COOKIE.search(line)
+    if cookie is None or int(cookie[1], 16) & COOKIE_OWNER_MASK != COOKIE_OWNER:
+        return line
+    line = _TABLE.sub(lambda m: f"table={_name(Table, m[1])}", line)
+    line = _RESUBMIT.sub(lambda m: f"resubmit(,{_name(Table, m[1])})", line)
+    return _REGISTER.sub(lambda m: _name(Register, m[1]), line)
+
+
+def _name(names: type[enum.IntEnum], number: str) -> str:
+    try:
+        return names(int(number)).name.lower()
+    except ValueError:
+        return number

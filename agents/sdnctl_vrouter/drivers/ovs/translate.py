@@ -1,0 +1,278 @@
+"""One resource to its flows: pure functions, packed bytes out.
+
+Promise: what a resource means depends on itself, the node and the tunnel ports,
+nothing else; where resources meet, they meet in the switch (a register of one table
+is the match of the next). ``Unreachable`` says why a resource cannot be programmed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from sdnctl.desired import Evi, FdbEntry, FibEntry, Irb, LocalPort, Neighbor, NextHop, Node, Vrf
+from sdnctl.types import Encapsulation, Prefix
+from sdnctl_vrouter.drivers.ovs import templates as t
+from sdnctl_vrouter.drivers.ovs.pipeline import Preference, fib_priority
+
+_INSTRUCTION: Final = struct.Struct("!HH4x").pack
+_BUCKET: Final = struct.Struct("!HHII4x").pack
+_APPLY_ACTIONS: Final = 4
+_ANY: Final = 0xFFFFFFFF
+
+FLOOD_CHUNK: Final = 500
+"""Members in one flood flow: a message of OpenFlow has 64 KiB, a member at most 64 octets."""
+
+
+class Unreachable(Exception):
+    """A resource that this hypervisor cannot program."""
+
+
+class Tunnels(NamedTuple):
+    """OpenFlow ports of the two tunnel interfaces, 0 while there is none."""
+
+    vxlan: int = 0
+    gre: int = 0
+
+
+class Translation(NamedTuple):
+    """Flows of a resource; the last one goes through a group if there are buckets."""
+
+    flows: tuple[bytes, ...] = ()
+    buckets: bytes = b""
+
+
+NOTHING: Final = Translation()
+
+
+def with_actions(match: bytes, actions: bytes) -> bytes:
+    """A flow made of a match-only template and a list of actions."""
+    return match + _INSTRUCTION(_APPLY_ACTIONS, 8 + len(actions)) + actions
+
+
+def static() -> Translation:
+    """What every switch holds."""
+    return Translation(
+        (
+            t.mac_arp_refused(),
+            t.mac_solicit_refused(),
+            t.mac_advert_refused(),
+            t.mac_router_advert_refused(),
+            t.mac_redirect_refused(),
+            t.ip_arp_probe(),
+            t.ip_dhcp(),
+            t.ip_advert_link_local(),
+            t.ip_advert_refused(),
+            t.ip_link_local(),
+            t.ip_unspecified(),
+            t.respond_miss(),
+            t.respond_arp_probe(),
+            t.respond_dad(),
+            t.l2_miss(),
+            t.nd_reply_rest(),
+            t.popped_4(),
+            t.popped_6(),
+        )
+    )
+
+
+def node(resource: Node, tunnels: Tunnels) -> Translation:
+    """The last step into each tunnel."""
+    flows = []
+    if tunnels.vxlan:
+        flows.append(t.to_vxlan(tunnels.vxlan))
+        flows.append(t.to_vxlan_routed(resource.router_mac, tunnels.vxlan))
+    if tunnels.gre:
+        flows.append(t.to_mpls(tunnels.gre))
+        flows.append(t.to_mpls_routed(tunnels.gre))
+    return Translation(tuple(flows))
+
+
+def evi(resource: Evi, tunnels: Tunnels) -> Translation:
+    """What comes out of the tunnels for a network."""
+    flows = []
+    if tunnels.vxlan and resource.vni:
+        flows.append(t.vxlan_evi(tunnels.vxlan, resource.vni, resource.vni))
+    if tunnels.gre and resource.label:
+        flows.append(t.mpls_evi(tunnels.gre, resource.label, resource.vni))
+    return Translation(tuple(flows))
+
+
+def vrf(resource: Vrf, tunnels: Tunnels) -> Translation:
+    """What comes out of the tunnels for a router."""
+    flows = []
+    if tunnels.vxlan and resource.vni:
+        flows.append(t.vxlan_vrf(tunnels.vxlan, resource.vni, resource.vni))
+    if tunnels.gre and resource.label:
+        flows.append(t.mpls_vrf(tunnels.gre, resource.label, resource.vni))
+    return Translation(tuple(flows))
+
+
+def local_port(port: LocalPort, ofport: int) -> Translation:
+    """All of a port but its place in the flood list."""
+    return Translation(tuple(_local_port(port, ofport)))
+
+
+def _local_port(port: LocalPort, ofport: int) -> Iterator[bytes]:
+    yield (t.vif_checked if port.security else t.vif_trusted)(ofport, port.vni)
+    yield t.l2_local(port.vni, port.mac, ofport)
+    if port.security:
+        yield from _guard(port, ofport)
+    for ip in port.addresses:
+        if ip.version == 4:
+            yield t.respond_own_4(ofport, ip)
+        if port.vrf:
+            local = t.fib_local_4 if ip.version == 4 else t.fib_local_6
+            yield local(port.vrf, ip, port.mac, port.vni, ofport)
+
+
+def _guard(port: LocalPort, ofport: int) -> Iterator[bytes]:
+    yield t.mac_ethernet(ofport, port.mac)
+    yield t.mac_arp(ofport, port.mac)
+    yield t.mac_solicit(ofport, port.mac)
+    yield t.mac_solicit_bare(ofport, port.mac)
+    yield t.mac_advert(ofport, port.mac)
+    yield t.mac_advert_bare(ofport, port.mac)
+    for ip in port.addresses:
+        if ip.version == 4:
+            yield t.ip_source_4(ofport, ip)
+            yield t.ip_arp_4(ofport, ip)
+        else:
+            yield t.ip_source_6(ofport, ip)
+            yield t.ip_advert_6(ofport, ip)
+
+
+def neighbor(resource: Neighbor) -> Translation:
+    """An answer on the host."""
+    answer = t.neighbor_4 if resource.ip.version == 4 else t.neighbor_6
+    return Translation((answer(resource.vni, resource.ip, resource.mac),))
+
+
+def irb(resource: Irb) -> Translation:
+    """A router's interface: its door, its answers, its connected prefixes."""
+    return Translation(tuple(_irb(resource)))
+
+
+def _irb(irb: Irb) -> Iterator[bytes]:
+    yield t.l2_router_4(irb.vni, irb.mac, irb.vrf)
+    yield t.l2_router_6(irb.vni, irb.mac, irb.vrf)
+    yield t.l2_router_refused(irb.vni, irb.mac)
+    for ip, length in irb.addresses:
+        four = ip.version == 4
+        yield (t.gateway_4 if four else t.gateway_6)(irb.vni, ip, irb.mac)
+        yield (t.echo_4 if four else t.echo_6)(irb.vrf, ip, irb.mac)
+        prefix, mask = Prefix.covering(ip, length), netmask(length, ip.bits)
+        on_link = t.fib_on_link_4 if four else t.fib_on_link_6
+        yield on_link(fib_priority(length, Preference.ON_LINK), irb.vrf, prefix.ip, mask)
+        routed = t.adjacency_routed_4 if four else t.adjacency_routed_6
+        yield routed(irb.vrf, irb.vni, prefix.ip, mask, irb.mac)
+        received = t.adjacency_received_4 if four else t.adjacency_received_6
+        yield received(irb.vrf, irb.vni, prefix.ip, mask, irb.mac)
+
+
+def netmask(length: int, bits: int) -> bytes:
+    """The mask of a prefix length."""
+    return ((1 << bits) - (1 << (bits - length))).to_bytes(bits // 8, "big")
+
+
+def fdb(entry: FdbEntry, node: Node) -> Translation:
+    """A MAC behind a tunnel."""
+    if entry.via.vtep == node.vtep:
+        return NOTHING
+    actions = bridged(entry.via, node)
+    return Translation((with_actions(t.l2_remote(entry.vni, entry.mac), actions),))
+
+
+def fib(entry: FibEntry, node: Node) -> Translation:
+    """A prefix behind one tunnel or several."""
+    remote = [via for via in entry.via if via.vtep != node.vtep]
+    if not remote:
+        return NOTHING
+    paths = _nearest(remote, node)
+    ip, length = entry.prefix
+    match = (t.fib_remote_4 if ip.version == 4 else t.fib_remote_6)(
+        fib_priority(length, Preference.REMOTE), entry.vrf, ip, netmask(length, ip.bits)
+    )
+    if len(paths) == 1:
+        return Translation((with_actions(match, t.dec_ttl() + paths[0]),))
+    buckets = b"".join(_BUCKET(16 + len(path), 1, _ANY, _ANY) + path for path in paths)
+    return Translation((match,), buckets)
+
+
+def _nearest(remote: Sequence[NextHop], node: Node) -> list[bytes]:
+    """The distinct paths at the least underlay cost, of those that can be used at all."""
+    costs = dict(node.distances) if len(remote) > 1 else {}
+    paths: dict[bytes, int] = {}
+    reason = None
+    for via in remote:
+        try:
+            path = routed(via, node)
+        except Unreachable as error:
+            reason = reason or error
+            continue
+        paths.setdefault(path, costs.get(via.vtep, 0))
+    if not paths:
+        assert reason is not None  # noqa: S101 remote is not empty
+        raise reason
+    least = min(paths.values())
+    return [path for path, cost in paths.items() if cost == least]
+
+
+def bridged(via: NextHop, node: Node) -> bytes:
+    """Actions that carry a frame to the far end."""
+    four = via.vtep.version == 4
+    if choose(via, node, routed=False) is Encapsulation.VXLAN:
+        return (t.via_vxlan_4 if four else t.via_vxlan_6)(via.vtep, via.vni)
+    return (t.via_mpls_4 if four else t.via_mpls_6)(via.vtep, via.label)
+
+
+def routed(via: NextHop, node: Node) -> bytes:
+    """Actions that carry a packet to the far end."""
+    four = via.vtep.version == 4
+    if choose(via, node, routed=True) is Encapsulation.VXLAN:
+        assert via.router_mac is not None  # noqa: S101 choose() saw to it
+        pack = t.routed_vxlan_4 if four else t.routed_vxlan_6
+        return pack(via.router_mac, via.vtep, via.vni)
+    return (t.routed_mpls_4 if four else t.routed_mpls_6)(via.vtep, via.label)
+
+
+def choose(via: NextHop, node: Node, *, routed: bool) -> Encapsulation:
+    """Our first preference that the far end accepts (RFC 9012)."""
+    for encapsulation in node.encapsulations:
+        if encapsulation in via.encapsulations and _complete(via, encapsulation, routed=routed):
+            return encapsulation
+    offered = ", ".join(map(str, via.encapsulations)) or "none"
+    ours = ", ".join(map(str, node.encapsulations)) or "none"
+    raise Unreachable(
+        f"no common encapsulation with {via.vtep}: it accepts {offered}, this node sends {ours}"
+    )
+
+
+def _complete(via: NextHop, encapsulation: Encapsulation, *, routed: bool) -> bool:
+    """Whether the far end gave all that the header needs; others than these two are not ours."""
+    match encapsulation:
+        case Encapsulation.VXLAN:
+            return via.vni != 0 and (via.router_mac is not None or not routed)
+        case Encapsulation.MPLS_GRE:
+            return via.label != 0
+        case _:
+            return False
+
+
+def flood_local(vni: int, ports: Sequence[bytes]) -> Translation:
+    """The ports here that get a copy; the switch leaves out the sender."""
+    if not ports:
+        return NOTHING
+    return Translation((with_actions(t.flood_local(vni), b"".join(ports)),))
+
+
+def flood_remote(vni: int, members: Sequence[bytes]) -> Translation:
+    """The members elsewhere that get a copy, in flows that call the next."""
+    flows = []
+    for chunk, start in enumerate(range(0, len(members), FLOOD_CHUNK)):
+        actions = b"".join(members[start : start + FLOOD_CHUNK])
+        if start + FLOOD_CHUNK < len(members):
+            actions += t.next_chunk(chunk + 1)
+        flows.append(with_actions(t.flood_remote(vni, chunk), actions))
+    return Translation(tuple(flows))

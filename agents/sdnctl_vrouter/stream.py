@@ -1,0 +1,210 @@
+"""The agent's end of the stream on the network: keeps one, moves bytes, sends acknowledgements.
+
+Promise: losing the controller changes nothing on the switch and costs nothing but the news; the
+agent tries its controllers in turn until one answers, with back-off, for ever. Every message is
+acknowledged twice, when it is received and when the switch confirmed it: in one message where
+the switch is quick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+import grpc
+
+from sdnctl.delta import Change
+from sdnctl.desired import Desired, LocalPort
+from sdnctl_vrouter.drivers.base import Failure, VifStatus
+from sdnctl_vrouter.session import Batch, ClientSession, SupersededError
+
+METHOD: Final = "/sdnctl.vrouter.v1.VRouter/Attach"
+RECEIVED_AFTER: Final = 0.02
+"""Seconds that a received message may wait for the switch before it is acknowledged alone."""
+
+FIRST_PAUSE: Final = 0.2
+LONGEST_PAUSE: Final = 10.0
+CONNECT_SECONDS: Final = 5.0
+
+OPTIONS: Final = (
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # Connecting again is this module's business, so that it happens in one place.
+    ("grpc.enable_retries", 0),
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Dataplane(Protocol):
+    """What the stream drives: see ``reconciler.Reconciler``."""
+
+    def apply(
+        self,
+        changes: Sequence[Change[str, Desired]],
+        done: Callable[[Sequence[Failure]], None],
+    ) -> None:
+        """Program; call ``done`` once, in order."""
+
+    def in_sync(self) -> None:
+        """All was said."""
+
+
+class Stream:
+    """One agent's stream, over as many connections as it takes.
+
+    ``credentials`` None speaks plain text. ``server_name`` is what the controller's certificate
+    must name.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        controllers: Sequence[str],
+        session: ClientSession,
+        dataplane: Dataplane,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        server_name: str = "sdnctl-controller",
+    ) -> None:
+        self._name = name
+        self._controllers = controllers
+        self._session = session
+        self._dataplane = dataplane
+        self._credentials = credentials
+        self._server_name = server_name
+        self._vifs: dict[str, VifStatus] = {}
+        self._failures: dict[str, str] = {}
+        self._out: deque[bytes] = deque()
+        self._call: Any = None
+        self._pump: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._received_ns = self._programmed_ns = 0
+        self._connection = 0
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        pause = FIRST_PAUSE
+        turn = 0
+        while True:
+            address = self._controllers[turn % len(self._controllers)]
+            turn += 1
+            began = time.monotonic()
+            try:
+                await self._connect(address)
+                reason = "the controller closed the stream"
+            except grpc.aio.AioRpcError as error:
+                reason = f"{error.code().name}: {error.details()}"
+            except (TimeoutError, SupersededError, ValueError) as error:
+                reason = str(error) or type(error).__name__
+            finally:
+                self._disconnected()
+            lasted = time.monotonic() - began
+            pause = FIRST_PAUSE if lasted > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+            _log.warning(
+                "no controller; the switch goes on as it is",
+                extra={"controller": address, "reason": reason, "again_in_s": round(pause, 1)},
+            )
+            # Spread out, or a thousand agents come back in the same instant.
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+
+    async def _connect(self, address: str) -> None:
+        if self._credentials is None:
+            channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+        else:
+            name = ("grpc.ssl_target_name_override", self._server_name)
+            channel = grpc.aio.secure_channel(address, self._credentials, options=(*OPTIONS, name))
+        async with channel:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await channel.channel_ready()
+            call = channel.stream_stream(METHOD)(metadata=(("hypervisor", self._name),))
+            self._connection += 1
+            self._call = call
+            self._send(self._session.hello())
+            for status in self._vifs.values():
+                self.vif_changed(status)
+            for key, reason in self._failures.items():
+                self._send(self._session.nack(0, "", key, reason))
+            _log.info("connected", extra={"controller": address})
+            async for data in call:
+                self._received(self._session.receive(data))
+
+    def _disconnected(self) -> None:
+        self._call = None
+        self._out.clear()
+        if self._pump is not None:
+            self._pump.cancel()
+            self._pump = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # -- in --------------------------------------------------------------------------------------
+
+    def _received(self, batch: Batch) -> None:
+        self._received_ns = time.time_ns()
+        for key, old, new in batch.changes:
+            self._failures.pop(key, None)
+            if new is None and isinstance(old, LocalPort):
+                self._vifs.pop(old.port_id, None)
+        for nack in batch.nacks:
+            self._send(nack)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(RECEIVED_AFTER, self._acknowledge)
+        done = functools.partial(self._programmed, self._connection, batch.nonce)
+        self._dataplane.apply(batch.changes, done)
+        if batch.in_sync:
+            self._dataplane.in_sync()
+
+    # -- out -------------------------------------------------------------------------------------
+
+    def _programmed(self, connection: int, nonce: int, failures: Sequence[Failure]) -> None:
+        for key, reason in failures:
+            self.key_failed(Failure(key, reason))
+        if connection == self._connection:
+            self._session.programmed(nonce)
+            self._programmed_ns = time.time_ns()
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._send(self._session.ack(self._received_ns, self._programmed_ns))
+
+    def vif_changed(self, status: VifStatus) -> None:
+        """Tell of a VIF, now and at every connection to come."""
+        self._vifs[status.port_id] = status
+        self._send(self._session.port_status(status.port_id, status.up, status.reason))
+
+    def key_failed(self, failure: Failure) -> None:
+        """Tell of a key that cannot be programmed, or with an empty reason that it was."""
+        if failure.reason:
+            self._failures[failure.key] = failure.reason
+        else:
+            self._failures.pop(failure.key, None)
+        self._send(self._session.nack(0, "", failure.key, failure.reason))
+
+    def _send(self, data: bytes) -> None:
+        if self._call is None:
+            return
+        self._out.append(data)
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.get_running_loop().create_task(self._write(self._call))
+
+    async def _write(self, call: Any) -> None:
+        try:
+            while self._out:
+                await call.write(self._out.popleft())
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            self._out.clear()  # the reader learns why

@@ -1,0 +1,164 @@
+"""The addresses of a port: chosen by hand, taken from pools, or formed from its MAC.
+
+Promise: a port gets what was asked for or an error in Neutron's words; an address that the
+controller chooses is free within the transaction. Without a wish a port gets one IPv4 and one
+IPv6 address if its network has such subnets, and one of each subnet whose guests form their
+addresses themselves (SLAAC, RFC 4862).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, FixedIp, Port, Subnet
+from sdnctl.store import Exhausted, Transaction
+from sdnctl.types import Ip, Mac, Prefix
+
+
+class Wish(NamedTuple):
+    """One entry of ``fixed_ips`` as given: a subnet, an address, or both."""
+
+    subnet_id: str | None = None
+    ip_address: Ip | None = None
+
+
+def is_automatic(mode: str | None) -> bool:
+    """Whether guests form their addresses from router advertisements in this address mode."""
+    return mode in {"slaac", "dhcpv6-stateless"}
+
+
+def eui64(prefix: Prefix, mac: Mac) -> Ip:
+    """The address with a modified EUI-64 interface identifier (RFC 4291 appendix A)."""
+    return Ip(prefix.ip[:8] + bytes((mac[0] ^ 2,)) + mac[1:3] + b"\xff\xfe" + mac[3:])
+
+
+def add_automatic_address(port: Port, subnet: Subnet) -> tuple[FixedIp, ...]:
+    """The port's addresses with the one that its guest forms in ``subnet``."""
+    return (*port.fixed_ips, FixedIp(subnet.id, eui64(subnet.prefix, port.mac)))
+
+
+def following(tx: Transaction, port: Port, mac: Mac) -> tuple[FixedIp, ...]:
+    """The port's addresses once its MAC is ``mac``: those that its guest forms follow it."""
+    if port.device_owner == ROUTER_INTERFACE_OWNER:
+        return port.fixed_ips
+    found = []
+    for fixed in port.fixed_ips:
+        subnet = tx.get(Subnet, fixed.subnet_id)
+        automatic = subnet is not None and is_automatic(subnet.ipv6_address_mode)
+        found.append(
+            FixedIp(subnet.id, eui64(subnet.prefix, mac)) if subnet and automatic else fixed
+        )
+    return tuple(found)
+
+
+def addresses(
+    tx: Transaction,
+    network_id: str,
+    mac: Mac,
+    wishes: tuple[Wish, ...] | None,
+    *,
+    former: tuple[FixedIp, ...] = (),
+    router: bool = False,
+) -> tuple[FixedIp, ...]:
+    """What a port gets for its wishes; None is no wish at all, () is to have no address.
+
+    ``former`` are the addresses that the port has: a wish for a subnet alone keeps its address
+    there. ``router`` says that it is a router's interface, which forms no address by itself.
+    """
+    subnets = tx.find(Subnet, "network_id", network_id)
+    automatic = [s for s in subnets if is_automatic(s.ipv6_address_mode)]
+    found: list[FixedIp] = []
+    if wishes is None:
+        for version in (4, 6):
+            candidates = [s for s in subnets if s.prefix.version == version and s not in automatic]
+            if candidates:
+                found.append(_from_any(tx, network_id, candidates))
+    else:
+        by_id = {subnet.id: subnet for subnet in subnets}
+        chosen = {wish.ip_address for wish in wishes}
+        kept = [fixed for fixed in former if fixed.ip not in chosen]
+        for wish in wishes:
+            subnet = _subnet_of(tx, network_id, by_id, wish)
+            found.append(_granted(tx, subnet, mac, wish, kept, router=router))
+        if len({(f.subnet_id, f.ip) for f in found}) != len(found):
+            raise invalid_input("Duplicate IP address in fixed_ips")
+    if not router and wishes != ():
+        present = {fixed.subnet_id for fixed in found}
+        found += [FixedIp(s.id, eui64(s.prefix, mac)) for s in automatic if s.id not in present]
+    return tuple(found)
+
+
+def _from_any(tx: Transaction, network_id: str, subnets: list[Subnet]) -> FixedIp:
+    for subnet in subnets:
+        try:
+            return FixedIp(subnet.id, tx.allocate_address(subnet))
+        except Exhausted:
+            continue
+    raise conflict(
+        "IpAddressGenerationFailure", f"No more IP addresses available on network {network_id}."
+    )
+
+
+def _subnet_of(tx: Transaction, network_id: str, subnets: dict[str, Subnet], wish: Wish) -> Subnet:
+    if wish.subnet_id is not None:
+        subnet = subnets.get(wish.subnet_id)
+        if subnet is not None:
+            return subnet
+        if tx.get(Subnet, wish.subnet_id) is None:
+            raise not_found("Subnet", wish.subnet_id)
+        raise invalid_input(
+            f"Failed to create port on network {network_id}, because fixed_ips included invalid "
+            f"subnet {wish.subnet_id}"
+        )
+    for subnet in subnets.values():
+        if wish.ip_address in subnet.prefix:
+            return subnet
+    raise ApiError(
+        400,
+        "InvalidIpForNetwork",
+        f"IP address {wish.ip_address} is not a valid IP for any of the subnets on the "
+        "specified network.",
+    )
+
+
+def _granted(
+    tx: Transaction,
+    subnet: Subnet,
+    mac: Mac,
+    wish: Wish,
+    kept: list[FixedIp],
+    *,
+    router: bool,
+) -> FixedIp:
+    automatic = is_automatic(subnet.ipv6_address_mode) and not router
+    ip = wish.ip_address
+    if ip is None:
+        if automatic:
+            return FixedIp(subnet.id, eui64(subnet.prefix, mac))
+        for fixed in kept:
+            if fixed.subnet_id == subnet.id:
+                kept.remove(fixed)
+                return fixed
+        return FixedIp(subnet.id, tx.allocate_address(subnet))
+    if ip not in subnet.prefix or _is_reserved(subnet, ip):
+        raise ApiError(
+            400,
+            "InvalidIpForSubnet",
+            f"IP address {ip} is not a valid IP for the specified subnet {subnet.id}.",
+        )
+    if automatic and ip != eui64(subnet.prefix, mac):
+        raise invalid_input(
+            f"IPv6 address {ip} can not be directly assigned to a port on subnet {subnet.id} "
+            "since the subnet is configured for automatic addresses"
+        )
+    return FixedIp(subnet.id, ip)
+
+
+def _is_reserved(subnet: Subnet, ip: Ip) -> bool:
+    """The IPv4 network and broadcast addresses, but on /31 (RFC 3021) and /32."""
+    prefix = subnet.prefix
+    if prefix.version == 6 or prefix.length >= 31:
+        return False
+    offset = ip.number - prefix.ip.number
+    return offset in {0, (1 << (32 - prefix.length)) - 1}

@@ -1,0 +1,57 @@
+"""The Neutron extensions that are really served, as ``/v2.0/extensions`` lists them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sdnctl.api.values import Json
+
+_SERVED: Final = (
+    ("binding", "Port Binding", "2014-02-03T10:00:00-00:00"),
+    ("empty-string-filtering", "Empty String Filtering Extension", "2018-05-01T10:00:00-00:00"),
+    ("external-net", "Neutron external network", "2013-01-14T10:00:00-00:00"),
+    ("filter-validation", "Filter parameters validation", "2018-07-04T10:00:00-00:00"),
+    ("ip-substring-filtering", "IP address substring filtering", "2017-11-28T09:00:00-00:00"),
+    ("l2_adjacency", "L2 Adjacency", "2016-04-12T16:00:00-00:00"),
+    ("net-mtu", "Network MTU", "2015-03-25T10:00:00-00:00"),
+    ("net-mtu-writable", "Network MTU (writable)", "2017-07-12T00:00:00-00:00"),
+    ("pagination", "Pagination support", "2016-06-12T00:00:00-00:00"),
+    (
+        "port-mac-address-regenerate",
+        "Neutron Port MAC address regenerate",
+        "2018-05-03T10:00:00-00:00",
+    ),
+    ("port-security", "Port Security", "2012-07-23T10:00:00-00:00"),
+    ("project-id", "project_id field enabled", "2016-09-09T09:09:09-09:09"),
+    ("provider", "Provider Network", "2012-09-07T10:00:00-00:00"),
+    (
+        "revision-if-match",
+        "If-Match constraints based on revision_number",
+        "2016-12-11T00:00:00-00:00",
+    ),
+    ("router", "Neutron L3 Router", "2012-07-20T10:00:00-00:00"),
+    ("sort-key-validation", "Sort key validation", "2018-08-13T10:00:00-00:00"),
+    ("sorting", "Sorting support", "2016-06-12T00:00:00-00:00"),
+    ("standard-attr-description", "standard-attr-description", "2016-02-10T10:00:00-00:00"),
+    ("standard-attr-revisions", "Resource revision numbers", "2016-04-11T10:00:00-00:00"),
+    (
+        "standard-attr-tag",
+        "Tag support for resources with standard attribute",
+        "2017-01-01T00:00:00-00:00",
+    ),
+    ("standard-attr-timestamp", "Resource timestamps", "2016-09-12T10:00:00-00:00"),
+    ("subnet-external-network", "Subnet belongs to external network", "2023-02-15T10:00:00-00:00"),
+    ("tag-creation", "Tag creation extension", "2024-07-23T10:00:00-00:00"),
+    (
+        "tag-ports-during-bulk-creation",
+        "Tag Ports During Bulk Creation",
+        "2019-12-29T19:00:00-00:00",
+    ),
+    ("sdn", "BGP VPN attributes of networks and routers", "2026-11-20T00:00:00-00:00"),
+)
+
+EXTENSIONS: Final[dict[str, Json]] = {
+    alias: {"alias": alias, "name": name, "description": name, "updated": updated, "links": []}
+    for alias, name, updated in _SERVED
+}
+"""By alias."""

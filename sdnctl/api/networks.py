@@ -1,0 +1,125 @@
+"""Networks: a VNI, a label and an RD number each, taken when made and kept for life."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sdnctl.api import values
+from sdnctl.api.errors import conflict, invalid_input
+from sdnctl.api.schema import STANDARD, UNSET, Attribute, Context, Resource, Work, shown, stored
+from sdnctl.api.values import Json
+from sdnctl.intent import Network, Port, Row, Subnet
+from sdnctl.types import MAX_LABEL, MAX_VNI, MIN_LABEL
+
+_VNI: Final = values.integer(1, MAX_VNI)
+_LABEL: Final = values.integer(MIN_LABEL, MAX_LABEL)
+_NUMBER: Final = values.integer(1, 0xFFFF)
+
+
+def instance_attributes(*, vni: bool) -> tuple[Attribute, ...]:
+    """What networks (EVIs) and routers (VRFs) have in common beyond Neutron.
+
+    The three numbers may be chosen when the object is made and never change afterwards.
+    """
+    once = {"put": False, "default": UNSET}
+    return (
+        *((stored("sdn:vni", _VNI, field="vni", **once),) if vni else ()),
+        stored("sdn:label", _LABEL, field="label", **once),
+        stored("sdn:rd_number", _NUMBER, field="number", **once),
+        stored("sdn:import_targets", values.ROUTE_TARGETS, (), field="import_targets", sort=False),
+        stored("sdn:export_targets", values.ROUTE_TARGETS, (), field="export_targets", sort=False),
+    )
+
+
+def allocate_instance(work: Work, row: dict[str, Any]) -> None:
+    """Fill in the numbers that were not chosen."""
+    if "vni" not in row:
+        row["vni"] = work.tx.allocate_vni()
+    if "label" not in row:
+        row["label"] = work.tx.allocate_label()
+    if "number" not in row:
+        row["number"] = work.tx.allocate_rd_number()
+
+
+def _subnets(context: Context, network: Network) -> Json:
+    return [subnet.id for subnet in context.store.find(Subnet, "network_id", network.id)]
+
+
+def _mtu(work: Work, row: dict[str, Any]) -> None:
+    if row.get("mtu") == 0:
+        row["mtu"] = work.settings.mtu
+
+
+def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
+    del given
+    allocate_instance(work, row)
+    _mtu(work, row)
+    return Network(**row)
+
+
+def _update(work: Work, old: Network, given: dict[str, Any], row: dict[str, Any]) -> Row:
+    del given
+    _mtu(work, row)
+    if row.get("mtu", old.mtu) < 1280 and any(
+        subnet.prefix.version == 6 for subnet in work.tx.find(Subnet, "network_id", old.id)
+    ):
+        # RFC 8200 section 5: IPv6 requires that every link has an MTU of 1280 octets or more.
+        raise invalid_input(f"mtu {row['mtu']} is too small for the IPv6 subnets of {old.id}")
+    return work.replace(old, row)
+
+
+def _delete(work: Work, network: Network) -> None:
+    port = work.tx.first(Port, "network_id", network.id)
+    if port is not None:
+        raise conflict(
+            "NetworkInUse",
+            f"Unable to complete operation on network {network.id}. There are one or more ports "
+            f"still in use on the network, id for these ports is: {port.id}.",
+        )
+    for subnet in work.tx.find(Subnet, "network_id", network.id):
+        work.tx.delete(Subnet, subnet.id)
+
+
+NETWORKS: Final = Resource(
+    name="network",
+    collection="networks",
+    title="Network",
+    kind=Network,
+    create=_create,
+    update=_update,
+    delete=_delete,
+    attributes=(
+        *STANDARD,
+        stored("admin_state_up", values.BOOLEAN, True),
+        shown("status", lambda _c, _n: "ACTIVE", values.NAME, filter=True, sort=True),
+        shown("subnets", _subnets),
+        stored("shared", values.BOOLEAN, False),
+        stored("router:external", values.BOOLEAN, False, field="external"),
+        stored("mtu", values.integer(0, 65535), 0),
+        stored("port_security_enabled", values.BOOLEAN, True),
+        shown("l2_adjacency", lambda _c, _n: True),
+        # One provider type exists; naming it is allowed, since tools do.
+        Attribute(
+            name="provider:network_type",
+            type=values.choice("vxlan"),
+            post=True,
+            filter=True,
+            read=lambda _c, _n: "vxlan",
+        ),
+        Attribute(
+            name="provider:physical_network",
+            type=values.NOTHING,
+            post=True,
+            read=lambda _c, _n: None,
+        ),
+        stored("provider:segmentation_id", _VNI, UNSET, field="vni", put=False),
+        stored(
+            "sdn:encapsulation",
+            values.optional(values.ENCAPSULATION),
+            None,
+            field="encapsulation",
+            sort=False,
+        ),
+        *instance_attributes(vni=False),
+    ),
+)

@@ -1,0 +1,44 @@
+"""What the controller has seen of the world, as far as the API shows it.
+
+The API asks; whoever hears from the agents answers. In a process without agents
+``NothingObserved`` says honestly that nothing was seen.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+
+class HypervisorState(NamedTuple):
+    """``last_seen`` is seconds since the epoch, 0 if never; versions are texts as reported."""
+
+    alive: bool = False
+    last_seen: int = 0
+    agent_version: str = ""
+    switch_version: str = ""
+
+
+class Observed(Protocol):
+    """What was seen; every call must be cheap, lists make one for each row."""
+
+    def port_status(self, port_id: str) -> str:
+        """``ACTIVE`` once the port is programmed on its hypervisor, else ``DOWN``."""
+        ...
+
+    def hypervisor(self, hypervisor_id: str) -> HypervisorState:
+        """What is known of a hypervisor's agent."""
+        ...
+
+
+class NothingObserved:
+    """No agent was ever heard of."""
+
+    def port_status(self, port_id: str) -> str:
+        """Always ``DOWN``."""
+        del port_id
+        return "DOWN"
+
+    def hypervisor(self, hypervisor_id: str) -> HypervisorState:
+        """Never seen."""
+        del hypervisor_id
+        return HypervisorState()

@@ -1,0 +1,186 @@
+"""The OpenAPI 3.1 document, from the same table that validates and answers requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sdnctl.api.schema import REQUIRED, UNSET, Attribute, Resource
+from sdnctl.api.values import Json
+
+_ERROR: Final = {
+    "type": "object",
+    "properties": {
+        "NeutronError": {
+            "type": "object",
+            "properties": {name: {"type": "string"} for name in ("type", "message", "detail")},
+        }
+    },
+}
+
+_ERRORS: Final = {"4XX": {"$ref": "#/components/responses/Error"}}
+
+_PAGING: Final = {
+    "fields": ("array", "Attributes to show; all without it."),
+    "sort_key": ("array", "Attributes to sort by."),
+    "sort_dir": ("array", "asc or desc, one for each sort_key."),
+    "limit": ("integer", "Rows in a page; 0 is all."),
+    "marker": ("string", "The id after which the page begins."),
+    "page_reverse": ("boolean", "The page that ends before the marker."),
+    "tags": ("string", "Has all of these, separated by commas."),
+    "tags-any": ("string", "Has any of these."),
+    "not-tags": ("string", "Has not all of these."),
+    "not-tags-any": ("string", "Has none of these."),
+}
+
+
+def document(apis: Mapping[str, Mapping[str, Resource]]) -> dict[str, Json]:
+    """The document of the APIs, resources by collection, each under its prefix."""
+    schemas: dict[str, Json] = {"Error": _ERROR}
+    paths: dict[str, Json] = {}
+    for prefix, resources in apis.items():
+        for collection, resource in resources.items():
+            schemas |= _schemas(resource)
+            paths |= _paths(f"{prefix}/{collection}", resource)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "sdnctl", "version": "2.0", "description": "Neutron v2.0 and our own."},
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": {
+                "Error": {
+                    "description": "Neutron's error.",
+                    "content": _json({"$ref": "#/components/schemas/Error"}),
+                }
+            },
+            "securitySchemes": {
+                "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}
+            },
+        },
+        "security": [{"token": []}, {}],
+    }
+
+
+def _json(schema: Json) -> Json:
+    return {"application/json": {"schema": schema}}
+
+
+def _schemas(resource: Resource) -> dict[str, Json]:
+    title = resource.title
+    return {
+        title: _object({a.name: a.type.schema for a in resource.attributes if a.visible}),
+        f"{title}Create": _object(
+            {a.name: _with_default(a) for a in resource.attributes if a.post},
+            [a.name for a in resource.attributes if a.post and a.default is REQUIRED],
+        ),
+        f"{title}Update": _object({a.name: a.type.schema for a in resource.attributes if a.put}),
+    }
+
+
+def _object(properties: dict[str, Json], required: list[str] | None = None) -> Json:
+    found: dict[str, Any] = {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
+    return found | {"required": required} if required else found
+
+
+def _with_default(attribute: Attribute) -> Json:
+    if attribute.default is REQUIRED or attribute.default is UNSET:
+        return attribute.type.schema
+    return attribute.type.schema | {"default": attribute.type.show(attribute.default)}
+
+
+def _paths(path: str, resource: Resource) -> dict[str, Json]:
+    title, name = resource.title, resource.name
+    plural = resource.collection.replace("-", "_")
+    one = {"$ref": f"#/components/schemas/{title}"}
+    found = {name: one}
+    id_ = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    paths: dict[str, Json] = {
+        path: {
+            "get": {
+                "operationId": f"list{title}",
+                "parameters": _list_parameters(resource),
+                "responses": _answer(200, {plural: {"type": "array", "items": one}}),
+            },
+            "post": {
+                "operationId": f"create{title}",
+                "requestBody": _body({name: {"$ref": f"#/components/schemas/{title}Create"}}),
+                "responses": _answer(201, found),
+            },
+        },
+        f"{path}/{{id}}": {
+            "parameters": id_,
+            "get": {"operationId": f"show{title}", "responses": _answer(200, found)},
+            "put": {
+                "operationId": f"update{title}",
+                "parameters": [
+                    {
+                        "name": "If-Match",
+                        "in": "header",
+                        "description": "revision_number=NUMBER",
+                        "schema": {"type": "string"},
+                    }
+                ],
+                "requestBody": _body({name: {"$ref": f"#/components/schemas/{title}Update"}}),
+                "responses": _answer(200, found),
+            },
+            "delete": {
+                "operationId": f"delete{title}",
+                "responses": {"204": {"description": "Gone."}} | _ERRORS,
+            },
+        },
+        f"{path}/{{id}}/tags": {
+            "parameters": id_,
+            "put": {
+                "operationId": f"replaceTagsOf{title}",
+                "requestBody": _body({"tags": {"type": "array", "items": {"type": "string"}}}),
+                "responses": _answer(200, {"tags": {"type": "array"}}),
+            },
+        },
+    }
+    for action in resource.actions:
+        paths[f"{path}/{{id}}/{action}"] = {
+            "parameters": id_,
+            "put": {"operationId": action, "responses": _answer(200, {})},
+        }
+    return paths
+
+
+def _list_parameters(resource: Resource) -> list[Json]:
+    filters = [
+        {
+            "name": a.name,
+            "in": "query",
+            "description": "Equals; repeated values are alternatives.",
+            "schema": {"type": "array", "items": {"type": "string"}},
+        }
+        for a in resource.attributes
+        if a.filter
+    ]
+    paging = [
+        {
+            "name": name,
+            "in": "query",
+            "description": text,
+            "schema": {"type": kind} | ({"items": {"type": "string"}} if kind == "array" else {}),
+        }
+        for name, (kind, text) in _PAGING.items()
+    ]
+    return filters + paging
+
+
+def _body(properties: dict[str, Json]) -> Json:
+    return {"required": True, "content": _json({"type": "object", "properties": properties})}
+
+
+def _answer(status: int, properties: dict[str, Json]) -> Json:
+    return {
+        str(status): {
+            "description": "Done.",
+            "content": _json({"type": "object", "properties": properties}),
+        }
+    } | _ERRORS

@@ -1,0 +1,208 @@
+"""Ports: an attachment to a network, with a MAC, addresses, and the host that it is bound to."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sdnctl.api import values
+from sdnctl.api.addressing import Wish, addresses, following
+from sdnctl.api.errors import conflict, invalid_input, not_found
+from sdnctl.api.schema import (
+    REQUIRED,
+    STANDARD,
+    Attribute,
+    Context,
+    Lookup,
+    Resource,
+    Work,
+    shown,
+    stored,
+)
+from sdnctl.api.values import Json
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, Hypervisor, Network, Port, Row
+from sdnctl.types import Ip
+
+_VNIC_TYPES: Final = values.choice(
+    "normal",
+    "direct",
+    "macvtap",
+    "baremetal",
+    "direct-physical",
+    "virtio-forwarder",
+    "smart-nic",
+    "vdpa",
+    "accelerator-direct",
+    "accelerator-direct-physical",
+    "remote-managed",
+)
+
+
+def _wish(fields: dict[str, Any]) -> Wish:
+    if not fields:
+        raise ValueError("an entry must have a subnet_id, an ip_address or both")
+    return Wish(**fields)
+
+
+_FIXED_IPS: Final = values.sequence(
+    values.record(_wish, {"subnet_id": values.UUID, "ip_address": values.IP}, need=0),
+    most=64,
+    unique=False,  # the same subnet twice asks for two of its addresses
+)
+
+
+def _show_fixed_ips(_context: Context, port: Port) -> Json:
+    return [{"subnet_id": f.subnet_id, "ip_address": str(f.ip)} for f in port.fixed_ips]
+
+
+def _match_fixed_ips(_context: Context, port: Port, text: str) -> bool:
+    name, _, value = text.partition("=")
+    match name:
+        case "subnet_id":
+            return any(f.subnet_id == value for f in port.fixed_ips)
+        case "ip_address":
+            wanted: Ip = values.IP.convert(value)
+            return any(f.ip == wanted for f in port.fixed_ips)
+        case "ip_address_substr":
+            return any(value in str(f.ip) for f in port.fixed_ips)
+        case _:
+            return False
+
+
+def _lookup_fixed_ips(text: str) -> Lookup | None:
+    name, _, value = text.partition("=")
+    match name:
+        case "subnet_id":
+            return Lookup("subnet_id", value)
+        case "ip_address":
+            return Lookup("ip", values.IP.convert(value))
+        case "ip_address_substr":
+            return None
+        case _:
+            raise ValueError(f"'{text}' is not of subnet_id=, ip_address=, ip_address_substr=")
+
+
+def _status(context: Context, port: Port) -> Json:
+    if not port.admin_state_up:
+        return "DOWN"
+    if port.device_owner == ROUTER_INTERFACE_OWNER:
+        # It is on every hypervisor that has a port of the network, and nowhere in particular.
+        return "ACTIVE"
+    return context.observed.port_status(port.id)
+
+
+def vif_type(context: Context, port: Port) -> Json:
+    """How the VIF is plugged, in the words of os-vif."""
+    if not port.host:
+        return "unbound"
+    if port.vnic_type != "normal" or context.store.get(Hypervisor, port.host) is None:
+        return "binding_failed"
+    return "ovs"
+
+
+def _vif_details(context: Context, port: Port) -> Json:
+    if vif_type(context, port) != "ovs":
+        return {}
+    hypervisor = context.store.get(Hypervisor, port.host)
+    return {
+        "connectivity": "l2",
+        "port_filter": True,
+        "ovs_hybrid_plug": False,
+        "bridge_name": context.settings.bridge,
+        "datapath_type": hypervisor.datapath_type if hypervisor is not None else "",
+    }
+
+
+def _check_owner(row: dict[str, Any]) -> None:
+    if row.get("device_owner") == ROUTER_INTERFACE_OWNER:
+        raise invalid_input(
+            f"device_owner {ROUTER_INTERFACE_OWNER} is set by add_router_interface alone"
+        )
+
+
+def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
+    _check_owner(row)
+    tx = work.tx
+    network = tx.get(Network, given["network_id"])
+    if network is None:
+        raise not_found("Network", given["network_id"])
+    if not row["project_id"]:
+        row["project_id"] = network.project_id
+    if "port_security_enabled" not in row:
+        row["port_security_enabled"] = network.port_security_enabled
+    mac = row["mac"] = row.get("mac") or tx.allocate_mac(network.id)
+    row["fixed_ips"] = addresses(tx, network.id, mac, given.get("fixed_ips"))
+    return Port(**row)
+
+
+def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -> Row:
+    tx = work.tx
+    router = old.device_owner == ROUTER_INTERFACE_OWNER
+    if router and not {"device_id", "device_owner", "binding:host_id"}.isdisjoint(given):
+        raise conflict(
+            "PortInUse",
+            f"Unable to complete operation on port {old.id} for network {old.network_id}. "
+            f"Port already has an attached device {old.device_id}.",
+        )
+    _check_owner(row)
+    if "mac" in row:
+        row["mac"] = row["mac"] or tx.allocate_mac(old.network_id)
+        if row["mac"] != old.mac and old.host:
+            raise conflict(
+                "PortBound",
+                f"Unable to complete operation on port {old.id}, port is already bound, port "
+                f"type: ovs, old_mac {old.mac}, new_mac {row['mac']}.",
+            )
+    mac = row.get("mac", old.mac)
+    if "fixed_ips" in given:
+        row["fixed_ips"] = addresses(
+            tx, old.network_id, mac, given["fixed_ips"], former=old.fixed_ips, router=router
+        )
+    elif mac != old.mac:
+        row["fixed_ips"] = following(tx, old, mac)
+    return work.replace(old, row)
+
+
+def _delete(_work: Work, port: Port) -> None:
+    if port.device_owner == ROUTER_INTERFACE_OWNER:
+        raise conflict(
+            "ServicePortInUse",
+            f"Port {port.id} cannot be deleted directly via the port API: "
+            f"has device owner {port.device_owner}.",
+        )
+
+
+PORTS: Final = Resource(
+    name="port",
+    collection="ports",
+    title="Port",
+    kind=Port,
+    create=_create,
+    update=_update,
+    delete=_delete,
+    attributes=(
+        *STANDARD,
+        stored("network_id", values.UUID, REQUIRED, put=False, index="network_id"),
+        stored("mac_address", values.optional(values.MAC), field="mac", index="mac"),
+        Attribute(
+            name="fixed_ips",
+            type=_FIXED_IPS,
+            post=True,
+            put=True,
+            filter=True,
+            read=_show_fixed_ips,
+            match=_match_fixed_ips,
+            lookup=_lookup_fixed_ips,
+        ),
+        stored("admin_state_up", values.BOOLEAN, True),
+        shown("status", _status, values.NAME, filter=True, sort=True),
+        stored("device_id", values.NAME, "", index="device_id"),
+        stored("device_owner", values.NAME, ""),
+        stored("port_security_enabled", values.BOOLEAN, sort=False),
+        stored("binding:host_id", values.NAME, "", field="host", index="host"),
+        stored("binding:vnic_type", _VNIC_TYPES, "normal", field="vnic_type"),
+        stored("binding:profile", values.OBJECT, {}, field="profile", filter=False, sort=False),
+        shown("binding:vif_type", vif_type, values.NAME, filter=True),
+        shown("binding:vif_details", _vif_details),
+        shown("ip_allocation", lambda _c, port: "immediate" if port.fixed_ips else "none"),
+    ),
+)

@@ -1,0 +1,222 @@
+"""Lists: filters, ``fields``, sorting and pages, from the query string of a GET.
+
+Promise: a filter on an attribute that the store indexes, or on the id, looks at the rows that
+match and no others. Values of one filter are alternatives, filters add up (Neutron's API,
+"Filtering and Column Selection"). Knows the attributes only by their declaration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
+
+from sdnctl.api.errors import bad_request, invalid_value, not_found
+from sdnctl.api.schema import Attribute, Context, Lookup, Read, Resource
+from sdnctl.api.values import BOOLEAN, Json, integer
+from sdnctl.intent import Row
+
+_TAGS: Final[dict[str, Callable[[set[str], set[str]], bool]]] = {
+    "tags": lambda asked, has: asked <= has,
+    "tags-any": lambda asked, has: not asked.isdisjoint(has),
+    "not-tags": lambda asked, has: not asked <= has,
+    "not-tags-any": lambda asked, has: asked.isdisjoint(has),
+}
+
+_LIMIT: Final = integer(0, 1 << 31)
+
+
+@dataclasses.dataclass(slots=True)
+class Query:
+    """What a GET of a collection asks for."""
+
+    filters: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    tags: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    fields: list[str] = dataclasses.field(default_factory=list)
+    sort_keys: list[str] = dataclasses.field(default_factory=list)
+    sort_dirs: list[str] = dataclasses.field(default_factory=list)
+    limit: int = 0
+    marker: str = ""
+    page_reverse: bool = False
+
+
+def parse(resource: Resource, query_string: bytes) -> Query:
+    """Read a query string; ApiError if it asks for what is not there."""
+    query = Query()
+    try:
+        pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise bad_request("The query string is not valid") from None
+    for name, value in pairs:
+        try:
+            _take(query, name, value)
+        except ValueError as reason:
+            raise invalid_value(name, reason) from None
+    _check(resource, query)
+    return query
+
+
+def _take(query: Query, name: str, value: str) -> None:
+    match name:
+        case "fields":
+            query.fields.append(value)
+        case "sort_key":
+            query.sort_keys.append(value)
+        case "sort_dir":
+            query.sort_dirs.append(value)
+        case "limit":
+            query.limit = _LIMIT.convert(value)
+        case "marker":
+            query.marker = value
+        case "page_reverse":
+            query.page_reverse = BOOLEAN.convert(value)
+        case _ if name in _TAGS:
+            query.tags.setdefault(name, []).extend(value.split(","))
+        case _:
+            query.filters.setdefault(name, []).append(value)
+
+
+def _check(resource: Resource, query: Query) -> None:
+    for name in query.filters:
+        attribute = resource.by_name.get(name)
+        if attribute is None or not attribute.filter:
+            raise bad_request(f"['{name}'] is invalid attribute for filtering")
+    for name in query.sort_keys:
+        attribute = resource.by_name.get(name)
+        if attribute is None or not attribute.sort:
+            raise bad_request(f"'{name}' is not a valid sort key")
+    if query.sort_dirs and len(query.sort_dirs) != len(query.sort_keys):
+        raise bad_request("The number of sort_keys and sort_dirs must be same")
+    if not {"asc", "desc"}.issuperset(query.sort_dirs):
+        raise bad_request("sort_dir must be asc or desc")
+
+
+def readers(resource: Resource, fields: list[str]) -> dict[str, Read] | None:
+    """What computes the attributes in ``fields``; None is all. Unknown names are ignored."""
+    if not fields:
+        return None
+    return {name: resource.readers[name] for name in fields if name in resource.readers}
+
+
+def select(context: Context, resource: Resource, query: Query) -> tuple[list[Row], bool]:
+    """The rows of one page in their order, and whether more lie beyond it."""
+    rows, left = _candidates(context, resource, query.filters)
+    tests = [_test(context, resource.by_name[name], texts) for name, texts in left.items()]
+    for name, texts in query.tags.items():
+        tests.append(_tag_test(name, set(texts)))
+    if tests:
+        rows = [row for row in rows if all(test(row) for test in tests)]
+    if not (query.sort_keys or query.limit or query.marker):
+        return rows, False
+    return _page(context, resource, query, rows)
+
+
+def _candidates(
+    context: Context, resource: Resource, filters: dict[str, list[str]]
+) -> tuple[list[Row], dict[str, list[str]]]:
+    """The rows to look at, and the filters that are not settled by having found them."""
+    left = dict(filters)
+    if "id" in left:
+        ids = dict.fromkeys(left.pop("id"))
+        found = (context.store.get(resource.kind, id_) for id_ in ids)
+        return [row for row in found if row is not None], left
+    for name, texts in filters.items():
+        attribute = resource.by_name[name]
+        lookups = [_lookup(attribute, text) for text in texts]
+        # An empty value is under most rows: no index is better than looking at each.
+        if lookups and all(lookup is not None and lookup.value != "" for lookup in lookups):
+            del left[name]
+            rows = {
+                row.id: row
+                for lookup in lookups
+                if lookup is not None
+                for row in context.store.find(resource.kind, lookup.index, lookup.value)
+            }
+            return list(rows.values()), left
+    return list(context.store.rows(resource.kind)), left
+
+
+def _lookup(attribute: Attribute, text: str) -> Lookup | None:
+    try:
+        if attribute.lookup is not None:
+            return attribute.lookup(text)
+        if attribute.index:
+            return Lookup(attribute.index, attribute.type.convert(text))
+    except ValueError as reason:
+        raise invalid_value(attribute.name, reason) from None
+    return None
+
+
+def _test(context: Context, attribute: Attribute, texts: list[str]) -> Callable[[Row], bool]:
+    match, read = attribute.match, attribute.reader()
+    if match is not None:
+        return lambda row: any(match(context, row, text) for text in texts)
+    wanted = []
+    for text in texts:
+        try:
+            wanted.append(attribute.type.show(attribute.type.convert(text)))
+        except ValueError as reason:
+            # An empty value asks for rows that have none.
+            if text == "":
+                wanted.append(None)
+            else:
+                raise invalid_value(attribute.name, reason) from None
+    return lambda row: read(context, row) in wanted
+
+
+def _tag_test(name: str, asked: set[str]) -> Callable[[Row], bool]:
+    test = _TAGS[name]
+    return lambda row: test(asked, set(row.tags))
+
+
+def _page(
+    context: Context, resource: Resource, query: Query, rows: list[Row]
+) -> tuple[list[Row], bool]:
+    if query.marker:
+        marker = context.store.get(resource.kind, query.marker)
+        if marker is None:
+            raise not_found(resource.title, query.marker)
+        rows = [row for row in rows if row.id != marker.id] + [marker]
+    rows.sort(key=lambda row: row.id)
+    directions = query.sort_dirs or ["asc"] * len(query.sort_keys)
+    for name, direction in reversed(list(zip(query.sort_keys, directions, strict=True))):
+        rows.sort(key=_sort_key(context, resource.by_name[name]), reverse=direction == "desc")
+    if query.marker:
+        at = next(i for i, row in enumerate(rows) if row.id == query.marker)
+        rows = rows[:at] if query.page_reverse else rows[at + 1 :]
+    if not query.limit or len(rows) <= query.limit:
+        return rows, False
+    return (rows[-query.limit :] if query.page_reverse else rows[: query.limit]), True
+
+
+def _sort_key(context: Context, attribute: Attribute) -> Callable[[Row], Any]:
+    read = attribute.reader()
+
+    def key(row: Row) -> tuple[bool, Any]:
+        value = read(context, row)
+        return value is not None, value
+
+    return key
+
+
+def links(url: str, query_string: bytes, query: Query, rows: list[Row], more: bool) -> Json:
+    """The ``COLLECTION_links`` of a page; empty if the request set no limit."""
+    if not query.limit or not rows:
+        return []
+    kept = [
+        (name, value)
+        for name, value in parse_qsl(query_string.decode("ascii"), keep_blank_values=True)
+        if name not in {"marker", "page_reverse"}
+    ]
+    found = []
+    if more or query.page_reverse:
+        found.append({"rel": "next", "href": _url(url, [*kept, ("marker", rows[-1].id)])})
+    if query.marker if not query.page_reverse else more:
+        back = [("marker", rows[0].id), ("page_reverse", "True")]
+        found.append({"rel": "previous", "href": _url(url, [*kept, *back])})
+    return found
+
+
+def _url(url: str, pairs: list[tuple[str, str]]) -> str:
+    return f"{url}?{urlencode(pairs)}"

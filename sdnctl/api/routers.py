@@ -1,0 +1,218 @@
+"""Routers: a VRF each, and their interfaces, which are ports."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from typing import Any, Final
+
+from sdnctl.api import values
+from sdnctl.api.errors import ApiError, conflict, invalid_value, not_found
+from sdnctl.api.networks import allocate_instance, instance_attributes
+from sdnctl.api.schema import STANDARD, Attribute, Resource, Work, shown, stored
+from sdnctl.api.values import Json
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, FixedIp, Port, Router, Row, Subnet
+from sdnctl.types import overlap
+
+
+def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
+    del given
+    allocate_instance(work, row)
+    return Router(**row)
+
+
+def _update(work: Work, old: Router, given: dict[str, Any], row: dict[str, Any]) -> Row:
+    del given
+    return work.replace(old, row)
+
+
+def interfaces(work: Work, router_id: str) -> list[Port]:
+    """The ports that are this router's interfaces."""
+    return [
+        port
+        for port in work.tx.find(Port, "device_id", router_id)
+        if port.device_owner == ROUTER_INTERFACE_OWNER
+    ]
+
+
+def _delete(work: Work, router: Router) -> None:
+    ports = interfaces(work, router.id)
+    if ports:
+        ids = ", ".join(port.id for port in ports)
+        raise conflict("RouterInUse", f"Router {router.id} has ports still attached: {ids}")
+
+
+def _bad_router(reason: str) -> ApiError:
+    return ApiError(400, "BadRequest", f"Bad router request: {reason}.")
+
+
+def _subject(body: dict[str, Json]) -> tuple[str | None, str | None]:
+    """The subnet or the port that a request for an interface names."""
+    unknown = sorted(set(body) - {"subnet_id", "port_id"})
+    if unknown:
+        raise _bad_router(f"Unrecognized attribute(s) '{', '.join(unknown)}'")
+    given = {}
+    for name, value in body.items():
+        try:
+            given[name] = values.UUID.convert(value)
+        except ValueError as reason:
+            raise invalid_value(name, reason) from None
+    if not given:
+        raise _bad_router("Either subnet_id or port_id must be specified")
+    return given.get("subnet_id"), given.get("port_id")
+
+
+def _check_overlap(work: Work, router: Router, subnets: list[Subnet]) -> None:
+    """One VRF has one meaning for an address: no two of its subnets may overlap."""
+    present = [
+        subnet
+        for port in interfaces(work, router.id)
+        for fixed in port.fixed_ips
+        if (subnet := work.tx.get(Subnet, fixed.subnet_id)) is not None
+    ]
+    for old, new in itertools.product(present, subnets):
+        if old.id == new.id:
+            raise _bad_router(f"Router already has a port on subnet {new.id}")
+        if overlap(old.prefix, new.prefix):
+            raise _bad_router(
+                f"Cidr {new.prefix} of subnet {new.id} overlaps with cidr {old.prefix} "
+                f"of subnet {old.id}"
+            )
+
+
+def _check_single_router(work: Work, router: Router, network_id: str) -> None:
+    """A network lies in one VRF: its hosts have one anycast gateway."""
+    for port in work.tx.find(Port, "interface_network", network_id):
+        if port.device_id != router.id:
+            raise _bad_router(
+                f"Network {network_id} is attached to router {port.device_id} already"
+            )
+
+
+def _answer(router: Router, port: Port, subnet_ids: list[str]) -> dict[str, Json]:
+    return {
+        "id": router.id,
+        "tenant_id": router.project_id,
+        "project_id": router.project_id,
+        "port_id": port.id,
+        "network_id": port.network_id,
+        "subnet_id": subnet_ids[0],
+        "subnet_ids": subnet_ids,
+    }
+
+
+def _add_interface(work: Work, router: Router, body: dict[str, Json]) -> dict[str, Json]:
+    subnet_id, port_id = _subject(body)
+    if subnet_id is not None and port_id is not None:
+        raise _bad_router("Cannot specify both subnet-id and port-id")
+    if port_id is not None:
+        return _add_port(work, router, port_id)
+    return _add_subnet(work, router, str(subnet_id))
+
+
+def _add_port(work: Work, router: Router, port_id: str) -> dict[str, Json]:
+    port = work.tx.get(Port, port_id)
+    if port is None:
+        raise not_found("Port", port_id)
+    if port.device_id or port.host:
+        raise conflict(
+            "PortInUse",
+            f"Unable to complete operation on port {port.id} for network {port.network_id}. "
+            f"Port already has an attached device {port.device_id or port.host}.",
+        )
+    if not port.fixed_ips:
+        raise _bad_router("Router port must have at least one fixed IP")
+    subnets = [s for f in port.fixed_ips if (s := work.tx.get(Subnet, f.subnet_id)) is not None]
+    if sum(subnet.prefix.version == 4 for subnet in subnets) > 1:
+        raise _bad_router("Cannot have multiple IPv4 subnets on router port")
+    _check_single_router(work, router, port.network_id)
+    _check_overlap(work, router, subnets)
+    work.put(port, device_id=router.id, device_owner=ROUTER_INTERFACE_OWNER)
+    return _answer(router, port, [subnet.id for subnet in subnets])
+
+
+def _add_subnet(work: Work, router: Router, subnet_id: str) -> dict[str, Json]:
+    tx = work.tx
+    subnet = tx.get(Subnet, subnet_id)
+    if subnet is None:
+        raise not_found("Subnet", subnet_id)
+    if subnet.gateway_ip is None:
+        raise _bad_router("Subnet for router interface must have a gateway IP")
+    _check_single_router(work, router, subnet.network_id)
+    _check_overlap(work, router, [subnet])
+    address = FixedIp(subnet.id, subnet.gateway_ip)
+    if subnet.prefix.version == 6:
+        # As in Neutron, the IPv6 subnets of a network share one interface.
+        for port in interfaces(work, router.id):
+            if port.network_id == subnet.network_id and any(
+                fixed.ip.version == 6 for fixed in port.fixed_ips
+            ):
+                work.put(port, fixed_ips=(*port.fixed_ips, address))
+                return _answer(router, port, [subnet.id])
+    port = Port(
+        id=str(uuid.uuid4()),
+        project_id=router.project_id,
+        revision_number=1,
+        created_at=work.now,
+        updated_at=work.now,
+        network_id=subnet.network_id,
+        mac=tx.allocate_mac(subnet.network_id),
+        fixed_ips=(address,),
+        device_id=router.id,
+        device_owner=ROUTER_INTERFACE_OWNER,
+    )
+    tx.put(port)
+    return _answer(router, port, [subnet.id])
+
+
+def _remove_interface(work: Work, router: Router, body: dict[str, Json]) -> dict[str, Json]:
+    subnet_id, port_id = _subject(body)
+    for port in interfaces(work, router.id):
+        subnet_ids = [fixed.subnet_id for fixed in port.fixed_ips]
+        if port_id not in {None, port.id} or (subnet_id and subnet_id not in subnet_ids):
+            continue
+        kept = tuple(fixed for fixed in port.fixed_ips if fixed.subnet_id != subnet_id)
+        if port_id is None and kept:
+            work.put(port, fixed_ips=kept)
+            return _answer(router, port, [str(subnet_id)])
+        work.tx.delete(Port, port.id)
+        return _answer(router, port, [str(subnet_id)] if subnet_id else subnet_ids)
+    if subnet_id is not None:
+        raise ApiError(
+            404,
+            "RouterInterfaceNotFoundForSubnet",
+            f"Router {router.id} has no interface on subnet {subnet_id}.",
+        )
+    raise ApiError(
+        404,
+        "RouterInterfaceNotFound",
+        f"Router {router.id} does not have an interface with id {port_id}.",
+    )
+
+
+ROUTERS: Final = Resource(
+    name="router",
+    collection="routers",
+    title="Router",
+    kind=Router,
+    create=_create,
+    update=_update,
+    delete=_delete,
+    actions={
+        "add_router_interface": _add_interface,
+        "remove_router_interface": _remove_interface,
+    },
+    attributes=(
+        *STANDARD,
+        stored("admin_state_up", values.BOOLEAN, True),
+        shown("status", lambda _c, _r: "ACTIVE", values.NAME, filter=True, sort=True),
+        Attribute(
+            name="external_gateway_info",
+            type=values.NOTHING,
+            post=True,
+            put=True,
+            read=lambda _c, _r: None,
+        ),
+        *instance_attributes(vni=True),
+    ),
+)

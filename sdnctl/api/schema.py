@@ -1,0 +1,255 @@
+"""Resources as data: attributes with their types, and what may be done with each.
+
+Promise: one declaration is the source of validation, defaults, filters, sorting, ``fields``
+and the OpenAPI document; nothing about an attribute is said twice. The behaviour of a
+resource is three plain functions over a transaction. Knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from sdnctl.api import values
+from sdnctl.api.errors import bad_request, invalid_value
+from sdnctl.api.observed import Observed
+from sdnctl.api.settings import Settings
+from sdnctl.api.values import Json, Type
+from sdnctl.intent import Row
+from sdnctl.store import Store, Transaction
+
+R = TypeVar("R", bound=Row)
+
+REQUIRED: Final = object()
+"""As a default: a POST must give it."""
+
+UNSET: Final = object()
+"""As a default: left out of the values, for the resource to decide within the transaction."""
+
+
+class Context(NamedTuple):
+    """What a read needs."""
+
+    store: Store
+    settings: Settings
+    observed: Observed
+
+
+class Work(NamedTuple):
+    """What a write needs. ``now`` is seconds since the epoch."""
+
+    tx: Transaction
+    settings: Settings
+    now: int
+
+    def replace(self, old: R, fields: dict[str, Any]) -> R:
+        """``old`` with other fields; the same object if they are equal."""
+        new = msgspec.structs.replace(old, **fields)
+        return old if new == old else new
+
+    def put(self, old: R, **fields: Any) -> R:
+        """Put ``old`` with other fields, as a change of its own: revision and time move."""
+        return self.put_changed(old, self.replace(old, fields))
+
+    def put_changed(self, old: R, new: R) -> R:
+        """Put ``new`` in the place of ``old``, if it differs."""
+        if new is old:
+            return old
+        new = msgspec.structs.replace(
+            new, revision_number=old.revision_number + 1, updated_at=self.now
+        )
+        self.tx.put(new)
+        return new
+
+
+Read = Callable[[Context, Any], Json]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lookup:
+    """How a filter is answered by an index of the store."""
+
+    index: str
+    value: object
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """One attribute.
+
+    ``field`` is the field of the row that keeps it as it is; ``read`` computes what is shown,
+    by default from ``field``. ``index`` names the store's index that answers filters on it.
+    ``match`` and ``lookup`` serve attributes whose filters are not plain equality.
+    """
+
+    name: str
+    type: Type
+    default: Any = UNSET
+    post: bool = False
+    put: bool = False
+    visible: bool = True
+    filter: bool = False
+    sort: bool = False
+    field: str = ""
+    read: Read | None = None
+    index: str = ""
+    match: Callable[[Context, Any, str], bool] | None = None
+    lookup: Callable[[str], Lookup | None] | None = None
+
+    def reader(self) -> Read:
+        """What computes the shown value."""
+        if self.read is not None:
+            return self.read
+        field, show = self.field, self.type.show
+        return lambda _context, row: show(getattr(row, field))
+
+
+def stored(name: str, type_: Type, default: Any = UNSET, **more: Any) -> Attribute:
+    """An attribute that the row keeps under the same name, unless ``field`` says another."""
+    more.setdefault("field", name.replace(":", "_"))
+    options = {"post": True, "put": True, "filter": True, "sort": True} | more
+    return Attribute(name=name, type=type_, default=default, **options)
+
+
+def shown(name: str, read: Read, type_: Type = values.READ_ONLY, **more: Any) -> Attribute:
+    """An attribute that is only read."""
+    return Attribute(name=name, type=type_, read=read, **more)
+
+
+class Create(Protocol):
+    """Makes the row, within the transaction; the caller puts it."""
+
+    def __call__(self, work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
+        """``given`` are the converted values; ``row`` the struct's fields that follow as is."""
+        ...
+
+
+class Update(Protocol):
+    """Makes the new row; the caller puts it and counts the revision."""
+
+    def __call__(self, work: Work, old: Any, given: dict[str, Any], row: dict[str, Any]) -> Row:
+        """As for ``Create``, with ``old`` the row as it is."""
+        ...
+
+
+Delete = Callable[[Work, Any], None]
+Action = Callable[[Work, Any, dict[str, Json]], dict[str, Json]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A kind of thing that is served under ``collection``.
+
+    ``title`` is its name in errors and in the OpenAPI document. ``own_ids`` says that the
+    operator chooses the id. ``delete`` checks, and deletes what goes with the row.
+    """
+
+    name: str
+    collection: str
+    title: str
+    kind: type[Row]
+    attributes: tuple[Attribute, ...]
+    create: Create
+    update: Update
+    delete: Delete
+    actions: Mapping[str, Action] = dataclasses.field(default_factory=dict)
+    own_ids: bool = False
+    by_name: dict[str, Attribute] = dataclasses.field(init=False)
+    readers: dict[str, Read] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        by_name = {a.name: a for a in self.attributes}
+        readers = {a.name: a.reader() for a in self.attributes if a.visible}
+        object.__setattr__(self, "by_name", by_name)
+        object.__setattr__(self, "readers", readers)
+
+    def show(self, context: Context, row: Row, readers: Mapping[str, Read] | None = None) -> Json:
+        """The row as JSON; of ``readers`` only, if given."""
+        chosen = self.readers if readers is None else readers
+        return {name: read(context, row) for name, read in chosen.items()}
+
+    def parse_create(self, body: Json) -> dict[str, Any]:
+        """The converted values of a POST, with defaults; ApiError if it is not acceptable."""
+        given = self._parse(body, "post")
+        for attribute in self.attributes:
+            if attribute.post and attribute.name not in given:
+                if attribute.default is REQUIRED:
+                    raise bad_request(
+                        "Failed to parse request. "
+                        f"Required attribute '{attribute.name}' not specified"
+                    )
+                if attribute.default is not UNSET:
+                    given[attribute.name] = attribute.default
+        return given
+
+    def parse_update(self, body: Json) -> dict[str, Any]:
+        """The converted values of a PUT; ApiError if it is not acceptable."""
+        return self._parse(body, "put")
+
+    def fields(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The struct's fields that follow from ``given`` as they are."""
+        return {
+            attribute.field: given[name]
+            for name in given
+            if (attribute := self.by_name[name]).field
+        }
+
+    def _parse(self, body: Json, verb: str) -> dict[str, Any]:
+        if not isinstance(body, dict):
+            raise bad_request("Resource body required")
+        unknown = [name for name in body if name not in self.by_name]
+        if unknown:
+            raise bad_request(f"Unrecognized attribute(s) '{', '.join(sorted(unknown))}'")
+        given: dict[str, Any] = {}
+        for name, value in body.items():
+            attribute = self.by_name[name]
+            if not (attribute.post if verb == "post" else attribute.put):
+                raise bad_request(
+                    f"Attribute '{name}' not allowed in POST"
+                    if verb == "post"
+                    else f"Cannot update read-only attribute {name}"
+                )
+            try:
+                given[name] = attribute.type.convert(value)
+            except ValueError as reason:
+                # What is never shown is not repeated in an error either.
+                text = reason if attribute.visible else "the value is not acceptable"
+                raise invalid_value(name, text) from None
+        tenant = given.pop("tenant_id", None)
+        if tenant is not None and given.setdefault("project_id", tenant) != tenant:
+            raise bad_request("'project_id' and 'tenant_id' do not match")
+        return given
+
+
+@lru_cache(maxsize=4096)
+def timestamp(seconds: int) -> str:
+    """Seconds since the epoch as Neutron writes a time."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_PROJECT: Final = {"put": False, "field": "project_id", "index": "project_id"}
+
+COMMON: Final = (
+    stored("name", values.NAME, "", index="name"),
+    stored("description", values.DESCRIPTION, "", sort=False),
+    stored("project_id", values.NAME, UNSET, **_PROJECT),
+    stored("tenant_id", values.NAME, UNSET, **_PROJECT),
+    stored(
+        "tags", values.sequence(values.string(60), most=50), (), put=False, filter=False, sort=False
+    ),
+    shown("created_at", lambda _, row: timestamp(row.created_at), sort=True),
+    shown("updated_at", lambda _, row: timestamp(row.updated_at), sort=True),
+    stored("revision_number", values.integer(0, 1 << 62), post=False, put=False),
+)
+"""The attributes of every resource but its id (Neutron's standard attributes)."""
+
+STANDARD: Final = (stored("id", values.UUID, post=False, put=False), *COMMON)
+"""Those of Neutron's resources, whose ids the controller makes."""
+
+NAMED: Final = (stored("id", values.OWN_NAME, REQUIRED, put=False), *COMMON)
+"""Those of our own resources, whose ids the operator chooses."""

@@ -1,0 +1,240 @@
+"""Requests on resources: each verb once, for every resource of the table.
+
+Promise: a write is one transaction; an error leaves no trace; the answer is what was
+committed. Knows methods and bodies, nothing of ASGI.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from sdnctl.api import query
+from sdnctl.api.errors import (
+    ApiError,
+    bad_request,
+    conflict,
+    no_such_path,
+    not_allowed,
+    not_found,
+    of_store,
+)
+from sdnctl.api.schema import Context, Resource, Work
+from sdnctl.api.tags import TAGS, tagged
+from sdnctl.api.values import Json
+from sdnctl.intent import Row
+from sdnctl.store import StoreError, Transaction
+
+T = TypeVar("T")
+
+_IF_MATCH: Final = re.compile(r'"?revision_number=([0-9]{1,18})"?')
+
+
+class Request(NamedTuple):
+    """What came. ``path`` is what follows the API's prefix, decoded; ``url`` is without query."""
+
+    method: str
+    path: tuple[str, ...]
+    query: bytes
+    body: bytes
+    if_match: str
+    url: str
+
+
+class Answer(NamedTuple):
+    """What goes: a status and a JSON value; None is an empty body."""
+
+    status: int
+    body: Json = None
+
+
+class Service:
+    """The resources of one API by their collections."""
+
+    def __init__(self, context: Context, resources: Mapping[str, Resource]) -> None:
+        self._context = context
+        self._resources = resources
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer a request; ApiError if it cannot be."""
+        resource = self._resources.get(request.path[0])
+        if resource is None:
+            raise no_such_path()
+        try:
+            if len(request.path) == 1:
+                return await self._on_collection(resource, request)
+            if len(request.path) == 2:
+                return await self._on_member(resource, request, request.path[1])
+            return await self._below(resource, request, *request.path[1:])
+        except StoreError as error:
+            raise of_store(error) from error
+
+    async def _on_collection(self, resource: Resource, request: Request) -> Answer:
+        match request.method:
+            case "GET":
+                return self._list(resource, request)
+            case "POST":
+                return await self._create(resource, request)
+        raise not_allowed()
+
+    async def _on_member(self, resource: Resource, request: Request, id_: str) -> Answer:
+        match request.method:
+            case "GET":
+                return self._show(resource, request, id_)
+            case "PUT":
+                return await self._update(resource, request, id_)
+            case "DELETE":
+                return await self._delete(resource, request, id_)
+        raise not_allowed()
+
+    async def _below(
+        self, resource: Resource, request: Request, id_: str, name: str, *rest: str
+    ) -> Answer:
+        if name == "tags" and (request.method, len(rest)) in TAGS:
+            return await self._tags(resource, request, id_, rest)
+        if request.method == "PUT" and name in resource.actions and not rest:
+            return await self._act(resource, request, id_, name)
+        raise no_such_path()
+
+    def _list(self, resource: Resource, request: Request) -> Answer:
+        asked = query.parse(resource, request.query)
+        rows, more = query.select(self._context, resource, asked)
+        readers = query.readers(resource, asked.fields)
+        name = resource.collection.replace("-", "_")
+        body: dict[str, Json] = {name: [resource.show(self._context, row, readers) for row in rows]}
+        links = query.links(request.url, request.query, asked, rows, more)
+        if links:
+            body[f"{name}_links"] = links
+        return Answer(200, body)
+
+    def _show(self, resource: Resource, request: Request, id_: str) -> Answer:
+        row = self._context.store.get(resource.kind, id_)
+        if row is None:
+            raise not_found(resource.title, id_)
+        asked = query.parse(resource, request.query) if request.query else query.Query()
+        readers = query.readers(resource, asked.fields)
+        return Answer(200, {resource.name: resource.show(self._context, row, readers)})
+
+    async def _create(self, resource: Resource, request: Request) -> Answer:
+        body = _decode(request.body)
+        plural = resource.collection.replace("-", "_")
+        if isinstance(body, dict) and resource.name in body:
+            bodies, bulk = [body[resource.name]], False
+        elif isinstance(body, dict) and plural in body:
+            bodies, bulk = body[plural], True
+            if not isinstance(bodies, list) or not bodies:
+                raise bad_request(f"'{plural}' must be a list with at least one element")
+        else:
+            raise bad_request(f"Unable to find '{resource.name}' in request body")
+        parsed = [resource.parse_create(item) for item in bodies]
+        project_id = self._context.settings.project_id
+
+        def create(work: Work) -> list[Row]:
+            return [_create(work, resource, given, project_id) for given in parsed]
+
+        rows = await self._transact(create)
+        shown = [resource.show(self._context, row) for row in rows]
+        return Answer(201, {plural: shown} if bulk else {resource.name: shown[0]})
+
+    async def _update(self, resource: Resource, request: Request, id_: str) -> Answer:
+        body = _decode(request.body)
+        if not isinstance(body, dict) or resource.name not in body:
+            raise bad_request(f"Unable to find '{resource.name}' in request body")
+        given = resource.parse_update(body[resource.name])
+
+        def update(work: Work) -> Row:
+            old: Row = _existing(work, resource, id_, request.if_match)
+            new = resource.update(work, old, given, resource.fields(given))
+            return work.put_changed(old, new)
+
+        row = await self._transact(update)
+        return Answer(200, {resource.name: resource.show(self._context, row)})
+
+    async def _delete(self, resource: Resource, request: Request, id_: str) -> Answer:
+        def delete(work: Work) -> None:
+            row = _existing(work, resource, id_, request.if_match)
+            resource.delete(work, row)
+            work.tx.delete(resource.kind, id_)
+
+        await self._transact(delete)
+        return Answer(204)
+
+    async def _act(self, resource: Resource, request: Request, id_: str, action: str) -> Answer:
+        body = _decode(request.body)
+        if not isinstance(body, dict):
+            raise bad_request("Resource body required")
+
+        def act(work: Work) -> dict[str, Json]:
+            row = _existing(work, resource, id_, request.if_match)
+            return resource.actions[action](work, row, body)
+
+        return Answer(200, await self._transact(act))
+
+    async def _tags(
+        self, resource: Resource, request: Request, id_: str, rest: tuple[str, ...]
+    ) -> Answer:
+        tag = rest[0] if rest else None
+        body = _decode(request.body) if request.method in {"PUT", "POST"} and tag is None else None
+
+        def tag_it(work: Work) -> Answer:
+            old: Row = _existing(work, resource, id_, request.if_match)
+            new, status, shown = tagged(request.method, old, tag, body)
+            work.put_changed(old, new)
+            return Answer(status, shown)
+
+        return await self._transact(tag_it)
+
+    async def _transact(self, work: Callable[[Work], T]) -> T:
+        settings = self._context.settings
+        now = int(time.time())
+
+        def run(tx: Transaction) -> T:
+            return work(Work(tx, settings, now))
+
+        return await self._context.store.transact(run)
+
+
+def _create(work: Work, resource: Resource, given: dict[str, Any], project_id: str) -> Row:
+    row = resource.fields(given)
+    row["revision_number"] = 1
+    row["created_at"] = row["updated_at"] = work.now
+    row.setdefault("project_id", project_id)
+    if not resource.own_ids:
+        row["id"] = str(uuid.uuid4())
+    elif work.tx.get(resource.kind, row["id"]) is not None:
+        raise conflict(f"{resource.title}Exists", f"{resource.title} {row['id']} exists already.")
+    new = resource.create(work, given, row)
+    work.tx.put(new)
+    return new
+
+
+def _existing(work: Work, resource: Resource, id_: str, if_match: str) -> Any:
+    """The row to be changed, if it is at the revision that the client believes."""
+    row = work.tx.get(resource.kind, id_)
+    if row is None:
+        raise not_found(resource.title, id_)
+    if if_match:
+        asked = _IF_MATCH.fullmatch(if_match)
+        if asked is None:
+            raise bad_request("Invalid If-Match: it must be revision_number=NUMBER")
+        if int(asked[1]) != row.revision_number:
+            raise ApiError(
+                412,
+                "RevisionNumberConstraintFailed",
+                f"Constrained to {asked[1]}, but current revision is {row.revision_number}",
+            )
+    return row
+
+
+def _decode(body: bytes) -> Json:
+    if not body:
+        raise bad_request("Resource body required")
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise bad_request("The request body is not valid JSON") from None

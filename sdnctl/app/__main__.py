@@ -1,0 +1,7 @@
+"""``python -m sdnctl.app`` is ``sdnctl-controller``."""
+
+import sys
+
+from sdnctl.app.main import main
+
+sys.exit(main())

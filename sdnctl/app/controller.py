@@ -1,0 +1,222 @@
+"""The way of the data through the controller: commit -> graph -> delivery and BGP.
+
+Promise: one writer, one order. What a commit of the store changes has been computed and handed
+to the agents' streams before the request that made it is answered. Learned routes take the same
+way. A step that fails ends the process: a restart computes everything anew from the store, a
+half-applied change would be wrong for good.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+from sdnctl.api import HypervisorState
+from sdnctl.bgp.link import SpeakerLink
+from sdnctl.bgp.peer import Family, Peer, Secret, SessionEvent
+from sdnctl.delivery.delivery import Delivery
+from sdnctl.delivery.observed import Observed
+from sdnctl.delta import Change
+from sdnctl.graph.engine import Engine, Log, Relation
+from sdnctl.graph.model import INPUTS, make_engine
+from sdnctl.graph.relations import (
+    ADVERTISED,
+    COMPETING,
+    GATEWAY,
+    HYPERVISOR,
+    IRB,
+    LEARNED,
+    LOCAL_PORT,
+    UNDERLAY,
+    Advertised,
+    Export,
+)
+from sdnctl.intent import KINDS, BgpPeer, Link
+from sdnctl.routes import Nlri, Path, RouteKey
+from sdnctl.southbound.server import AgentServer
+from sdnctl.store import Commit, Store
+from sdnctl.topology import underlay
+from sdnctl.types import Ip
+
+_log = logging.getLogger(__name__)
+
+_RELATIONS: Final[dict[str, Relation[Any, Any]]] = {r.name: r for r in INPUTS if r.name in KINDS}
+_TOPOLOGY: Final = frozenset({"hypervisor", "gateway", "link"})
+
+Write = tuple[Relation[Any, Any], Any, Any]
+
+
+class Controller:
+    """Store, graph, delivery, agents and BGP, joined. ``load`` before anything is served."""
+
+    def __init__(self, store: Store, *, asn: int, router_id: Ip, epoch: int) -> None:
+        self.store = store
+        self.engine: Engine = make_engine(asn)
+        self.observed = Observed()
+        self.delivery = Delivery(epoch, self.observed)
+        self.agents: AgentServer | None = None
+        self.speaker: SpeakerLink | None = None
+        self._asn = asn
+        self._router_id = router_id
+        self._wall_offset = time.time() - time.monotonic()
+
+    def load(self) -> None:
+        """Compute everything from what the store holds, then follow it."""
+        self._advance(
+            (relation, row.id, row)
+            for name, relation in _RELATIONS.items()
+            for row in self.store.rows(KINDS[name])
+        )
+        self.store.subscribe(self._committed)
+
+    # -- the way in ------------------------------------------------------------------------------
+
+    def _committed(self, commit: Commit) -> None:
+        try:
+            kinds = {kind for (kind, _id), _old, _new in commit.changes}
+            self._advance(
+                (
+                    (_RELATIONS[kind], id_, new)
+                    for (kind, id_), _old, new in commit.changes
+                    if kind in _RELATIONS
+                ),
+                topology=bool(kinds & _TOPOLOGY),
+            )
+            if "bgp_peer" in kinds:
+                self.tell_peers()
+        except Exception:
+            _log.critical("revision %d could not be computed", commit.revision, exc_info=True)
+            os.kill(os.getpid(), signal.SIGABRT)
+
+    def learned(self, changes: list[Change[RouteKey, Path]]) -> None:
+        """Routes that the speaker's peers announced or withdrew."""
+        self._advance((LEARNED, key, new) for key, _old, new in changes)
+
+    def _advance(self, writes: Iterable[Write], *, topology: bool = False) -> None:
+        log = self.engine.commit(writes)
+        self._deliver(log)
+        if topology or COMPETING.name in log:
+            distances = self._distances()
+            if distances:
+                self._deliver(self.engine.commit(distances))
+
+    def _distances(self) -> list[Write]:
+        """What changes in the distances to the next hops that compete."""
+        links = self.store.rows(Link)
+        known = self.engine.rows(UNDERLAY)
+        fresh: dict[str, dict[Ip, int]] = {}
+        if links:
+            graph = underlay.graph_of(
+                self.engine.rows(HYPERVISOR).values(), self.engine.rows(GATEWAY).values(), links
+            )
+            targets = sorted({vtep for _vrf, vtep in self.engine.rows(COMPETING)})
+            fresh = underlay.distances(graph, targets) if targets else {}
+        hosts = known.keys() | fresh.keys()
+        return [
+            (UNDERLAY, host, fresh.get(host))
+            for host in hosts
+            if known.get(host) != fresh.get(host)
+        ]
+
+    # -- the way out -----------------------------------------------------------------------------
+
+    def _deliver(self, log: Log) -> None:
+        out = self.delivery.commit(self.store.revision, log, time.time_ns())
+        if self.agents is not None:
+            self.agents.send(out)
+        if self.speaker is not None and ADVERTISED.name in log:
+            self.speaker.update(_advertisements(log[ADVERTISED.name]))
+
+    def connect_speaker(self, speaker: SpeakerLink) -> None:
+        """Announce through this link from now on, all that is there first."""
+        self.speaker = speaker
+        self.tell_peers()
+        speaker.update(
+            _advertisements(
+                Change(key, None, row) for key, row in self.engine.rows(ADVERTISED).items()
+            )
+        )
+
+    def tell_peers(self) -> None:
+        """Have exactly the sessions that the store asks for."""
+        if self.speaker is not None:
+            self.speaker.set_peers(
+                self._peer(row) for row in self.store.rows(BgpPeer) if row.admin_state_up
+            )
+
+    def _peer(self, row: BgpPeer) -> Peer:
+        return Peer(
+            name=row.id,
+            address=row.address,
+            asn=row.asn,
+            local_asn=self._asn,
+            router_id=self._router_id,
+            families=tuple(Family(family) for family in row.families),
+            hold_time=row.hold_time,
+            passive=row.passive,
+            port=row.port,
+            password=Secret(row.password),
+        )
+
+    def session_changed(self, event: SessionEvent) -> None:
+        """A BGP session came or went: one line for the operator."""
+        _log.info(
+            "bgp session",
+            extra={"peer": event.peer, "state": event.state, "error": event.last_error},
+        )
+
+    # -- what the API asks -----------------------------------------------------------------------
+
+    def port_status(self, port_id: str) -> str:
+        """``ACTIVE`` or ``DOWN``, as Neutron has it."""
+        placed = self.engine.rows(LOCAL_PORT).get(port_id)
+        if placed is None:
+            return "ACTIVE" if port_id in self.engine.rows(IRB) else "DOWN"
+        up = self.observed.port_is_up(port_id, placed.host, time.monotonic())
+        return "ACTIVE" if up else "DOWN"
+
+    def hypervisor(self, hypervisor_id: str) -> HypervisorState:
+        """Whether its agent is there, and when it was last heard of."""
+        state = self.observed.known(hypervisor_id)
+        if state is None:
+            return HypervisorState()
+        return HypervisorState(
+            alive=self.observed.is_alive(hypervisor_id, time.monotonic()),
+            last_seen=int(state.last_seen + self._wall_offset),
+            agent_version=state.software,
+        )
+
+    def bgp_sessions(self) -> list[dict[str, Any]]:
+        """Every BGP session, for people and programs."""
+        if self.speaker is None:
+            return []
+        return [
+            {
+                "peer": event.peer,
+                "state": event.state,
+                "since": event.since,
+                "established": event.established,
+                "families": [str(family) for family in event.families],
+                "routes_advertised": event.routes_out,
+                "routes_received": event.routes_in,
+                "last_error": event.last_error,
+            }
+            for event in self.speaker.sessions
+        ]
+
+
+def _advertisements(
+    changes: Iterable[Change[Export, Advertised]],
+) -> list[Change[tuple[str, Nlri], Path]]:
+    """By peer and NLRI, out of rows that name their peers."""
+    out: list[Change[tuple[str, Nlri], Path]] = []
+    for export, old, new in changes:
+        nlri = export.route.nlri
+        before = dict.fromkeys(old.peers, old.path) if old is not None else {}
+        after = dict.fromkeys(new.peers, new.path) if new is not None else {}
+        out += (Change((peer, nlri), before.get(peer), after.get(peer)) for peer in before | after)
+    return out

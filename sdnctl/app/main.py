@@ -1,0 +1,216 @@
+"""``sdnctl-controller``: run a controller, or make the certificates of its agents."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from sdnctl.api import Settings, make_app, make_server
+from sdnctl.api.settings import read_token
+from sdnctl.app.controller import Controller
+from sdnctl.app.logs import set_up_logs
+from sdnctl.bgp.link import SpeakerLink, speaker_command
+from sdnctl.inspect.rest import make_routes
+from sdnctl.intent import Link
+from sdnctl.southbound.pki import PkiError, enrol, init_ca, server_credentials
+from sdnctl.southbound.server import AgentServer
+from sdnctl.store import Ranges, Store, StoreError
+from sdnctl.types import Ip
+
+STATE_DIR: Final = Path("/var/lib/sdnctl")
+
+_log = logging.getLogger("sdnctl.app")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    root = argparse.ArgumentParser(prog="sdnctl-controller", description=__doc__)
+    root.add_argument(
+        "--state-dir",
+        type=Path,
+        default=STATE_DIR,
+        metavar="DIR",
+        help="store, sockets and certificates (default: %(default)s)",
+    )
+    root.add_argument(
+        "--api",
+        default="127.0.0.1:9696",
+        metavar="HOST:PORT",
+        help="network API; DIR/api.sock always (default: %(default)s)",
+    )
+    root.add_argument("--token-file", type=Path, metavar="FILE", help="ask API clients for it")
+    root.add_argument(
+        "--agents",
+        default="127.0.0.1:9697",
+        metavar="HOST:PORT",
+        help="where agents connect (default: %(default)s)",
+    )
+    root.add_argument(
+        "--pki",
+        type=Path,
+        metavar="DIR",
+        help="certificates of the agent stream (default: STATE_DIR/pki, if it is there)",
+    )
+    root.add_argument(
+        "--insecure",
+        action="store_true",
+        help="serve agents in plain text, and the API without a token, beyond loopback",
+    )
+    root.add_argument("--asn", type=int, default=64512, help="our AS (default: %(default)s)")
+    root.add_argument(
+        "--router-id", default="127.0.0.1", metavar="IP", help="BGP identifier, an IPv4 address"
+    )
+    root.add_argument("--mtu", type=int, default=1450, help="of new networks, in octets")
+    root.add_argument("--verbose", action="store_true", help="log more")
+    commands = root.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("run", help="run the controller (the default)")
+    commands.add_parser("init-ca", help="make the certificate authority of the agent stream")
+    one = commands.add_parser("enrol", help="issue a hypervisor its certificate")
+    one.add_argument("name", help="the hypervisor's name")
+    one.add_argument("--out", type=Path, help="directory for it (default: PKI/NAME)")
+    return root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 well, 1 refused or failed, 2 wrong usage."""
+    options = parser().parse_args(arguments)
+    set_up_logs(verbose=options.verbose)
+    pki: Path = options.pki or options.state_dir / "pki"
+    try:
+        match options.command:
+            case "init-ca":
+                init_ca(pki)
+                sys.stdout.write(f"authority and controller certificate are in {pki}\n")
+            case "enrol":
+                out: Path = options.out or pki / options.name
+                enrol(pki, options.name, out)
+                sys.stdout.write(f"copy {out}/*.pem to {options.name}, then remove key.pem here\n")
+            case _:
+                uvloop.run(_run(options, pki))
+    except (PkiError, StoreError, OSError, ValueError) as error:
+        sys.stderr.write(f"sdnctl-controller: {error}\n")
+        return 1
+    return 0
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _run(options: argparse.Namespace, pki: Path) -> None:
+    state: Path = options.state_dir
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - before anything runs
+    token = read_token(options.token_file) if options.token_file else ""
+    if not token and not _is_loopback(options.api):
+        if not options.insecure:
+            raise ValueError(f"--api {options.api} needs --token-file, or --insecure")
+        _log.warning("the API asks nobody for a token", extra={"address": options.api})
+    credentials = server_credentials(pki) if (pki / "cert.pem").exists() else None
+    if credentials is None and not _is_loopback(options.agents):
+        if not options.insecure:
+            raise ValueError(
+                f"--agents {options.agents} needs certificates (init-ca), or --insecure"
+            )
+        _log.warning("agents are served in plain text", extra={"address": options.agents})
+    async with contextlib.AsyncExitStack() as stack:
+        store = await Store.open(state / "store.db", ranges=Ranges())
+        stack.push_async_callback(store.close)
+        controller = Controller(
+            store,
+            asn=options.asn,
+            router_id=Ip.parse(options.router_id),
+            epoch=await store.next_epoch(),
+        )
+        gc.disable()  # millions of objects are made here and none is garbage
+        controller.load()
+        gc.enable()
+        controller.agents = AgentServer(controller.delivery, credentials)
+        await controller.agents.start(options.agents)
+        stack.push_async_callback(controller.agents.stop)
+        speaker = SpeakerLink(
+            state / "speaker.sock",
+            controller.learned,
+            controller.session_changed,
+            command=speaker_command(state / "speaker.sock"),
+        )
+        controller.connect_speaker(speaker)
+        await speaker.start()
+        stack.push_async_callback(speaker.stop)
+        await _serve_api(options, controller, token)
+
+
+async def _serve_api(options: argparse.Namespace, controller: Controller, token: str) -> None:
+    app = make_app(
+        controller.store,
+        Settings(token=token, mtu=options.mtu),
+        controller,
+        routes=make_routes(
+            controller.engine,
+            controller.delivery,
+            lambda: list(controller.store.rows(Link)),
+            controller.bgp_sessions,
+        ),
+    )
+    server = make_server(app)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    sockets = [_tcp(options.api), _unix(options.state_dir / "api.sock")]
+    # What was loaded stays; a full collection over it would stop everything for 100 ms.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    _log.info(
+        "ready",
+        extra={
+            "api": options.api,
+            "agents": options.agents,
+            "revision": controller.store.revision,
+        },
+    )
+    try:
+        await server.serve(sockets=sockets)
+    finally:
+        (options.state_dir / "api.sock").unlink(missing_ok=True)
+
+
+def _tcp(address: str) -> socket.socket:
+    host, _colon, port = address.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, int(port)))
+    except (OSError, OverflowError) as error:
+        raise OSError(f"cannot serve the API on {address}: {error}") from error
+    return listener
+
+
+def _unix(path: Path) -> socket.socket:
+    """A socket for this user alone; a stale one of a killed process is replaced."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(mask)
+    return listener

@@ -1,0 +1,152 @@
+"""What is computed, not stored: routes, topology, status."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from rich.tree import Tree
+
+from sdnctl.cli.client import Item
+from sdnctl.cli.command import Command, Context, argument
+from sdnctl.cli.errors import CliError
+from sdnctl.cli.output import Format, cell, safe
+
+_ROUTE_COLUMNS: Final = {
+    "TABLE": "table",
+    "TYPE": "type",
+    "PREFIX / MAC": "destination",
+    "RD": "rd",
+    "NEXT HOP": "next_hop",
+    "ENCAPSULATIONS": "encapsulations",
+    "LABEL": "label",
+    "VNI": "vni",
+    "SOURCE": "source",
+    "BEST": "best",
+}
+
+
+def _routes(context: Context, params: Mapping[str, str]) -> list[Item]:
+    body = context.client.get("/sdn/v1/routes", params)
+    return list(body["routes"])
+
+
+def _destination(route: Item) -> str:
+    """The prefix or the MAC address, and the address that comes with the latter."""
+    return " ".join(str(route[k]) for k in ("prefix", "ip") if route.get(k))
+
+
+def _show_routes(context: Context, routes: list[Item]) -> None:
+    if context.output.format is Format.JSON:
+        context.output.json(routes)
+        return
+    # The controller's order holds for programs; people find what they look for.
+    routes = sorted(routes, key=lambda r: (str(r["table"]), _destination(r), not r.get("best")))
+    rows = [{**r, "destination": _destination(r), "name": _destination(r)} for r in routes]
+    context.output.items(rows, _ROUTE_COLUMNS)
+
+
+def _route_list(context: Context, args: argparse.Namespace) -> None:
+    wanted = {k: getattr(args, k) for k in ("vrf", "evi", "hypervisor", "source")}
+    params = {k: v for k, v in wanted.items() if v is not None}
+    for kind in ("vrf", "evi"):
+        if kind in params and not params[kind].isdigit():
+            params[kind] = _vni(context, kind, params[kind])
+    _show_routes(context, _routes(context, params))
+
+
+def _route_show(context: Context, args: argparse.Namespace) -> None:
+    found = [r for r in _routes(context, {}) if args.name in (r["prefix"], r.get("ip"))]
+    if not found:
+        raise CliError(f"no route to {args.name!r}; sdnctl route list shows all")
+    _show_routes(context, found)
+
+
+def _vni(context: Context, kind: str, name: str) -> str:
+    """The VNI of an instance by its name or by its router's or network's id."""
+    instances = context.client.get("/sdn/v1/topology")["topology"][f"{kind}s"]
+    names = ("name", "router_id", "network_id")
+    found = [x for x in instances if name in (x.get(k) for k in names)]
+    if len(found) != 1:
+        known = ", ".join(sorted(f"{x['name']} ({x['vni']})" for x in instances)) or "none"
+        problem = f"no {kind}" if not found else f"several {kind}s are"
+        raise CliError(f"{problem} named {name!r}; there are: {known}")
+    return str(found[0]["vni"])
+
+
+def _topology(context: Context, args: argparse.Namespace) -> None:
+    del args
+    body = context.client.get("/sdn/v1/topology")["topology"]
+    if context.output.format is Format.JSON:
+        context.output.json(body)
+        return
+    if context.output.format is Format.NAME:
+        context.output.lines(str(n["id"]) for n in body["nodes"])
+        return
+    context.output.tree(_underlay(body))
+    context.output.tree(_overlay(body))
+
+
+def _underlay(body: Mapping[str, Any]) -> Tree:
+    tree = Tree(safe("underlay", "bold"))
+    for node in sorted(body["nodes"], key=lambda n: (n["kind"], n["id"])):
+        branch = tree.add(safe(f"{node['id']}  {node['kind']}  {cell(node.get('address'))}"))
+        for link in body["links"]:
+            ends = (link["a"], link["b"])
+            if node["id"] in ends:
+                far = ends[ends.index(node["id"]) - 1]
+                branch.add(safe(f"to {far}, cost {link['cost']}"))
+    return tree
+
+
+def _overlay(body: Mapping[str, Any]) -> Tree:
+    tree = Tree(safe("overlay", "bold"))
+    for title, instances in (("VRFs (routers)", body["vrfs"]), ("EVIs (networks)", body["evis"])):
+        kind = tree.add(safe(title))
+        for instance in sorted(instances, key=lambda i: (i["name"], i["vni"])):
+            label = f"  label {instance['label']}" if instance.get("label") else ""
+            branch = kind.add(safe(f"{cell(instance['name'])}  VNI {instance['vni']}{label}"))
+            branch.add(safe(f"members: {cell(sorted(map(str, instance['members'])))}"))
+    return tree
+
+
+def _status(context: Context, args: argparse.Namespace) -> None:
+    del args
+    body = context.client.get("/sdn/v1/status")["status"]
+    if context.output.format is Format.JSON:
+        context.output.json(body)
+    else:
+        context.output.table([], [[k, cell(v)] for k, v in _flat(body)])
+
+
+def _flat(value: object, path: str = "") -> Iterable[tuple[str, object]]:
+    """Leaves of nested mappings, named by their dotted path."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+COMMANDS: Final = (
+    Command(
+        ("route", "list"),
+        "list routes: what the hypervisors and the gateways are told",
+        _route_list,
+        (
+            argument("--vrf", help="of a router: VNI, name or id", complete="router"),
+            argument("--evi", help="of a network: VNI, name or id", complete="network"),
+            argument("--hypervisor", help="that this one holds", complete="hypervisor"),
+            argument("--source", help="that this hypervisor or BGP peer originates"),
+        ),
+    ),
+    Command(
+        ("route", "show"),
+        "show every path to one destination",
+        _route_show,
+        (argument("name", help="a prefix, a MAC or an IP address", metavar="DESTINATION"),),
+    ),
+    Command(("topology",), "show the underlay and who is member of what", _topology),
+    Command(("status",), "show how the controller is", _status),
+)

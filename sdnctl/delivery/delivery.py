@@ -1,0 +1,162 @@
+"""From the graph's log to every agent's messages, by membership.
+
+Promise: the cost of a commit is of the groups that it changes and of their members that are
+connected; a delta is encoded once, whoever gets it. Sans-IO: returns (hypervisor, bytes) pairs in
+order; the caller moves them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from sdnctl import wire
+from sdnctl.delivery.observed import Observed
+from sdnctl.delivery.session import AgentSession
+from sdnctl.delivery.tables import GroupChange, Tables, group_of_evi, group_of_node, group_of_vrf
+from sdnctl.graph.engine import Log
+from sdnctl.vrouter.v1 import vrouter_pb2 as pb
+
+Outgoing = list[tuple[str, bytes]]
+
+
+class SupersededError(Exception):
+    """An agent has seen a controller with a higher epoch: this one must not write any more."""
+
+
+class Delivery:
+    """All tables, all members, all sessions."""
+
+    def __init__(self, epoch: int, observed: Observed) -> None:
+        self.tables = Tables()
+        self.sessions: dict[str, AgentSession] = {}
+        self.observed = observed
+        self.revision = 0
+        self._epoch = epoch
+        self._members: defaultdict[str, set[str]] = defaultdict(set)
+        self._groups: defaultdict[str, set[str]] = defaultdict(set)
+
+    def groups_of(self, host: str) -> set[str]:
+        """The groups that a hypervisor is a member of, its own included."""
+        return {group_of_node(host), *self._groups.get(host, ())}
+
+    def members_of(self, group: str) -> set[str]:
+        """The hypervisors that are members of a group."""
+        return set(self._members.get(group, ()))
+
+    def commit(self, revision: int, log: Log, now_ns: int) -> Outgoing:
+        """Tell every agent concerned what changed; ``now_ns`` is the commit's wall clock time."""
+        self.revision = revision
+        for _key, old, new in log.get("local_port", ()):
+            if old is not None and (new is None or new.host != old.host):
+                self.observed.agent(old.host).ports.pop(old.port.port_id, None)
+        joined, left = self._follow_members(log)
+        moved = joined.keys() | left.keys()
+        fast: dict[str, list[bytes]] = {}
+        slow = {host for host in moved if host in self.sessions}
+        for change in self.tables.apply(log):
+            self._spread(change, fast, slow, joined)
+        for host in slow:
+            for group in joined.get(host, ()):
+                self.sessions[host].join(group)
+            for group in left.get(host, ()):
+                self.sessions[host].leave(group)
+        out: Outgoing = [
+            (host, self.sessions[host].send(deltas, revision)) for host, deltas in fast.items()
+        ]
+        for host in slow:
+            out += ((host, message) for message in self.sessions[host].defer(revision))
+        if out or slow:
+            self.observed.sent(revision, slow | fast.keys(), now_ns)
+        return out
+
+    def _spread(
+        self,
+        change: GroupChange,
+        fast: dict[str, list[bytes]],
+        slow: set[str],
+        joined: dict[str, set[str]],
+    ) -> None:
+        """Give a group's change to its members: as bytes where they keep up, else as keys."""
+        shared = b""
+        for host in self._audience(change.group):
+            session = self.sessions.get(host)
+            if session is None or change.group in joined.get(host, ()):
+                continue
+            if session.keeps_up and host not in slow:
+                if not shared:
+                    shared = wire.group_delta(
+                        change.group,
+                        self.tables.table(change.group).version,
+                        [resource for _key, resource in change.upserts],
+                        list(change.removals),
+                    )
+                fast.setdefault(host, []).append(shared)
+            else:
+                session.note(change.group, change.keys)
+                slow.add(host)
+
+    def _audience(self, group: str) -> set[str]:
+        kind, _slash, name = group.partition("/")
+        return {name} if kind == "node" else self._members.get(group, set())
+
+    def _follow_members(self, log: Log) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+        joined: dict[str, set[str]] = {}
+        left: dict[str, set[str]] = {}
+        for relation, group_of in (("evi_member", group_of_evi), ("vrf_member", group_of_vrf)):
+            for (vni, host), _old, new in log.get(relation, ()):
+                group = group_of(vni)
+                if new:
+                    self._members[group].add(host)
+                    self._groups[host].add(group)
+                    joined.setdefault(host, set()).add(group)
+                    continue
+                left.setdefault(host, set()).add(group)
+                for index, at, value in ((self._members, group, host), (self._groups, host, group)):
+                    index[at].discard(value)
+                    if not index[at]:
+                        del index[at]
+        return joined, left
+
+    # -- agents ----------------------------------------------------------------------------------
+
+    def attach(self, host: str, hello: pb.Hello, now: float) -> Outgoing:
+        """A stream begins; a former one of the same hypervisor is forgotten.
+
+        Raises SupersededError if the agent obeys a later controller.
+        """
+        if hello.epoch > self._epoch:
+            raise SupersededError(f"{host} obeys epoch {hello.epoch}, this is {self._epoch}")
+        session = AgentSession(host, self.tables, self._epoch)
+        self.sessions[host] = session
+        state = self.observed.agent(host)
+        state.connected, state.last_seen, state.software = True, now, hello.software
+        messages = session.start(hello, self.groups_of(host), self.revision)
+        return [(host, message) for message in messages]
+
+    def detach(self, host: str, session: AgentSession, now: float) -> None:
+        """A stream ended; nothing is removed from anywhere."""
+        if self.sessions.get(host) is session:
+            del self.sessions[host]
+            state = self.observed.agent(host)
+            state.connected, state.last_seen = False, now
+
+    def received(
+        self, session: AgentSession, message: pb.Upstream, now: float, now_ns: int
+    ) -> Outgoing:
+        """A message of an agent; returns what may now be sent to it."""
+        host = session.host
+        state = self.observed.agent(host)
+        state.last_seen = now
+        match message.WhichOneof("body"):
+            case "ack":
+                done = session.ack(message.ack)
+                if done is not None:
+                    self.observed.programmed(host, done.revisions, now_ns)
+            case "nack":
+                session.nack(message.nack, self.groups_of(host))
+            case "port_status":
+                status = message.port_status
+                state.ports[status.port_id] = "" if status.up else status.reason or "down"
+            case _:
+                return []
+        return [(host, data) for data in session.drain()]

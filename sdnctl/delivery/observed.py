@@ -1,0 +1,90 @@
+"""What the agents report: which are there, which ports are up, how fast changes arrive.
+
+Promise: memory of the present, not of the past: it is rebuilt by the agents' reports after a
+restart, and nothing here decides what an agent is told.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Final
+
+GRACE_SECONDS: Final = 15.0
+"""An agent that is away for less keeps its ports ACTIVE: restarts are not outages."""
+
+REMEMBERED: Final = 4096
+"""Revisions whose way to the switches is remembered."""
+
+
+@dataclass(slots=True)
+class AgentState:
+    """One agent as it was last seen; times are seconds of the monotonic clock."""
+
+    connected: bool = False
+    last_seen: float = 0.0
+    software: str = ""
+    ports: dict[str, str] = field(default_factory=dict)  # port id -> "" if up, or why not
+
+
+@dataclass(slots=True)
+class Convergence:
+    """One revision on its way; times are nanoseconds of the wall clock."""
+
+    committed_ns: int
+    agents: int
+    outstanding: set[str]
+    programmed_ns: int = 0
+
+
+class Observed:
+    """The reports of all agents."""
+
+    def __init__(self) -> None:
+        self._agents: dict[str, AgentState] = {}
+        self._revisions: OrderedDict[int, Convergence] = OrderedDict()
+        self.durations_ms: deque[float] = deque(maxlen=REMEMBERED)
+
+    def agent(self, host: str) -> AgentState:
+        """The state of an agent; made at first sight."""
+        return self._agents.setdefault(host, AgentState())
+
+    def known(self, host: str) -> AgentState | None:
+        """The state of an agent that was seen at least once."""
+        return self._agents.get(host)
+
+    def is_alive(self, host: str, now: float) -> bool:
+        """Connected, or away for less than the grace time."""
+        state = self._agents.get(host)
+        return state is not None and (state.connected or now - state.last_seen < GRACE_SECONDS)
+
+    def port_is_up(self, port_id: str, host: str, now: float) -> bool:
+        """The port's VIF is there and programmed on the hypervisor that it is bound to."""
+        state = self._agents.get(host)
+        return state is not None and state.ports.get(port_id) == "" and self.is_alive(host, now)
+
+    def sent(self, revision: int, hosts: set[str], now_ns: int) -> None:
+        """A revision was sent to these agents, or more of it was."""
+        row = self._revisions.get(revision)
+        if row is None:
+            self._revisions[revision] = Convergence(now_ns, len(hosts), hosts)
+        else:
+            row.outstanding |= hosts
+            row.agents = max(row.agents, len(row.outstanding))
+        while len(self._revisions) > REMEMBERED:
+            self._revisions.popitem(last=False)
+
+    def programmed(self, host: str, revisions: tuple[int, ...], now_ns: int) -> None:
+        """An agent's switch confirmed these revisions."""
+        for revision in revisions:
+            row = self._revisions.get(revision)
+            if row is None or host not in row.outstanding:
+                continue
+            row.outstanding.discard(host)
+            if not row.outstanding:
+                row.programmed_ns = now_ns
+                self.durations_ms.append((now_ns - row.committed_ns) / 1e6)
+
+    def convergence(self, revision: int) -> Convergence | None:
+        """How far a revision got; None if it concerned no connected agent or is long past."""
+        return self._revisions.get(revision)

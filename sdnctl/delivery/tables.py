@@ -1,0 +1,140 @@
+"""The tables of the groups, encoded once for all members.
+
+Promise: a group's version depends on its contents alone, so two controllers, or one before and
+after a restart, give the same version to the same table. Knows nothing of agents.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sdnctl import wire
+from sdnctl.desired import Desired
+from sdnctl.graph.engine import Log
+
+HISTORY: Final = 256
+"""Changes of a group that an agent may have missed without being sent the whole of it."""
+
+_MODULUS: Final = 1 << 64
+
+
+@dataclass(slots=True)
+class Table:
+    """The resources of one group, by key, as encoded."""
+
+    entries: dict[str, bytes] = field(default_factory=dict)
+    version: int = 0
+    history: deque[tuple[int, tuple[str, ...]]] = field(
+        default_factory=lambda: deque(maxlen=HISTORY)
+    )
+
+    def missed_since(self, version: int) -> dict[str, None] | None:
+        """The keys that changed since the table had that version; None if that is not known."""
+        if version == self.version:
+            return {}
+        keys: dict[str, None] = {}
+        for before, changed in reversed(self.history):
+            keys.update(dict.fromkeys(changed))
+            if before == version:
+                return keys
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChange:
+    """What one commit did to one group."""
+
+    group: str
+    upserts: tuple[tuple[str, bytes], ...]
+    removals: tuple[str, ...]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All keys that changed."""
+        return (*self.removals, *(key for key, _resource in self.upserts))
+
+
+def group_of_evi(vni: int) -> str:
+    """The group of a network."""
+    return f"evi/{vni}"
+
+
+def group_of_vrf(vni: int) -> str:
+    """The group of a router."""
+    return f"vrf/{vni}"
+
+
+def group_of_node(host: str) -> str:
+    """The group of what concerns one hypervisor alone."""
+    return f"node/{host}"
+
+
+_GROUPS: Final[dict[str, Callable[[Any], tuple[str, Desired]]]] = {
+    **dict.fromkeys(
+        ("evi", "irb", "fdb", "neighbor", "flood"), lambda row: (group_of_evi(row.vni), row)
+    ),
+    "vrf": lambda row: (group_of_vrf(row.vni), row),
+    "fib": lambda row: (group_of_vrf(row.vrf), row),
+    "node": lambda row: (group_of_node(row.host), row),
+    "local_port": lambda row: (group_of_node(row.host), row.port),
+}
+"""The relations that agents are told of: the group and the resource of a row."""
+
+
+class Tables:
+    """All groups. ``apply`` follows the graph's log."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, Table] = {}
+
+    def table(self, group: str) -> Table:
+        """A group's table; an empty one if nothing was ever said about the group."""
+        found = self._tables.get(group)
+        return found if found is not None else Table()
+
+    def apply(self, log: Log) -> list[GroupChange]:
+        """Bring the tables up to date; return what changed, by group."""
+        touched: dict[str, dict[str, bytes | None]] = {}
+        for relation, place in _GROUPS.items():
+            for _key, old, new in log.get(relation, ()):
+                if old is not None:
+                    # A key that another row has taken over in the same commit keeps that row.
+                    group, row = place(old)
+                    touched.setdefault(group, {}).setdefault(row.key, None)
+                if new is not None:
+                    group, row = place(new)
+                    touched.setdefault(group, {})[row.key] = wire.encode(row)
+        return [
+            change
+            for group, rows in touched.items()
+            if (change := self._put(group, rows)) is not None
+        ]
+
+    def _put(self, group: str, rows: dict[str, bytes | None]) -> GroupChange | None:
+        table = self._tables.setdefault(group, Table())
+        before = version = table.version
+        upserts, removals = [], []
+        for key, resource in rows.items():
+            old = table.entries.get(key)
+            if old == resource:
+                continue
+            if old is not None:
+                version -= wire.version_of(old)
+            if resource is None:
+                del table.entries[key]
+                removals.append(key)
+            else:
+                version += wire.version_of(resource)
+                table.entries[key] = resource
+                upserts.append((key, resource))
+        if not upserts and not removals:
+            return None
+        change = GroupChange(group, tuple(upserts), tuple(removals))
+        table.version = version % _MODULUS
+        table.history.append((before, change.keys))
+        if not table.entries:
+            del self._tables[group]
+        return change

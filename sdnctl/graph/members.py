@@ -1,0 +1,79 @@
+"""Who is told what: members of EVIs and VRFs, and what concerns one hypervisor alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sdnctl.desired import LocalPort, Node
+from sdnctl.graph.engine import Rule, View, on, same_key
+from sdnctl.graph.origination import router_mac
+from sdnctl.graph.relations import (
+    ATTACHMENT,
+    COMPETING,
+    EVI_MEMBER,
+    FIB,
+    HYPERVISOR,
+    LOCAL_PORT,
+    NODE,
+    UNDERLAY,
+    VRF_MEMBER,
+    PlacedPort,
+)
+from sdnctl.types import Ip, Vni
+
+
+def evi_member(key: tuple[Vni, str], v: View) -> bool | None:
+    """A hypervisor that hosts a port of the network."""
+    return True if v.exists(ATTACHMENT, "evi", key) else None
+
+
+def vrf_member(key: tuple[Vni, str], v: View) -> bool | None:
+    """A hypervisor that hosts a port of a network of the router."""
+    return True if v.exists(ATTACHMENT, "vrf", key) else None
+
+
+def local_port(port_id: str, v: View) -> PlacedPort | None:
+    """A port as its hypervisor is told of it."""
+    row = v.get(ATTACHMENT, port_id)
+    if row is None:
+        return None
+    return PlacedPort(
+        row.host,
+        LocalPort(port_id, row.vni, row.vrf, row.mac, row.addresses, row.up, row.security),
+    )
+
+
+def competing(key: tuple[Vni, Ip], v: View) -> bool | None:
+    """A next hop that is one of several for some prefix of the VRF."""
+    return True if v.exists(FIB, "competing", key) else None
+
+
+def node(host: str, v: View) -> Node | None:
+    """The hypervisor, with its distances to the next hops that compete in its VRFs."""
+    row = v.get(HYPERVISOR, host)
+    if row is None:
+        return None
+    distances: dict[Ip, int] = {}
+    known = v.get(UNDERLAY, host)
+    if known:
+        for (vrf, _host), _true in v.find(VRF_MEMBER, "host", host):
+            for (_vrf, vtep), _yes in v.find(COMPETING, "vrf", vrf):
+                if vtep in known:
+                    distances[vtep] = known[vtep]
+    return Node(
+        host,
+        row.vtep,
+        row.encapsulations,
+        row.mtu,
+        router_mac(row.vtep),
+        tuple(sorted(distances.items())),
+    )
+
+
+RULES: Final = (
+    Rule(EVI_MEMBER, evi_member, (on(ATTACHMENT, ATTACHMENT.indexes["evi"]),)),
+    Rule(VRF_MEMBER, vrf_member, (on(ATTACHMENT, ATTACHMENT.indexes["vrf"]),)),
+    Rule(LOCAL_PORT, local_port, (on(ATTACHMENT, same_key),)),
+    Rule(COMPETING, competing, (on(FIB, FIB.indexes["competing"]),)),
+    Rule(NODE, node, (on(HYPERVISOR, same_key),)),
+)

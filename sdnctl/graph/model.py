@@ -1,0 +1,50 @@
+"""The wiring: every input and every rule, in the order in which they run."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sdnctl.graph import advertise, attachments, members, origination, rib, tables
+from sdnctl.graph.engine import Engine
+from sdnctl.graph.relations import (
+    BGP_PEER,
+    DOMAIN,
+    GATEWAY,
+    HYPERVISOR,
+    LEARNED,
+    NETWORK,
+    PORT,
+    ROUTER,
+    SUBNET,
+    UNDERLAY,
+    Domain,
+)
+
+INPUTS: Final = (
+    DOMAIN,
+    HYPERVISOR,
+    GATEWAY,
+    BGP_PEER,
+    NETWORK,
+    SUBNET,
+    PORT,
+    ROUTER,
+    LEARNED,
+    UNDERLAY,
+)
+
+RULES: Final = (
+    *attachments.RULES,  # networks, routers and ports -> EVIs, VRFs, attachments
+    *origination.RULES,  # attachments -> the routes that they originate
+    *rib.RULES,  # originated and learned routes -> imported by route target
+    *tables.RULES,  # imported routes -> FDB, neighbours, flooding, FIB
+    *members.RULES,  # attachments -> members, local ports, nodes
+    *advertise.RULES,  # originated routes -> Adj-RIB-Out
+)
+
+
+def make_engine(asn: int) -> Engine:
+    """An engine of an empty domain."""
+    engine = Engine(INPUTS, RULES)
+    engine.commit([(DOMAIN, "domain", Domain(asn))])
+    return engine

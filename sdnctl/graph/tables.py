@@ -1,0 +1,99 @@
+"""The forwarding tables of EVIs and VRFs: one entry a key, the same for every member."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sdnctl.desired import Evi, FdbEntry, FibEntry, FloodEntry, Irb, Neighbor, NextHop, Vrf
+from sdnctl.graph.attachments import routing_of
+from sdnctl.graph.engine import Rule, View, on, same_key
+from sdnctl.graph.relations import (
+    EVI,
+    EVI_INSTANCE,
+    FDB,
+    FIB,
+    FLOOD,
+    IMPORTED,
+    INTERFACE,
+    IRB,
+    NEIGHBOR,
+    NETWORK,
+    VRF,
+    VRF_INSTANCE,
+)
+from sdnctl.graph.rib import best_paths, mobility_order
+from sdnctl.routes import MacIpRoute, Path
+from sdnctl.types import Ip, Mac, Prefix, Vni
+
+
+def _next_hop(path: Path) -> NextHop:
+    return NextHop(path.next_hop, path.label, path.vni, path.encapsulations, path.router_mac)
+
+
+def evi(network_id: str, v: View) -> Evi | None:
+    """A network that is up."""
+    instance = v.get(EVI_INSTANCE, network_id)
+    network = v.get(NETWORK, network_id)
+    if instance is None or network is None:
+        return None
+    return Evi(instance.vni, instance.label, network.mtu, routing_of(v, instance.vni)[0])
+
+
+def vrf(router_id: str, v: View) -> Vrf | None:
+    """A router that is up."""
+    instance = v.get(VRF_INSTANCE, router_id)
+    return None if instance is None else Vrf(instance.vni, instance.label)
+
+
+def irb(port_id: str, v: View) -> Irb | None:
+    """A router's interface, if its router is the one that the network belongs to."""
+    row = v.get(INTERFACE, port_id)
+    if row is None or routing_of(v, row.vni)[0] != row.vrf:
+        return None
+    return Irb(row.vni, row.vrf, port_id, row.mac, row.addresses)
+
+
+def fdb(key: tuple[Vni, Mac], v: View) -> FdbEntry | None:
+    """The tunnel to a MAC address: the best claim to it wins."""
+    routes = v.find(IMPORTED, "mac", key)
+    if not routes:
+        return None
+    _best, row = min(routes, key=mobility_order)
+    return FdbEntry(*key, _next_hop(row.path))
+
+
+def neighbor(key: tuple[Vni, Ip], v: View) -> Neighbor | None:
+    """The MAC behind an address: the best claim to it wins."""
+    routes = v.find(IMPORTED, "ip", key)
+    if not routes:
+        return None
+    best, _row = min(routes, key=lambda r: (mobility_order(r), r[0].nlri))
+    return Neighbor(*key, best.nlri.mac) if isinstance(best.nlri, MacIpRoute) else None
+
+
+def flood(key: tuple[Vni, Ip], v: View) -> FloodEntry | None:
+    """A member of the network (RFC 7432 section 11)."""
+    routes = v.find(IMPORTED, "member", key)
+    if not routes:
+        return None
+    _best, row = min(routes, key=mobility_order)
+    return FloodEntry(key[0], _next_hop(row.path))
+
+
+def fib(key: tuple[Vni, Prefix], v: View) -> FibEntry | None:
+    """The equal best paths to a prefix."""
+    routes = v.find(IMPORTED, "prefix", key)
+    if not routes:
+        return None
+    return FibEntry(*key, tuple(_next_hop(path) for _key, path in best_paths(routes)))
+
+
+RULES: Final = (
+    Rule(EVI, evi, (on(EVI_INSTANCE, same_key),)),
+    Rule(VRF, vrf, (on(VRF_INSTANCE, same_key),)),
+    Rule(IRB, irb, (on(INTERFACE, same_key),)),
+    Rule(FDB, fdb, (on(IMPORTED, IMPORTED.indexes["mac"]),)),
+    Rule(NEIGHBOR, neighbor, (on(IMPORTED, IMPORTED.indexes["ip"]),)),
+    Rule(FLOOD, flood, (on(IMPORTED, IMPORTED.indexes["member"]),)),
+    Rule(FIB, fib, (on(IMPORTED, IMPORTED.indexes["prefix"]),)),
+)

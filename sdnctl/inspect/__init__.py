@@ -1,0 +1,1 @@
+"""The looking glass: what the controller knows, read only, for operators and programs."""

@@ -1,0 +1,1 @@
+"""The agents' streams on the network: moves bytes, decides nothing."""

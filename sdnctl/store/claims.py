@@ -1,0 +1,78 @@
+"""What a row holds exclusively: the unique values of the domain.
+
+Promise: two rows never hold the same claim, whatever their kinds; that is how a VNI, an MPLS
+label and an RD number are unique across networks and routers together, a MAC in its network
+and an address in its subnet. Knows nothing of how free values are found (``allocation``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from sdnctl.intent import Hypervisor, Network, Port, Router
+from sdnctl.types import Ip, Label, Mac, Vni
+
+
+class Claim(NamedTuple):
+    """``value`` of ``space`` within ``scope`` (a network or subnet id, or the whole domain)."""
+
+    space: str
+    scope: str
+    value: object
+
+    @property
+    def text(self) -> str:
+        """For an error: ``mac fa:16:3e:00:00:01 of NETWORK``."""
+        return f"{self.space} {self.value}" + (f" of {self.scope}" if self.scope else "")
+
+
+def vni(number: Vni) -> Claim:
+    """A VNI of the domain, of networks and routers alike."""
+    return Claim("vni", "", number)
+
+
+def label(number: Label) -> Claim:
+    """An MPLS label of the domain."""
+    return Claim("label", "", number)
+
+
+def rd_number(number: int) -> Claim:
+    """The assigned number of a type 1 route distinguisher (RFC 4364 section 4.2)."""
+    return Claim("rd_number", "", number)
+
+
+def mac(network_id: str, address: Mac) -> Claim:
+    """A MAC address in its network."""
+    return Claim("mac", network_id, address)
+
+
+def address(subnet_id: str, ip: Ip) -> Claim:
+    """An address in its subnet."""
+    return Claim("address", subnet_id, ip)
+
+
+def vtep(ip: Ip) -> Claim:
+    """A tunnel endpoint of the underlay."""
+    return Claim("vtep", "", ip)
+
+
+def _of_instance(row: Network | Router) -> tuple[Claim, ...]:
+    return (vni(row.vni), label(row.label), rd_number(row.number))
+
+
+def _of_port(row: Port) -> tuple[Claim, ...]:
+    return (mac(row.network_id, row.mac), *(address(f.subnet_id, f.ip) for f in row.fixed_ips))
+
+
+def _of_hypervisor(row: Hypervisor) -> tuple[Claim, ...]:
+    return (vtep(row.vtep),)
+
+
+CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
+    "hypervisor": _of_hypervisor,
+    "network": _of_instance,
+    "port": _of_port,
+    "router": _of_instance,
+}
+"""The claims of a row, by its kind; a kind that is not listed has none."""

@@ -1,0 +1,94 @@
+"""Secondary indexes: declared here, kept by the tables, read through ``find``.
+
+Promise: every lookup that the API or an allocation makes by something else than an id is
+listed here, so that none of them scans a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, Final
+
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, Port, Row
+
+Extract = Callable[[Any], tuple[Hashable, ...]]
+
+
+def _field(name: str) -> Extract:
+    def extract(row: Row) -> tuple[Hashable, ...]:
+        return (getattr(row, name),)
+
+    return extract
+
+
+def _port_ips(port: Port) -> tuple[Hashable, ...]:
+    return tuple({f.ip for f in port.fixed_ips})
+
+
+def _port_subnets(port: Port) -> tuple[Hashable, ...]:
+    return tuple({f.subnet_id for f in port.fixed_ips})
+
+
+def _interface_network(port: Port) -> tuple[Hashable, ...]:
+    return (port.network_id,) if port.device_owner == ROUTER_INTERFACE_OWNER else ()
+
+
+_COMMON: Final = {name: _field(name) for name in ("name", "project_id")}
+
+INDEXES: Final[dict[str, dict[str, Extract]]] = {
+    "hypervisor": _COMMON,
+    "link": _COMMON,
+    "bgp_peer": _COMMON,
+    "gateway": _COMMON,
+    "network": _COMMON,
+    "subnet": _COMMON | {"network_id": _field("network_id")},
+    "port": _COMMON
+    | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
+    | {"ip": _port_ips, "subnet_id": _port_subnets, "interface_network": _interface_network},
+    "router": _COMMON,
+}
+"""By kind and name: the values under which a row is found. ``interface_network`` finds the
+router interfaces of a network."""
+
+
+class Index:
+    """Ids by value. A value with one id, the usual case, costs no container."""
+
+    __slots__ = ("_buckets",)
+
+    def __init__(self) -> None:
+        self._buckets: dict[Hashable, str | dict[str, None]] = {}
+
+    def add(self, value: Hashable, id_: str) -> None:
+        """Put ``id_`` under ``value``."""
+        bucket = self._buckets.get(value)
+        if bucket is None:
+            self._buckets[value] = id_
+        elif isinstance(bucket, str):
+            self._buckets[value] = {bucket: None, id_: None}
+        else:
+            bucket[id_] = None
+
+    def remove(self, value: Hashable, id_: str) -> None:
+        """Take ``id_`` away from under ``value``, where it must be."""
+        bucket = self._buckets[value]
+        if isinstance(bucket, str):
+            del self._buckets[value]
+            return
+        del bucket[id_]
+        if len(bucket) == 1:
+            self._buckets[value] = next(iter(bucket))
+
+    def ids(self, value: Hashable) -> Iterator[str]:
+        """The ids under ``value``, oldest first."""
+        bucket = self._buckets.get(value)
+        if bucket is None:
+            return iter(())
+        return iter((bucket,)) if isinstance(bucket, str) else iter(bucket)
+
+    def holds(self, value: Hashable, id_: str) -> bool:
+        """Whether ``id_`` is under ``value``."""
+        bucket = self._buckets.get(value)
+        if bucket is None:
+            return False
+        return bucket == id_ if isinstance(bucket, str) else id_ in bucket

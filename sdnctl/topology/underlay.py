@@ -1,0 +1,60 @@
+"""The underlay as a networkx graph, and distances to the next hops between which they decide.
+
+Promise: distances are asked for only where they can matter, from each competing next hop once
+(the graph is undirected), so a change costs as many searches as next hops compete: a handful.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import networkx as nx
+
+from sdnctl.intent import Gateway, Hypervisor, Link
+from sdnctl.types import Ip
+
+
+def graph_of(
+    hypervisors: Iterable[Hypervisor], gateways: Iterable[Gateway], links: Iterable[Link]
+) -> nx.Graph:
+    """Nodes by name with ``kind`` and ``address``; edges with ``cost``, the least of parallels."""
+    graph = nx.Graph()
+    for link in links:
+        cost = link.cost
+        if graph.has_edge(link.a, link.b):
+            cost = min(cost, graph.edges[link.a, link.b]["cost"])
+        graph.add_edge(link.a, link.b, cost=cost)
+    for name in graph:
+        graph.nodes[name].update(kind="switch", address=None)
+    for gateway in gateways:
+        graph.add_node(gateway.id, kind="gateway", address=gateway.address)
+    for hypervisor in hypervisors:
+        graph.add_node(hypervisor.id, kind="hypervisor", address=hypervisor.vtep)
+    return graph
+
+
+def distances(graph: nx.Graph, targets: Iterable[Ip]) -> dict[str, dict[Ip, int]]:
+    """By hypervisor, the least cost to each target that it can reach by known links.
+
+    Targets that are no node's address, and nodes without a link, have no distance.
+    """
+    nodes: dict[Ip, list[str]] = {}
+    hypervisors = []
+    for name, data in graph.nodes(data=True):
+        if data["address"] is not None:
+            nodes.setdefault(data["address"], []).append(name)
+        if data["kind"] == "hypervisor":
+            hypervisors.append(name)
+    out: dict[str, dict[Ip, int]] = {name: {} for name in hypervisors}
+    for target in targets:
+        sources = [name for name in nodes.get(target, ()) if graph.degree[name]]
+        if not sources:
+            continue
+        lengths: dict[Any, int] = nx.multi_source_dijkstra_path_length(
+            graph, set(sources), weight="cost"
+        )
+        for name in hypervisors:
+            if name in lengths:
+                out[name][target] = lengths[name]
+    return out

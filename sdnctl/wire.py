@@ -1,0 +1,299 @@
+"""Types to and from protobuf: the only codec of the agent stream.
+
+Promise: ``decode(encode(x)) == x`` for every ``Desired``; equal resources encode to equal bytes,
+so that a hash of the bytes is a version of the value. What a newer sender may say and this
+decoder does not know raises ``UnknownResourceError`` with the key, and nothing else breaks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError
+
+from sdnctl.desired import (
+    Desired,
+    Evi,
+    FdbEntry,
+    FibEntry,
+    FloodEntry,
+    Irb,
+    LocalPort,
+    Neighbor,
+    NextHop,
+    Node,
+    Vrf,
+)
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
+from sdnctl.vrouter.v1 import vrouter_pb2 as pb
+
+
+class UnknownResourceError(ValueError):
+    """A resource whose body this version does not know or cannot read."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(f"{key}: {why}")
+        self.key = key
+        self.reason = why
+
+
+def version_of(resource: bytes) -> int:
+    """What one encoded resource adds to its group's version, modulo 2^64."""
+    return int.from_bytes(hashlib.blake2b(resource, digest_size=8).digest(), "big")
+
+
+# ---- encode ------------------------------------------------------------------------------------
+
+
+def _hop(hop: NextHop) -> pb.NextHop:
+    return pb.NextHop(
+        vtep=hop.vtep,
+        label=hop.label,
+        vni=hop.vni,
+        encapsulations=hop.encapsulations,
+        router_mac=hop.router_mac or b"",
+    )
+
+
+def _node(row: Node) -> dict[str, Any]:
+    return {
+        "node": pb.Node(
+            host=row.host,
+            vtep=row.vtep,
+            encapsulations=row.encapsulations,
+            mtu=row.mtu,
+            router_mac=row.router_mac,
+            distances=[pb.Distance(vtep=vtep, cost=cost) for vtep, cost in row.distances],
+        )
+    }
+
+
+def _port(row: LocalPort) -> dict[str, Any]:
+    return {
+        "port": pb.LocalPort(
+            port_id=row.port_id,
+            vni=row.vni,
+            vrf=row.vrf,
+            mac=row.mac,
+            addresses=row.addresses,
+            admin_state_up=row.admin_state_up,
+            security=row.security,
+        )
+    }
+
+
+def _evi(row: Evi) -> dict[str, Any]:
+    return {"evi": pb.Evi(vni=row.vni, label=row.label, mtu=row.mtu, vrf=row.vrf)}
+
+
+def _irb(row: Irb) -> dict[str, Any]:
+    return {
+        "irb": pb.Irb(
+            vni=row.vni,
+            vrf=row.vrf,
+            port_id=row.port_id,
+            mac=row.mac,
+            addresses=[pb.Prefix(ip=ip, length=length) for ip, length in row.addresses],
+        )
+    }
+
+
+def _neighbor(row: Neighbor) -> dict[str, Any]:
+    return {"neighbor": pb.Neighbor(vni=row.vni, ip=row.ip, mac=row.mac)}
+
+
+def _fdb(row: FdbEntry) -> dict[str, Any]:
+    return {"fdb": pb.Fdb(vni=row.vni, mac=row.mac, via=_hop(row.via))}
+
+
+def _flood(row: FloodEntry) -> dict[str, Any]:
+    return {"flood": pb.Flood(vni=row.vni, via=_hop(row.via))}
+
+
+def _vrf(row: Vrf) -> dict[str, Any]:
+    return {"vrf": pb.Vrf(vni=row.vni, label=row.label)}
+
+
+def _fib(row: FibEntry) -> dict[str, Any]:
+    return {
+        "fib": pb.Fib(
+            vrf=row.vrf,
+            prefix=pb.Prefix(ip=row.prefix.ip, length=row.prefix.length),
+            via=[_hop(hop) for hop in row.via],
+        )
+    }
+
+
+_ENCODERS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
+    Node: _node,
+    LocalPort: _port,
+    Evi: _evi,
+    Irb: _irb,
+    Neighbor: _neighbor,
+    FdbEntry: _fdb,
+    FloodEntry: _flood,
+    Vrf: _vrf,
+    FibEntry: _fib,
+}
+
+
+def encode(row: Desired) -> bytes:
+    """A serialised ``Resource``."""
+    return pb.Resource(key=row.key, **_ENCODERS[type(row)](row)).SerializeToString()
+
+
+# ---- decode ------------------------------------------------------------------------------------
+
+
+def _ip(value: bytes) -> Ip:
+    if len(value) not in (4, 16):
+        raise ValueError(f"an address of {len(value)} bytes")
+    return Ip(value)
+
+
+def _mac(value: bytes) -> Mac:
+    if len(value) != 6:
+        raise ValueError(f"a MAC address of {len(value)} bytes")
+    return Mac(value)
+
+
+def _encapsulations(values: Any) -> tuple[Encapsulation, ...]:
+    # An encapsulation of the future is none that this agent could use.
+    known = Encapsulation._value2member_map_
+    return tuple(Encapsulation(v) for v in values if v in known)
+
+
+def _read_hop(m: pb.NextHop) -> NextHop:
+    return NextHop(
+        _ip(m.vtep),
+        Label(m.label),
+        Vni(m.vni),
+        _encapsulations(m.encapsulations),
+        _mac(m.router_mac) if m.router_mac else None,
+    )
+
+
+def _read_prefix(m: pb.Prefix) -> Prefix:
+    ip = _ip(m.ip)
+    if m.length > ip.bits:
+        raise ValueError(f"a prefix length of {m.length}")
+    return Prefix.covering(ip, m.length)
+
+
+def _read_addresses(values: Any) -> tuple[tuple[Ip, int], ...]:
+    return tuple((_ip(m.ip), min(m.length, len(m.ip) * 8)) for m in values)
+
+
+_DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
+    "node": lambda m: Node(
+        m.host,
+        _ip(m.vtep),
+        _encapsulations(m.encapsulations),
+        m.mtu,
+        _mac(m.router_mac),
+        tuple((_ip(d.vtep), d.cost) for d in m.distances),
+    ),
+    "port": lambda m: LocalPort(
+        m.port_id,
+        Vni(m.vni),
+        Vni(m.vrf),
+        _mac(m.mac),
+        tuple(_ip(a) for a in m.addresses),
+        m.admin_state_up,
+        m.security,
+    ),
+    "evi": lambda m: Evi(Vni(m.vni), Label(m.label), m.mtu, Vni(m.vrf)),
+    "irb": lambda m: Irb(
+        Vni(m.vni), Vni(m.vrf), m.port_id, _mac(m.mac), _read_addresses(m.addresses)
+    ),
+    "neighbor": lambda m: Neighbor(Vni(m.vni), _ip(m.ip), _mac(m.mac)),
+    "fdb": lambda m: FdbEntry(Vni(m.vni), _mac(m.mac), _read_hop(m.via)),
+    "flood": lambda m: FloodEntry(Vni(m.vni), _read_hop(m.via)),
+    "vrf": lambda m: Vrf(Vni(m.vni), Label(m.label)),
+    "fib": lambda m: FibEntry(
+        Vni(m.vrf), _read_prefix(m.prefix), tuple(_read_hop(h) for h in m.via)
+    ),
+}
+
+
+def decode(resource: pb.Resource) -> Desired:
+    """Read one resource; UnknownResourceError if it makes no sense to this version."""
+    body = resource.WhichOneof("body")
+    if body is None:
+        raise UnknownResourceError(resource.key, "a kind of resource that this agent does not know")
+    try:
+        row = _DECODERS[body](getattr(resource, body))
+    except ValueError as error:
+        raise UnknownResourceError(resource.key, str(error)) from error
+    if row.key != resource.key:
+        raise UnknownResourceError(resource.key, f"the body is that of {row.key}")
+    return row
+
+
+# ---- messages put together from encoded parts --------------------------------------------------
+#
+# Serialised protobuf messages concatenate: a field that was encoded once goes into any number of
+# messages. Tags are (field number << 3 | wire type 2), from vrouter.proto.
+
+_GROUPS: Final = bytes((1 << 3 | 2,))
+_UPSERTS: Final = bytes((4 << 3 | 2,))
+_REMOVALS: Final = bytes((5 << 3 | 2,))
+
+
+def _varint(n: int) -> bytes:
+    out = bytearray()
+    while n > 0x7F:
+        out.append(n & 0x7F | 0x80)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def group_delta(
+    group: str,
+    version: int,
+    upserts: list[bytes],
+    removals: list[str],
+    *,
+    snapshot: bool = False,
+    partial: bool = False,
+    leave: bool = False,
+) -> bytes:
+    """The ``groups`` field of a Downstream, from resources that are encoded already."""
+    head = pb.GroupDelta(
+        group=group, version=version, snapshot=snapshot, partial=partial, leave=leave
+    ).SerializeToString()
+    parts = [head]
+    for resource in upserts:
+        parts += (_UPSERTS, _varint(len(resource)), resource)
+    for key in removals:
+        name = key.encode()
+        parts += (_REMOVALS, _varint(len(name)), name)
+    body = b"".join(parts)
+    return _GROUPS + _varint(len(body)) + body
+
+
+def downstream(
+    deltas: list[bytes], nonce: int, revision: int, *, in_sync: bool = False, epoch: int = 0
+) -> bytes:
+    """A whole Downstream for one agent."""
+    tail = pb.Downstream(nonce=nonce, revision=revision, in_sync=in_sync, epoch=epoch)
+    return b"".join((*deltas, tail.SerializeToString()))
+
+
+def read_downstream(data: bytes) -> pb.Downstream:
+    """Parse; ValueError if it is no such message."""
+    try:
+        return pb.Downstream.FromString(data)
+    except DecodeError as error:
+        raise ValueError(f"not a message of the agent stream: {error}") from error
+
+
+def read_upstream(data: bytes) -> pb.Upstream:
+    """Parse; ValueError if it is no such message."""
+    try:
+        return pb.Upstream.FromString(data)
+    except DecodeError as error:
+        raise ValueError(f"not a message of the agent stream: {error}") from error

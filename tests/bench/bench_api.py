@@ -1,0 +1,171 @@
+"""What the API costs: durable creates from 1 and from 16 clients, bulks, lists, memory.
+
+The server runs in a process of its own, as it would; the load comes over kept-alive TCP
+connections that write each request at once and parse no more of an answer than its length.
+The last line is one JSON object; ``cpu_s`` and ``rss_mib`` are the server's.
+
+    python -m tests.bench.bench_api [--creates 4000] [--directory DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import uvloop
+
+from tests.server import running
+
+LISTED = 1000
+
+
+class Client(asyncio.Protocol):
+    """One kept-alive connection, one request at a time."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.buffer = bytearray()
+        self.answer: asyncio.Future[bytes] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        end = self.buffer.find(b"\r\n\r\n")
+        if end < 0 or self.answer is None:
+            return
+        head = bytes(self.buffer[:end]).lower()
+        at = head.find(b"content-length:")
+        length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+        if len(self.buffer) >= end + 4 + length:
+            answer = bytes(self.buffer[: end + 4 + length])
+            self.buffer.clear()
+            self.answer.set_result(answer)
+
+    async def send(self, method: str, path: str, body: object = None) -> bytes:
+        payload = b"" if body is None else json.dumps(body).encode()
+        self.answer = asyncio.get_running_loop().create_future()
+        head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(payload)}\r\n\r\n"
+        self.transport.write(head.encode() + payload)
+        return await self.answer
+
+    async def json(self, method: str, path: str, body: object = None) -> Any:
+        return json.loads((await self.send(method, path, body)).split(b"\r\n\r\n", 1)[1])
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def rss_mib(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / (1 << 20)
+
+
+def figures(samples: list[float], elapsed: float, made: int) -> dict[str, float]:
+    ordered = sorted(samples)
+    return {
+        "median_ms": round(statistics.median(ordered) * 1e3, 3),
+        "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1e3, 3),
+        "rate_per_s": round(made / elapsed, 1),
+    }
+
+
+async def creates(clients: list[Client], network_id: str, count: int) -> dict[str, float]:
+    samples: list[float] = []
+    body = {"port": {"network_id": network_id, "binding:host_id": "cn1", "device_id": "vm"}}
+
+    async def run(client: Client, share: int) -> None:
+        for _ in range(share):
+            begun = time.perf_counter()
+            answer = await client.send("POST", "/v2.0/ports", body)
+            samples.append(time.perf_counter() - begun)
+            assert answer.startswith(b"HTTP/1.1 201"), answer
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(run(client, count // len(clients)) for client in clients))
+    return figures(samples, time.perf_counter() - begun, len(samples))
+
+
+async def repeated(
+    client: Client, times: int, each: int, method: str, path: str, body: object = None
+) -> dict[str, float]:
+    samples = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        answer = await client.send(method, path, body)
+        samples.append(time.perf_counter() - begun)
+        assert answer[9:10] == b"2", answer[:200]
+    return figures(samples, sum(samples), times * each)
+
+
+async def network(client: Client, cidr: str) -> str:
+    made = await client.json("POST", "/v2.0/networks", {"network": {}})
+    id_: str = made["network"]["id"]
+    await client.json(
+        "POST", "/v2.0/subnets", {"subnet": {"network_id": id_, "cidr": cidr, "ip_version": 4}}
+    )
+    return id_
+
+
+async def measure(port: int, pid: int, count: int) -> dict[str, Any]:
+    loop = asyncio.get_running_loop()
+    clients = [(await loop.create_connection(Client, "127.0.0.1", port))[1] for _ in range(16)]
+    first = clients[0]
+    await first.json(
+        "POST", "/sdn/v1/hypervisors", {"hypervisor": {"id": "cn1", "vtep": "192.0.2.1"}}
+    )
+    listed = await network(first, "10.1.0.0/16")
+    big = await network(first, "10.2.0.0/16")
+    bulk = [{"network_id": listed, "binding:host_id": "cn1"}] * LISTED
+    await first.send("POST", "/v2.0/ports", {"ports": bulk})
+    await creates(clients, big, 160)  # warm
+    results: dict[str, Any] = {}
+    begun = cpu_s(pid)
+    results["create_1_client"] = await creates(clients[:1], big, count // 2)
+    results["create_16_clients"] = await creates(clients, big, count)
+    results["bulk_of_100"] = await repeated(
+        first, 20, 100, "POST", "/v2.0/ports", {"ports": [{"network_id": big}] * 100}
+    )
+    results["list_1000"] = await repeated(
+        first, 20, LISTED, "GET", f"/v2.0/ports?network_id={listed}"
+    )
+    shown = (await first.json("GET", f"/v2.0/ports?network_id={listed}&limit=1"))["ports"][0]["id"]
+    results["show"] = await repeated(first, 500, 1, "GET", f"/v2.0/ports/{shown}")
+    results["cpu_s"] = round(cpu_s(pid) - begun, 2)
+    results["rss_mib"] = round(rss_mib(pid), 1)
+    results["rows"] = (await first.json("GET", "/sdn/v1/status"))["status"]["rows"]["port"]
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--creates", type=int, default=4000)
+    parser.add_argument("--directory", type=Path, help="where the database goes; default: /tmp")
+    arguments = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(dir=arguments.directory) as directory,
+        running(Path(directory) / "db") as server,
+    ):
+        results = uvloop.run(measure(server.port, server.pid, arguments.creates))
+    for name, value in results.items():
+        print(f"{name}: {value}", file=sys.stderr)
+    head = results["create_16_clients"]
+    summary = {
+        "name": "api",
+        "parameters": {"creates": arguments.creates, "clients": 16, "listed": LISTED},
+        "median_ms": head["median_ms"],
+        "p99_ms": head["p99_ms"],
+        "rate_per_s": head["rate_per_s"],
+        **results,
+    }
+    print(json.dumps(summary))
+
+
+if __name__ == "__main__":
+    main()
