@@ -47,6 +47,9 @@ def speaker_command(socket_path: str | FilePath) -> tuple[str, ...]:
 class SpeakerLink:
     """The link; ``start`` it in a running loop.
 
+    ``on_session`` is told when a session comes up, goes down, or fails for another reason than
+    before; ``sessions`` has the counters too.
+
     With a ``command`` (see ``speaker_command``) a speaker is started where none answers, and
     again when it dies. One that runs already is used as it is.
     """
@@ -279,11 +282,8 @@ class SpeakerLink:
     def _session(self, event: SessionEvent) -> None:
         before = self._sessions[event.peer]
         self._sessions[event.peer] = event
-        if event.up and not before.up:
-            _log.info("BGP session with %s is up", event.peer)
-        elif before.up and not event.up:
-            _log.warning("BGP session with %s is down: %s", event.peer, event.last_error)
-        self._on_session(event)
+        if (before.up, before.last_error) != (event.up, event.last_error):
+            self._on_session(event)
 
     def _tell(self, told: Iterable[tuple[RouteKey, Path | None]]) -> None:
         """Take over what the peers say, and pass on what is different."""

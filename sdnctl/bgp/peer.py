@@ -6,11 +6,9 @@ Promise: printing a ``Peer`` never shows its password. Knows nothing of ExaBGP o
 from __future__ import annotations
 
 import enum
-from typing import Self
 
 import msgspec
 
-from sdnctl.intent import BgpPeer
 from sdnctl.routes import InclusiveMulticastRoute, MacIpRoute, Nlri, Path
 from sdnctl.types import IPV4_BYTES, Encapsulation, Ip
 
@@ -52,28 +50,6 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 179
     password: Secret = Secret()
     graceful_restart: int = 120
-
-    @classmethod
-    def of(
-        cls, row: BgpPeer, *, local_asn: int, router_id: Ip, local_address: Ip | None = None
-    ) -> Self:
-        """The session that an operator asked for, as seen from this controller.
-
-        ValueError if a family is not one of ``Family``.
-        """
-        return cls(
-            name=row.id,
-            address=row.address,
-            asn=row.asn,
-            local_asn=local_asn,
-            router_id=router_id,
-            local_address=local_address,
-            families=tuple(Family(family) for family in row.families),
-            hold_time=row.hold_time,
-            passive=row.passive,
-            port=row.port,
-            password=Secret(row.password),
-        )
 
 
 class SessionEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,7 +39,8 @@ CONNECT_LIMIT: Final = 5.0
 SETTLE_SECONDS: Final = 10.0
 """How long a peer that does not send End-of-RIB has to send its routes."""
 
-MAX_RETRY_SECONDS: Final = 8.0
+MIN_RETRY_SECONDS: Final = 0.5
+MAX_RETRY_SECONDS: Final = 5.0
 
 
 class Owner(Protocol):
@@ -59,7 +60,7 @@ class Owner(Protocol):
 
 
 class Retry:
-    """When to connect again: at once, then after 1, 2, 4 and 8 seconds, and so on."""
+    """When to connect again: at once, then after 0.5, 1, 2, 4 and 5 seconds, and so on."""
 
     def __init__(self) -> None:
         self._pause = 0.0
@@ -72,7 +73,7 @@ class Retry:
     def increase(self) -> None:
         """An attempt failed."""
         self._until = time.monotonic() + self._pause
-        self._pause = min(self._pause * 2 or 1.0, MAX_RETRY_SECONDS)
+        self._pause = min(self._pause * 2 or MIN_RETRY_SECONDS, MAX_RETRY_SECONDS)
 
     def backoff(self) -> bool:
         """Not yet."""

@@ -282,7 +282,7 @@ async def test_says_why_a_session_does_not_come_up(link: Link, start: Start) -> 
 async def test_runs_with_few_capabilities(link: Link) -> None:
     await until(lambda: link.connected)
     (pid,) = speakers(link)
-    status = FilePath(f"/proc/{pid}/status").read_text()  # noqa: ASYNC240
+    status = FilePath(f"/proc/{pid}/status").read_text()
     held = [line.split()[1] for line in status.splitlines() if line.startswith("CapEff")]
     assert int(held[0], 16) == (1 << 10 if os.geteuid() == 0 else 0)
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sdnctl.bgp import wire
 from sdnctl.bgp.peer import Family, Peer, Secret, SessionEvent
-from sdnctl.intent import BgpPeer
 from sdnctl.routes import Nlri, Path, RouteKey
 from sdnctl.speaker.v1 import speaker_pb2 as pb
 from sdnctl.types import Ip
 from tests.unit.bgp.exabgp_helpers import nlris, paths
 
-ROW = BgpPeer(
-    id="gw", address=Ip.parse("192.0.2.1"), asn=64600, password="hush", families=("l2vpn-evpn",)
+PEER = Peer(
+    name="gw",
+    address=Ip.parse("192.0.2.1"),
+    asn=64600,
+    local_asn=64512,
+    router_id=Ip.parse("192.0.2.2"),
+    families=tuple(Family),
+    hold_time=30,
+    passive=True,
+    port=1790,
+    password=Secret("hush"),
+    graceful_restart=0,
 )
-PEER = Peer.of(ROW, local_asn=64512, router_id=Ip.parse("192.0.2.2"))
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), nlris, st.none() | paths), max_size=8))
@@ -31,7 +40,7 @@ def test_routes(told: list[tuple[str, Nlri, Path | None]]) -> None:
 
 def test_peer() -> None:
     for local in (None, Ip.parse("192.0.2.2")):
-        peer = Peer.of(ROW, local_asn=64512, router_id=Ip.parse("192.0.2.2"), local_address=local)
+        peer = msgspec.structs.replace(PEER, local_address=local)
         sent = wire.encode_peer(peer).SerializeToString()
         assert wire.decode_peer(pb.Peer.FromString(sent)) == peer
 
