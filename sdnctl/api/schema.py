@@ -106,6 +106,8 @@ class Attribute:
         if self.read is not None:
             return self.read
         field, show = self.field, self.type.show
+        if show is values.same:
+            return lambda _context, row: getattr(row, field)
         return lambda _context, row: show(getattr(row, field))
 
 

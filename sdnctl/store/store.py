@@ -55,9 +55,20 @@ class _Queued(NamedTuple):
 
 
 class _Finished(NamedTuple):
+    """A work that ran: what it returned or raised, and what it changed."""
+
     done: asyncio.Future[Any]
-    result: Any
     commit: Commit
+    result: Any = None
+    error: Exception | None = None
+
+    def answer(self) -> None:
+        if self.done.done():
+            return
+        if self.error is not None:
+            self.done.set_exception(self.error)
+        else:
+            self.done.set_result(self.result)
 
 
 class Store:
@@ -108,17 +119,17 @@ class Store:
 
     def get(self, kind: type[R], id_: str) -> R | None:
         """The committed row, or None."""
-        return cast(R | None, self._tables.rows[KIND_OF[kind]].get(id_))
+        return cast("R | None", self._tables.rows[KIND_OF[kind]].get(id_))
 
     def find(self, kind: type[R], index: str, value: Hashable) -> list[R]:
         """The committed rows that the declared ``index`` has under ``value``, oldest first."""
         name = KIND_OF[kind]
-        rows = cast(dict[str, R], self._tables.rows[name])
+        rows = cast("dict[str, R]", self._tables.rows[name])
         return [rows[id_] for id_ in self._tables.ids(name, index, value)]
 
     def rows(self, kind: type[R]) -> Collection[R]:
         """Every committed row of a kind; a view, so not to be iterated across an await."""
-        return cast(dict[str, R], self._tables.rows[KIND_OF[kind]]).values()
+        return cast("dict[str, R]", self._tables.rows[KIND_OF[kind]]).values()
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` alone and return its result once it is durable.
@@ -172,26 +183,24 @@ class Store:
         while True:
             finished = self._run(queued)
             commits = [item.commit for item in finished if item.commit.changes]
-            if not commits:
-                break
             try:
-                await self._backend.commit(self.revision, [_encode_commit(c) for c in commits])
+                if commits:
+                    await self._backend.commit(self.revision, [_encode_commit(c) for c in commits])
+                break
             except Conflict:
+                # Others wrote: what these works saw is out of date, their errors included.
                 self._abandon(commits)
                 await self._catch_up()
-                continue
             except BaseException:
                 self._abandon(commits)
                 raise
-            for commit in commits:
-                self._apply(commit)
-            break
+        for commit in commits:
+            self._apply(commit)
         for item in finished:
-            if not item.done.done():
-                item.done.set_result(item.result)
+            item.answer()
 
     def _run(self, queued: list[_Queued]) -> list[_Finished]:
-        """Run each work over what the former wrote; those that raise are answered here."""
+        """Run each work over what the former wrote."""
         overlay = Overlay(self._tables)
         revision = self.revision
         finished = []
@@ -203,11 +212,11 @@ class Store:
                 result = work(transaction)
             except Exception as error:
                 transaction.roll_back()
-                done.set_exception(error)
+                finished.append(_Finished(done, Commit(revision, []), error=error))
                 continue
             changes = transaction.changes()
             revision += bool(changes)
-            finished.append(_Finished(done, result, Commit(revision, changes)))
+            finished.append(_Finished(done, Commit(revision, changes), result))
         return finished
 
     def _abandon(self, commits: list[Commit]) -> None:

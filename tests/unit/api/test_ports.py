@@ -87,7 +87,8 @@ async def test_a_bound_port_says_how_to_plug_it(tmp_path: Path) -> None:
         assert (await api.call("GET", path))["port"]["status"] == "ACTIVE"
         assert await api.ids("ports?status=ACTIVE") == {port["id"]}
         assert (await api.update("ports", port["id"], admin_state_up=False))["status"] == "DOWN"
-        unbound = await api.update("ports", port["id"], **{"binding:host_id": ""})
+        unbound = await api.update("ports", port["id"], **{"binding:host_id": None})
+        assert unbound["binding:host_id"] == ""
         assert unbound["binding:vif_type"] == "unbound"
         shown = (await api.call("GET", "/sdn/v1/hypervisors/cn1"))["hypervisor"]
         assert (shown["alive"], shown["last_seen"]) == (True, "2023-11-14T22:13:20Z")
