@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -228,6 +229,12 @@ def test_an_answer_leaves_in_one_write_and_a_lost_client_harms_nobody(tmp_path: 
                 head, _, body = answer.partition(b"\r\n\r\n")
                 assert b"HTTP/1.1 200" in head
                 assert body.endswith(b"}]}")
+            # One whose head never ends.
+            with contextlib.suppress(ConnectionError):
+                for _ in range(40):
+                    await loop.sock_sendall(connection, b"GET / HTTP/1.1\r\nX: " + b"x" * 8192)
+                answer = await loop.sock_recv(connection, 65536)
+                assert answer.startswith(b"HTTP/1.1 400"), answer
             connection.close()
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
                 assert (await http.get("/v2.0/networks")).json() == {"networks": []}
