@@ -162,7 +162,8 @@ class _Guard:
             nonlocal started
             if not started:
                 started = True
-                message["headers"].append((b"x-openstack-request-id", request_id.encode()))
+                own = (b"x-openstack-request-id", request_id.encode())
+                message = message | {"headers": [*message["headers"], own]}
             await send(message)
 
         # Starlette's routes then raise their 404 and 405 instead of answering in plain text.

@@ -216,16 +216,21 @@ class Resource:
                     if verb == "post"
                     else f"Cannot update read-only attribute {name}"
                 )
-            try:
-                given[name] = attribute.type.convert(value)
-            except ValueError as reason:
-                # What is never shown is not repeated in an error either.
-                text = reason if attribute.visible else "the value is not acceptable"
-                raise invalid_value(name, text) from None
+            given[name] = converted(name, attribute.type, value, secret=not attribute.visible)
         tenant = given.pop("tenant_id", None)
         if tenant is not None and given.setdefault("project_id", tenant) != tenant:
             raise bad_request("'project_id' and 'tenant_id' do not match")
         return given
+
+
+def converted(name: str, type_: Type, value: Json, *, secret: bool = False) -> Any:
+    """The value as the type has it; ApiError, without the value if it is secret."""
+    try:
+        return type_.convert(value)
+    except (ValueError, RecursionError) as error:
+        # RecursionError: a value too deep to be written into the reason.
+        plain = isinstance(error, ValueError) and not secret
+        raise invalid_value(name, error if plain else "the value is not acceptable") from None
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,13 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix, RouteTarget
+
+MAX_OBJECT: Final = 4095
+"""Octets of a free-form object as JSON: Neutron's limit of ``binding:profile``. It bounds the
+depth as well."""
 
 Json = Any
 """What msgspec makes of a JSON text: the boundary where types end."""
@@ -189,6 +195,8 @@ def _plain_object(value: Json) -> dict[str, object]:
         return {}
     if not isinstance(value, dict):
         raise ValueError(f"'{value}' is not a dictionary")
+    if len(msgspec.json.encode(value)) > MAX_OBJECT:
+        raise ValueError(f"it is longer than {MAX_OBJECT} octets as JSON")
     return value
 
 

@@ -25,9 +25,9 @@ from sdnctl.intent import KIND_OF, Row, Subnet
 from sdnctl.store.allocation import FreeLists, Ranges
 from sdnctl.store.backend import Backend, Entry, Record
 from sdnctl.store.codec import MIGRATIONS, Migration, decode, encode
-from sdnctl.store.errors import Conflict, StoreError
+from sdnctl.store.errors import Conflict
 from sdnctl.store.sqlite import SqliteBackend
-from sdnctl.store.tables import Key, Overlay, RowChange, Tables, claims_of
+from sdnctl.store.tables import Overlay, RowChange, Tables, claims_of
 from sdnctl.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
@@ -55,10 +55,11 @@ class _Queued(NamedTuple):
 
 
 class _Finished(NamedTuple):
-    """A work that ran: what it returned or raised, and what it changed."""
+    """A work that ran: what it returned or raised, and what it changed, if anything."""
 
     done: asyncio.Future[Any]
-    commit: Commit
+    commit: Commit | None = None
+    entry: Entry | None = None
     result: Any = None
     error: Exception | None = None
 
@@ -182,10 +183,11 @@ class Store:
     async def _flush_once(self, queued: list[_Queued]) -> None:
         while True:
             finished = self._run(queued)
-            commits = [item.commit for item in finished if item.commit.changes]
+            commits = [item.commit for item in finished if item.commit is not None]
+            entries = [item.entry for item in finished if item.entry is not None]
             try:
-                if commits:
-                    await self._backend.commit(self.revision, [_encode_commit(c) for c in commits])
+                if entries:
+                    await self._backend.commit(self.revision, entries)
                 break
             except Conflict:
                 # Others wrote: what these works saw is out of date, their errors included.
@@ -210,13 +212,17 @@ class Store:
             transaction = Transaction(overlay, self._free)
             try:
                 result = work(transaction)
+                changes = transaction.changes()
+                if not changes:
+                    finished.append(_Finished(done, result=result))
+                    continue
+                # Encoded here, so that a row that cannot be fails this work and no other.
+                commit = Commit(revision + 1, changes)
+                finished.append(_Finished(done, commit, _encode_commit(commit), result))
+                revision += 1
             except Exception as error:
                 transaction.roll_back()
-                finished.append(_Finished(done, Commit(revision, []), error=error))
-                continue
-            changes = transaction.changes()
-            revision += bool(changes)
-            finished.append(_Finished(done, Commit(revision, changes), result))
+                finished.append(_Finished(done, error=error))
         return finished
 
     def _abandon(self, commits: list[Commit]) -> None:
@@ -265,6 +271,3 @@ def _decode_entry(entry: Entry) -> Commit:
             for r in entry.records
         ],
     )
-
-
-__all__ = ["Commit", "Key", "Listener", "Store", "StoreError"]

@@ -100,6 +100,7 @@ def test_a_token_file_must_not_be_everybodys(tmp_path: Path) -> None:
         (b'{"network": 7}', "body required"),
         (b'{"networks": {}}', "list"),
         (b'{"networks": [7]}', "body required"),
+        (b'{"network": {"name": ' + b"[" * 900 + b"]" * 900 + b"}}", "name"),
     ],
 )
 async def test_garbage(api: Api, body: bytes, text: str) -> None:
@@ -175,6 +176,13 @@ def references(value: Any) -> set[str]:
     if isinstance(value, list):
         return set().union(*(references(inner) for inner in value))
     return set()
+
+
+async def test_each_answer_has_one_id(api: Api) -> None:
+    answers = [await api.http.get("/openapi.json") for _ in range(3)]
+    ids = [answer.headers.get_list("x-openstack-request-id") for answer in answers]
+    assert [len(found) for found in ids] == [1, 1, 1]
+    assert len({found[0] for found in ids}) == 3
 
 
 async def test_the_openapi_document_says_what_is_served(api: Api) -> None:
