@@ -200,7 +200,7 @@ ROUTERS: Final = Resource(
     attributes=(
         *STANDARD,
         stored("admin_state_up", values.BOOLEAN, True),
-        shown("status", lambda _c, _r: "ACTIVE", values.NAME, filter=True, sort=True),
+        shown("status", values.NAME, lambda _c, _r: "ACTIVE", filter=True, sort=True),
         Attribute(
             name="external_gateway_info",
             type=values.NOTHING,

@@ -118,7 +118,7 @@ def stored(name: str, type_: Type, default: Any = UNSET, **more: Any) -> Attribu
     return Attribute(name=name, type=type_, default=default, **options)
 
 
-def shown(name: str, read: Read, type_: Type = values.READ_ONLY, **more: Any) -> Attribute:
+def shown(name: str, type_: Type, read: Read, **more: Any) -> Attribute:
     """An attribute that is only read."""
     return Attribute(name=name, type=type_, read=read, **more)
 
@@ -249,8 +249,8 @@ COMMON: Final = (
     stored(
         "tags", values.sequence(values.string(60), most=50), (), put=False, filter=False, sort=False
     ),
-    shown("created_at", lambda _, row: timestamp(row.created_at), sort=True),
-    shown("updated_at", lambda _, row: timestamp(row.updated_at), sort=True),
+    shown("created_at", values.TIME, lambda _, row: timestamp(row.created_at), sort=True),
+    shown("updated_at", values.TIME, lambda _, row: timestamp(row.updated_at), sort=True),
     stored("revision_number", values.integer(0, 1 << 62), post=False, put=False),
 )
 """The attributes of every resource but its id (Neutron's standard attributes)."""
