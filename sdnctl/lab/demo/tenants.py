@@ -163,4 +163,4 @@ def outside(lab: Lab, tenant: Tenant) -> Station:
     """The host that a tenant reaches through the gateway."""
     node = f"outside-{tenant.name}"
     addresses = [a.partition("/")[0] for e in lab.topology.endpoints(node) for a in e.addresses]
-    return Station(tenant.name, "outside", node, tuple(addresses))
+    return Station(tenant.name, "out", node, tuple(addresses))
