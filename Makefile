@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 APT := openvswitch-switch frr gobgpd etcd-server etcd-client tcpdump iproute2 iputils-ping ethtool python3-venv
 
-.PHONY: help setup lint format test demo bench bench-api protos requirements clean
+.PHONY: help setup lint format test demo bench bench-api bench-flows protos templates requirements clean
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -41,13 +41,20 @@ test: setup  ## Every test, data planes in namespaces included
 	$(BIN)/python -m pytest
 
 bench-api: setup  ## Durable creates a second, lists and memory of the network API
-	$(BIN)/python tests/bench/bench_api.py
+	$(BIN)/python -m tests.bench.bench_api
 
 demo: setup  ## Two tenants, three hypervisors, a gateway; KEEP=1 leaves them up
 	@$(BIN)/python -m sdnctl.lab.demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 protos: setup  ## Generated code from protos/
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $$(find protos -name '*.proto' -printf '%P ')
+
+templates: setup  ## Packed flows from their shapes
+	$(BIN)/python -m sdnctl_vrouter.drivers.ovs.shapes > .cache/templates.py
+	cp .cache/templates.py agents/sdnctl_vrouter/drivers/ovs/templates.py
+
+bench-flows: setup  ## 50,000 flows from an empty switch, against ovs-ofctl
+	PYTHONPATH=. $(BIN)/python -m tests.bench.bench_flows
 
 requirements:  ## Pin what is installed, with hashes and no addresses (needs pip-tools)
 	pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --strip-extras --allow-unsafe --extra controller --extra vrouter --extra lab -o requirements/dev.txt pyproject.toml requirements/dev.in

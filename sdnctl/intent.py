@@ -72,6 +72,10 @@ class BgpPeer(Row, frozen=True, kw_only=True, omit_defaults=True):
     password: str = ""
     admin_state_up: bool = True
 
+    def __repr__(self) -> str:
+        """Without the password, wherever a row is logged."""
+        return f"BgpPeer(id={self.id!r}, address={self.address}, asn={self.asn})"
+
 
 class Gateway(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A data-centre router as an end of tunnels; it may be learned from without being listed.

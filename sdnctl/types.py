@@ -11,6 +11,7 @@ Knows nothing of the rest of the house; imports the standard library only.
 from __future__ import annotations
 
 import enum
+import functools
 import ipaddress
 import socket
 import struct
@@ -168,6 +169,7 @@ class RouteDistinguisher(bytes):
     __slots__ = ()
 
     @classmethod
+    @functools.lru_cache(maxsize=1 << 16)
     def of(cls, ip: Ip, number: int) -> Self:
         """Type 1: IPv4 address : 16-bit number. ValueError if either does not fit."""
         if ip.version != 4 or not 0 <= number <= 0xFFFF:

@@ -29,12 +29,17 @@ from sdnctl.desired import (
 )
 from sdnctl_vrouter.drivers.base import Driver, Failure, VifStatus
 
-ORDER: Final[dict[type[Desired], int]] = {
-    kind: rank
-    for rank, kind in enumerate(
-        (Node, Vrf, Evi, Irb, Neighbor, FdbEntry, FloodEntry, FibEntry, LocalPort)
-    )
-}
+KINDS: Final[tuple[type[Desired], ...]] = (
+    Node,
+    Vrf,
+    Evi,
+    Irb,
+    Neighbor,
+    FdbEntry,
+    FloodEntry,
+    FibEntry,
+    LocalPort,
+)
 """Tunnels and tables before what uses them; a port opens when all is ready for it."""
 
 RETRY_FIRST: Final = 0.5
@@ -150,7 +155,7 @@ class Reconciler:
 def _rank(change: Change[str, Desired]) -> int:
     """Additions in order, then removals in reverse."""
     if change.new is not None:
-        return ORDER[type(change.new)]
+        return KINDS.index(type(change.new))
     if change.old is not None:
-        return 2 * len(ORDER) - ORDER[type(change.old)]
-    return len(ORDER)
+        return 2 * len(KINDS) - KINDS.index(type(change.old))
+    return len(KINDS)

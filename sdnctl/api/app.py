@@ -69,7 +69,7 @@ def make_app(
 ) -> ASGIApp:
     """The application. ``routes`` come first; they are under the same authentication."""
     context = Context(store, settings or Settings(), observed or NothingObserved())
-    return _Guard(_router(context, routes), context.settings)
+    return _Guard(_router(context, routes), context)
 
 
 def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
@@ -146,9 +146,10 @@ class _Gone(Exception):
 class _Guard:
     """Authentication before, errors after."""
 
-    def __init__(self, router: Router, settings: Settings) -> None:
+    def __init__(self, router: Router, context: Context) -> None:
         self._router = router
-        self._token = settings.token.encode()
+        self._store = context.store
+        self._token = context.settings.token.encode()
         self._prefix = f"req-{secrets.token_hex(4)}"
         self._numbers = itertools.count(1)
 
@@ -162,7 +163,11 @@ class _Guard:
             nonlocal started
             if not started:
                 started = True
-                message["headers"].append((b"x-openstack-request-id", request_id.encode()))
+                message["headers"] += (
+                    (b"x-openstack-request-id", request_id.encode()),
+                    # What this answer is true of; /sdn/v1/convergence says when it is programmed.
+                    (b"x-sdnctl-revision", str(self._store.revision).encode()),
+                )
             await send(message)
 
         # Starlette's routes then raise their 404 and 405 instead of answering in plain text.

@@ -52,6 +52,9 @@ def _check(row: Row) -> None:
             raise invalid_input("encapsulations is empty: the hypervisor could reach nobody")
         case BgpPeer(families=()):
             raise invalid_input("families is empty: the session would carry nothing")
+        case BgpPeer(hold_time=1 | 2):
+            # RFC 4271 section 4.2: zero, that is no keepalives, or at least three seconds.
+            raise invalid_input("hold_time must be 0 or at least 3")
         case Link(a=a, b=b) if a == b:
             raise invalid_input(f"a and b are both {a}: a link joins two nodes")
         case _:
@@ -150,7 +153,6 @@ BGP_PEERS: Final = Resource(
         stored("asn", _ASN, REQUIRED),
         stored("families", _FAMILIES, ("ipv4-vpn",), filter=False, sort=False),
         stored("port", values.integer(1, 0xFFFF), 179),
-        # RFC 4271 section 4.2: zero (no keepalives) or at least three seconds.
         stored("hold_time", values.integer(0, 0xFFFF), 90),
         stored("passive", values.BOOLEAN, False),
         stored("admin_state_up", values.BOOLEAN, True),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sdnctl.api import values
 from sdnctl.api.addressing import Wish, addresses, following
-from sdnctl.api.errors import conflict, not_found
+from sdnctl.api.errors import conflict, invalid_input, not_found
 from sdnctl.api.schema import (
     REQUIRED,
     STANDARD,
@@ -36,9 +36,17 @@ _VNIC_TYPES: Final = values.choice(
     "remote-managed",
 )
 
+
+def _wish(fields: dict[str, Any]) -> Wish:
+    if not fields:
+        raise ValueError("an entry must have a subnet_id, an ip_address or both")
+    return Wish(**fields)
+
+
 _FIXED_IPS: Final = values.sequence(
-    values.record(lambda f: Wish(**f), {"subnet_id": values.UUID, "ip_address": values.IP}, need=0),
+    values.record(_wish, {"subnet_id": values.UUID, "ip_address": values.IP}, need=0),
     most=64,
+    unique=False,  # the same subnet twice asks for two of its addresses
 )
 
 
@@ -57,7 +65,7 @@ def _match_fixed_ips(_context: Context, port: Port, text: str) -> bool:
         case "ip_address_substr":
             return any(value in str(f.ip) for f in port.fixed_ips)
         case _:
-            raise ValueError(f"'{text}' is not of subnet_id=, ip_address=, ip_address_substr=")
+            return False
 
 
 def _lookup_fixed_ips(text: str) -> Lookup | None:
@@ -67,8 +75,10 @@ def _lookup_fixed_ips(text: str) -> Lookup | None:
             return Lookup("subnet_id", value)
         case "ip_address":
             return Lookup("ip", values.IP.convert(value))
-        case _:
+        case "ip_address_substr":
             return None
+        case _:
+            raise ValueError(f"'{text}' is not of subnet_id=, ip_address=, ip_address_substr=")
 
 
 def _status(context: Context, port: Port) -> Json:
@@ -102,7 +112,15 @@ def _vif_details(context: Context, port: Port) -> Json:
     }
 
 
+def _check_owner(row: dict[str, Any]) -> None:
+    if row.get("device_owner") == ROUTER_INTERFACE_OWNER:
+        raise invalid_input(
+            f"device_owner {ROUTER_INTERFACE_OWNER} is set by add_router_interface alone"
+        )
+
+
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
+    _check_owner(row)
     tx = work.tx
     network = tx.get(Network, given["network_id"])
     if network is None:
@@ -125,6 +143,7 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
             f"Unable to complete operation on port {old.id} for network {old.network_id}. "
             f"Port already has an attached device {old.device_id}.",
         )
+    _check_owner(row)
     if "mac" in row:
         row["mac"] = row["mac"] or tx.allocate_mac(old.network_id)
         if row["mac"] != old.mac and old.host:

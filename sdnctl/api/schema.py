@@ -217,7 +217,9 @@ class Resource:
             try:
                 given[name] = attribute.type.convert(value)
             except ValueError as reason:
-                raise invalid_value(name, reason) from None
+                # What is never shown is not repeated in an error either.
+                text = reason if attribute.visible else "the value is not acceptable"
+                raise invalid_value(name, text) from None
         tenant = given.pop("tenant_id", None)
         if tenant is not None and given.setdefault("project_id", tenant) != tenant:
             raise bad_request("'project_id' and 'tenant_id' do not match")

@@ -109,7 +109,7 @@ def optional(inner: Type) -> Type:
     return Type(convert, {"anyOf": [inner.schema, {"type": "null"}]}, show)
 
 
-def sequence(inner: Type, *, most: int = 1000) -> Type:
+def sequence(inner: Type, *, most: int = 1000, unique: bool = True) -> Type:
     """A list of ``inner``, as a tuple; null is the empty list, as Neutron has it."""
 
     def convert(value: Json) -> tuple[Any, ...]:
@@ -120,7 +120,7 @@ def sequence(inner: Type, *, most: int = 1000) -> Type:
         if len(value) > most:
             raise ValueError(f"a list of {len(value)} is longer than {most}")
         found = tuple(inner.convert(item) for item in value)
-        if len(set(map(repr, found))) != len(found):
+        if unique and len(set(map(repr, found))) != len(found):
             raise ValueError(f"duplicate items in the list: '{value}'")
         return found
 

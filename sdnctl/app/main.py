@@ -137,7 +137,9 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
             router_id=Ip.parse(options.router_id),
             epoch=await store.next_epoch(),
         )
+        gc.disable()  # millions of objects are made here and none is garbage
         controller.load()
+        gc.enable()
         controller.agents = AgentServer(controller.delivery, credentials)
         await controller.agents.start(options.agents)
         stack.push_async_callback(controller.agents.stop)
@@ -149,7 +151,7 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         )
         controller.connect_speaker(speaker)
         await speaker.start()
-        stack.push_async_callback(speaker.stop, keep_speaker=True)
+        stack.push_async_callback(speaker.stop)
         await _serve_api(options, controller, token)
 
 

@@ -7,6 +7,7 @@ Adj-RIBs (``adjrib``), the reactor's loop (``reactor``), the label of a withdraw
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -40,9 +41,10 @@ def keep_update_with_discarded_attribute() -> None:
     Bug: ExaBGP marks the UPDATE and then drops it whole, with the routes that it carries.
     """
     parse = Attributes.parse
-    if parse.__name__ == "without_discarded":
+    if hasattr(parse, "__wrapped__"):
         return
 
+    @functools.wraps(parse)
     def without_discarded(self: Any, data: bytes, direction: Any, negotiated: Any) -> Any:
         attributes = parse(self, data, direction, negotiated)
         attributes.pop(Attribute.CODE.INTERNAL_DISCARD, None)
@@ -54,8 +56,8 @@ def keep_update_with_discarded_attribute() -> None:
 def bridge_logging() -> None:
     """ExaBGP's errors go to the house's log; what is below is not even rendered.
 
-    Bug: ExaBGP's own ``silence`` installs functions of the wrong signature, and any message
-    before its ``init`` raises.
+    Bug: any message before ExaBGP's ``init`` raises, and ``init`` reads files and the
+    environment to find out where to log.
     """
 
     def eat(_message: object, _source: str = "", _level: str = "", **_named: str) -> None:

@@ -17,9 +17,9 @@ Knows nothing of networks, time or input and output.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sdnctl.delta import Change, Delta
 
@@ -32,18 +32,18 @@ Cell = tuple[Hashable, ...]
 """A row ``(relation, key)``, a bucket ``(relation, index, value)`` or, with a fourth element,
 whether that bucket holds anything."""
 
-Index = Callable[[Any, Any], Iterable[Hashable]]
+Index = Callable[[Any, Any], Collection[Hashable]]
 
 
 class Relation(Generic[K, V]):
     """A declaration: a name and the indexes over its rows. It holds no rows itself.
 
-    An index maps (key, row) to the values under which the row is found.
+    An index maps (key, row) to the distinct values under which the row is found.
     """
 
     __slots__ = ("indexes", "name")
 
-    def __init__(self, name: str, **indexes: Callable[[K, V], Iterable[Hashable]]) -> None:
+    def __init__(self, name: str, **indexes: Callable[[K, V], Collection[Hashable]]) -> None:
         self.name = name
         self.indexes: dict[str, Index] = dict(indexes)
 
@@ -77,6 +77,39 @@ class Rule(Generic[K, V]):
     triggers: tuple[Trigger, ...]
 
 
+Some = Any
+"""Nothing (absent), one thing, or a ``_Several`` of things: most cells have one reader and most
+buckets one key, and a container for each would be most of the engine's memory."""
+
+
+class _Several(dict[Any, None]):
+    """Two or more things, in order of arrival."""
+
+    __slots__ = ()
+
+
+def _added(some: Some, thing: Hashable) -> Some:
+    """``some``, which holds at least one other thing, with ``thing``."""
+    if type(some) is _Several:
+        some[thing] = None
+        return some
+    return _Several(((some, None), (thing, None))) if some != thing else some
+
+
+def _removed(some: Some, thing: Hashable) -> Some:
+    """``some`` without ``thing``; None if that was all."""
+    if type(some) is not _Several:
+        return None if some == thing else some
+    some.pop(thing, None)
+    if len(some) > 1:
+        return some
+    return next(iter(some))
+
+
+def _each(some: Some) -> Iterable[Any]:
+    return some if type(some) is _Several else (some,)
+
+
 class Table:
     """The rows of one relation in one engine."""
 
@@ -85,13 +118,11 @@ class Table:
     def __init__(self, relation: Relation[Any, Any], rank: int) -> None:
         self.name = relation.name
         self.rank = rank
-        self.rows: dict[Hashable, Any] = {}
+        self.rows: dict[Any, Any] = {}
         self.indexes = tuple(relation.indexes.items())
-        self.buckets: dict[str, dict[Hashable, dict[Hashable, None]]] = {
-            name: {} for name in relation.indexes
-        }
+        self.buckets: dict[Any, dict[Any, Some]] = {name: {} for name in relation.indexes}
 
-    def put(self, key: Hashable, new: Any) -> tuple[Change[Hashable, Any] | None, list[Cell]]:
+    def put(self, key: Hashable, new: Any) -> tuple[Change[Any, Any] | None, list[Cell]]:
         """Set a row, or delete it with None; return the change, if any, and the cells touched."""
         old = self.rows.get(key)
         if old == new:
@@ -100,21 +131,27 @@ class Table:
         cells: list[Cell] = [(name, key)]
         for index, values in self.indexes:
             buckets = self.buckets[index]
-            before = set(values(key, old)) if old is not None else set()
-            after = set(values(key, new)) if new is not None else set()
-            for value in before - after:
-                bucket = buckets[value]
-                del bucket[key]
-                if not bucket:
-                    del buckets[value]
+            before = values(key, old) if old is not None else ()
+            after = values(key, new) if new is not None else ()
+            for value in before:
+                cells.append((name, index, value))
+                if value not in after:
+                    rest = _removed(buckets[value], key)
+                    if rest is None:
+                        del buckets[value]
+                        cells.append((name, index, value, True))
+                    else:
+                        buckets[value] = rest
+            for value in after:
+                if value in before:
+                    continue
+                cells.append((name, index, value))
+                some = buckets.get(value)
+                if some is None:
+                    buckets[value] = key
                     cells.append((name, index, value, True))
-            for value in after - before:
-                bucket = buckets.get(value, {})
-                if not bucket:
-                    buckets[value] = bucket
-                    cells.append((name, index, value, True))
-                bucket[key] = None
-            cells.extend((name, index, value) for value in before | after)
+                else:
+                    buckets[value] = _added(some, key)
         if new is None:
             del self.rows[key]
         else:
@@ -125,7 +162,7 @@ class Table:
         """Whether there is anything in a cell of this table."""
         if len(cell) == 2:
             return cell[1] in self.rows
-        return cell[2] in self.buckets[cast("str", cell[1])]
+        return cell[2] in self.buckets[cell[1]]
 
 
 class View:
@@ -147,11 +184,11 @@ class View:
         """The (key, row) pairs filed under a value, in no particular order."""
         self.reads.add((relation.name, index, value))
         table = self._tables[relation]
-        bucket = table.buckets[index].get(value)
-        if not bucket:
+        some = table.buckets[index].get(value)
+        if some is None:
             return []
         rows = table.rows
-        return [(cast("K", key), rows[key]) for key in bucket]
+        return [(key, rows[key]) for key in _each(some)]
 
     def exists(self, relation: Relation[K, V], index: str, value: Hashable) -> bool:
         """Whether anything is filed under a value; unlike ``find`` blind to how much."""
@@ -172,11 +209,11 @@ class Engine:
     inputs: Sequence[Relation[Any, Any]]
     rules: Sequence[Rule[Any, Any]]
     _tables: dict[Relation[Any, Any], Table] = field(default_factory=dict)
-    _by_name: dict[str, Table] = field(default_factory=dict)
+    _by_name: dict[Hashable, Table] = field(default_factory=dict)
     _triggers: dict[str, list[tuple[int, Callable[[Any, Any], Iterable[Hashable]]]]] = field(
         default_factory=dict
     )
-    _readers: dict[Cell, set[Instance]] = field(default_factory=dict)
+    _readers: dict[Cell, Some] = field(default_factory=dict)
     _reads: dict[Instance, Reads] = field(default_factory=dict)
     _rule_of: dict[str, int] = field(default_factory=dict)
 
@@ -199,7 +236,7 @@ class Engine:
 
     def rows(self, relation: Relation[K, V]) -> Mapping[K, V]:
         """All rows of a relation; do not change them."""
-        return cast("Mapping[K, V]", self._tables[relation].rows)
+        return self._tables[relation].rows
 
     def view(self) -> View:
         """A view for queries from outside; its reads are of no consequence."""
@@ -236,9 +273,11 @@ class Engine:
             return
         changes = log.setdefault(table.name, [])
         changes.append(change)
+        readers = self._readers
         for cell in cells:
-            for rank, reader in self._readers.get(cell, ()):
-                dirty[rank][reader] = None
+            if cell in readers:
+                for rank, reader in _each(readers[cell]):
+                    dirty[rank][reader] = None
         for rank, keys in self._triggers[table.name]:
             for version in (change.old, change.new):
                 if version is not None:
@@ -248,28 +287,25 @@ class Engine:
     def _record(self, instance: Instance, reads: set[Cell], rank: int) -> None:
         """Replace what an instance is known to read; forget it if all of that is absent."""
         by_name = self._by_name
-        if not any(by_name[cast("str", cell[0])].holds(cell) for cell in reads):
+        if not any(by_name[cell[0]].holds(cell) for cell in reads):
             reads = set()
         old = self._reads.get(instance, ())
         readers = self._readers
         for cell in old:
             if cell not in reads:
-                known = readers[cell]
-                known.discard(instance)
-                if not known:
+                rest = _removed(readers[cell], instance)
+                if rest is None:
                     del readers[cell]
-        fresh = reads.difference(old) if old else reads
-        for cell in fresh:
-            if by_name[cast("str", cell[0])].rank >= rank:
+                else:
+                    readers[cell] = rest
+        for cell in reads.difference(old) if old else reads:
+            if by_name[cell[0]].rank >= rank:
                 raise ValueError(f"{self.rules[rank].output} reads {cell[0]}, declared after it")
-            if cell in readers:
-                readers[cell].add(instance)
-            else:
-                readers[cell] = {instance}
+            readers[cell] = _added(readers[cell], instance) if cell in readers else instance
         if reads:
             self._reads[instance] = tuple(reads)
-        else:
-            self._reads.pop(instance, None)
+        elif old:
+            del self._reads[instance]
 
     def explain(self, relation: Relation[K, V], key: K) -> Reads:
         """The cells that a derived row was computed from; () for an input or an unknown key."""

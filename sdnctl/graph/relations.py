@@ -51,7 +51,7 @@ HYPERVISOR: Final[Relation[str, Hypervisor]] = Relation(
 )
 GATEWAY: Final[Relation[str, Gateway]] = Relation("gateway", address=lambda _k, row: (row.address,))
 BGP_PEER: Final[Relation[str, BgpPeer]] = Relation(
-    "bgp_peer", family=lambda _k, row: row.families if row.admin_state_up else ()
+    "bgp_peer", family=lambda _k, row: set(row.families) if row.admin_state_up else ()
 )
 NETWORK: Final[Relation[str, Network]] = Relation("network")
 SUBNET: Final[Relation[str, Subnet]] = Relation("subnet")

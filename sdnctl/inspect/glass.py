@@ -182,17 +182,19 @@ def agents(delivery: Delivery) -> list[Json]:
 def convergence(delivery: Delivery, revision: int) -> Json:
     """How far a revision got: the agents that it went to, and when the last had programmed it.
 
-    A revision that concerned no connected agent has ``agents`` 0 and is complete.
+    A revision that concerned no connected agent has ``agents`` 0 and is complete. Times are
+    nanoseconds of the controller's wall clock.
     """
     row = delivery.observed.convergence(revision)
     if row is None:
         known = revision <= delivery.revision
-        return {"revision": revision, "agents": 0, "outstanding": [], "complete": known, "ms": None}
+        return {"revision": revision, "agents": 0, "outstanding": [], "complete": known}
     done = not row.outstanding
     return {
         "revision": revision,
         "agents": row.agents,
         "outstanding": sorted(row.outstanding),
         "complete": done,
-        "ms": (row.programmed_ns - row.committed_ns) / 1e6 if done else None,
+        "committed_ns": row.committed_ns,
+        "programmed_ns": row.programmed_ns if done else None,
     }

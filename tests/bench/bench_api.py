@@ -4,7 +4,7 @@ The server runs in a process of its own, as it would; the load comes over kept-a
 connections that write each request at once and parse no more of an answer than its length.
 The last line is one JSON object; ``cpu_s`` and ``rss_mib`` are the server's.
 
-    python tests/bench/bench_api.py [--creates 4000] [--directory DIR]
+    python -m tests.bench.bench_api [--creates 4000] [--directory DIR]
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,8 +21,7 @@ from typing import Any, cast
 
 import uvloop
 
-from sdnctl.api import make_app, make_server
-from sdnctl.store import Store
+from tests.server import running
 
 LISTED = 1000
 
@@ -146,33 +143,16 @@ async def measure(port: int, pid: int, count: int) -> dict[str, Any]:
     return results
 
 
-async def serve(path: Path) -> None:
-    store = await Store.open(path)
-    # Listening before it is announced, so that nobody needs to wait for the server to start.
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
-        print(listening.getsockname()[1], flush=True)
-        await make_server(make_app(store)).serve(sockets=[listening])
-    await store.close()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--creates", type=int, default=4000)
     parser.add_argument("--directory", type=Path, help="where the database goes; default: /tmp")
-    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.serve:
-        uvloop.run(serve(arguments.serve))
-        return
-    with tempfile.TemporaryDirectory(dir=arguments.directory) as directory:
-        command = [sys.executable, __file__, "--serve", f"{directory}/db"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-            try:
-                assert server.stdout is not None
-                port = int(server.stdout.readline())
-                results = uvloop.run(measure(port, server.pid, arguments.creates))
-            finally:
-                server.terminate()
+    with (
+        tempfile.TemporaryDirectory(dir=arguments.directory) as directory,
+        running(Path(directory) / "db") as server,
+    ):
+        results = uvloop.run(measure(server.port, server.pid, arguments.creates))
     for name, value in results.items():
         print(f"{name}: {value}", file=sys.stderr)
     head = results["create_16_clients"]

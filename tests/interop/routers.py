@@ -6,7 +6,6 @@ that was started or made is gone after ``close``.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 import json
@@ -15,8 +14,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +23,7 @@ from sdnctl.delta import Change
 from sdnctl.routes import Path as RoutePath
 from sdnctl.routes import RouteKey
 from sdnctl.types import Ip
+from tests.waiting import wait_for
 
 ASN = 64512
 _numbers = itertools.count(1)
@@ -37,33 +35,6 @@ def run(*command: str, check: bool = True) -> str:
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     return done.stdout
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait outside of the loop, for a daemon to start."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "a daemon does not start"
-        time.sleep(0.02)
-
-
-async def until(condition: Callable[[], Any], seconds: float = 15.0, what: str = "") -> Any:
-    """Wait for something true, and give it."""
-    limit = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < limit, f"waited {seconds} s for {what or condition}"
-        await asyncio.sleep(0.05)
-
-
-async def becomes(observe: Callable[[], Any], expected: Any, seconds: float = 15.0) -> None:
-    """Wait until what is observed is what is expected."""
-    with contextlib.suppress(AssertionError):
-        await until(lambda: observe() == expected, seconds)
-    seen = observe()
-    assert seen == expected, f"{seen} instead of {expected}"
 
 
 class VpnRoute(NamedTuple):

@@ -9,7 +9,8 @@ from sdnctl.bgp.peer import Family
 from sdnctl.delta import Change
 from sdnctl.routes import IpPrefixRoute, Nlri, Path
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget, Vni
-from tests.interop.routers import Lab, Link, VpnRoute, becomes, run, until
+from tests.interop.routers import Lab, Link, VpnRoute, run
+from tests.waiting import becomes, until
 
 pytestmark = [pytest.mark.interop, pytest.mark.netns]
 

@@ -27,7 +27,8 @@ from sdnctl.types import (
     RouteTarget,
     Vni,
 )
-from tests.interop.routers import Lab, Link, becomes, until
+from tests.interop.routers import Lab, Link
+from tests.waiting import becomes, until
 
 pytestmark = [pytest.mark.interop, pytest.mark.netns]
 

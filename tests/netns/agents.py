@@ -13,9 +13,9 @@ from sdnctl_vrouter.reconciler import Reconciler
 from tests.netns.harness import Switch
 
 
-async def until(condition: Callable[[], bool], timeout: float = 10, what: str = "") -> None:
+async def until(condition: Callable[[], bool], within: float = 10) -> None:
     """Wait in the loop until it holds."""
-    async with asyncio.timeout(timeout):
+    async with asyncio.timeout(within):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -39,7 +39,9 @@ class Agent:
 
     async def put(self, *resources: Desired) -> Sequence[Failure]:
         """Apply and wait for done."""
-        changes = [Change(r.key, self.desired.get(r.key), r) for r in resources]
+        changes: list[Change[str, Desired]] = [
+            Change(r.key, self.desired.get(r.key), r) for r in resources
+        ]
         self.desired.update({r.key: r for r in resources})
         return await self._apply(changes)
 
@@ -55,7 +57,7 @@ class Agent:
 
     async def up(self, *port_ids: str) -> None:
         """Wait until these VIFs are up."""
-        await until(lambda: all(p in self.vifs and self.vifs[p].up for p in port_ids), what="VIFs")
+        await until(lambda: all(p in self.vifs and self.vifs[p].up for p in port_ids))
 
     async def stop(self) -> None:
         await self.reconciler.stop()

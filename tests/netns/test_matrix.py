@@ -14,12 +14,10 @@ from tests.netns.world import Place, Tenant, program
 pytestmark = pytest.mark.netns
 
 PLACES = [Place(0, 0, 1), Place(0, 0, 2), Place(1, 0, 3), Place(0, 1, 4), Place(1, 1, 5)]
-CASES = {"same host": [1, 3], "other host": [2, 4]}
-TTL = {True: 64, False: 63}
 
 
 @pytest.mark.parametrize("encapsulation", [Encapsulation.VXLAN, Encapsulation.MPLS_GRE])
-async def test_matrix(lab: Lab, encapsulation: Encapsulation) -> None:
+async def test_every_ping_is_answered(lab: Lab, encapsulation: Encapsulation) -> None:
     switches = [lab.hypervisor(), lab.hypervisor()]
     tenant = Tenant(0, (encapsulation,))
     guests = [tenant.guest(lab, switches[place.host], place) for place in PLACES]
@@ -29,20 +27,10 @@ async def test_matrix(lab: Lab, encapsulation: Encapsulation) -> None:
         guest.plug()
     for place in PLACES:
         await agents[place.host].up(tenant.port_id(place))
-    lost = []
-    for target in PLACES[1:]:
-        for address in tenant.addresses(target):
-            answered = await asyncio.to_thread(guests[0].ping, str(address), 3)
-            if answered != 3:
-                lost.append((target, str(address), answered))
-    for network in (0, 1):
-        for gateway, _ in tenant.irb(network).addresses:
-            answered = await asyncio.to_thread(guests[0].ping, str(gateway), 3)
-            if answered != 3:
-                lost.append(("gateway", str(gateway), answered))
+    targets = [ip for place in PLACES[1:] for ip in tenant.addresses(place)]
+    targets += [ip for network in (0, 1) for ip, _ in tenant.irb(network).addresses]
+    answered = {str(ip): await asyncio.to_thread(guests[0].ping, str(ip)) for ip in targets}
+    assert answered == {str(ip): 3 for ip in targets}
     for agent in agents:
         assert await agent.reconciler.audit() == []
         await agent.stop()
-    for s in switches:
-        print(s.run("grep", "-E", "EMER|ERR", f"{s.rundir}/ovs-vswitchd.log", check=False))
-    assert not lost

@@ -21,9 +21,11 @@ the protocol is defended here than a switch that restarts needs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import struct
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 VERSION: Final = 5
@@ -53,6 +55,9 @@ ALL_TABLES: Final = 0xFF
 ANY: Final = 0xFFFFFFFF
 NO_BUFFER: Final = 0xFFFFFFFF
 CONTROLLER: Final = 0xFFFFFFFD
+
+SEND_BUFFER: Final = 16 << 20
+_SO_SNDBUFFORCE: Final = 32
 
 _HEADER: Final = struct.Struct("!BBHI")
 _CONTROL: Final = struct.Struct("!BBHIIHH")
@@ -97,6 +102,10 @@ class _Bundle(NamedTuple):
     refused: dict[int, Refusal]
 
 
+def _control(xid: int, bundle_id: int, kind: int) -> bytes:
+    return _CONTROL.pack(VERSION, BUNDLE_CONTROL, 16, xid, bundle_id, kind, ATOMIC_ORDERED)
+
+
 def delete_by_cookie(cookie: int) -> Message:
     """Delete the flows with that cookie, found by the switch through its index."""
     body = _DELETE(
@@ -137,43 +146,41 @@ class Connection(asyncio.Protocol):
 
     # ---- requests
 
-    def bundle(self, messages: Sequence[Message]) -> asyncio.Future[Outcome]:
-        """All or nothing, in order, seen by packets at one instant."""
-        first = self._take(len(messages) + 2)
-        last = first + len(messages) + 1
+    def bundle(self, slices: Iterable[Sequence[Message]]) -> asyncio.Future[Outcome]:
+        """All or nothing, in order, seen by packets at one instant.
+
+        Each slice is on its way to the switch while the next is made. The places in the
+        outcome count through all slices. No message at all is a success at once.
+        """
+        future: asyncio.Future[Outcome] = self._loop.create_future()
         self._bundle_id = self._bundle_id % 0x7FFFFFFF + 1
         bundle_id = self._bundle_id
-        control, add = _CONTROL.pack, _ADD.pack
-        parts = [
-            control(VERSION, BUNDLE_CONTROL, 16, first, bundle_id, BUNDLE_OPEN, ATOMIC_ORDERED)
-        ]
-        for xid, (kind, body) in enumerate(messages, first + 1):
-            size = 8 + len(body)
-            parts.append(
-                add(
-                    VERSION,
-                    BUNDLE_ADD,
-                    16 + size,
-                    xid,
-                    bundle_id,
-                    0,
-                    ATOMIC_ORDERED,
-                    VERSION,
-                    kind,
-                    size,
-                    xid,
-                )
-            )
-            parts.append(body)
-        parts.append(
-            control(VERSION, BUNDLE_CONTROL, 16, last, bundle_id, BUNDLE_COMMIT, ATOMIC_ORDERED)
-        )
-        future: asyncio.Future[Outcome] = self._loop.create_future()
+        # One run of numbers tells an error's place; nothing else is numbered in between.
+        if self._xid > 0x7FFFFFFF:
+            self._xid = 0
+        first = xid = self._xid + 1
+        add = _ADD.pack
+        parts: list[bytes] = []
+        for messages in slices:
+            if xid == first and messages:
+                parts.append(_control(first, bundle_id, BUNDLE_OPEN))
+            for kind, body in messages:
+                xid += 1
+                size = 8 + len(body)
+                head = (VERSION, BUNDLE_ADD, 16 + size, xid, bundle_id, 0, ATOMIC_ORDERED)
+                parts.append(add(*head, VERSION, kind, size, xid))
+                parts.append(body)
+            self._transport.write(b"".join(parts))
+            parts.clear()
+        if xid == first:
+            future.set_result(Outcome(committed=True, refused={}))
+            return future
+        last = self._xid = xid + 1
         if self.lost.done():
             future.set_exception(ConnectionResetError("the switch hung up"))
             return future
         self._bundles.append(_Bundle(first, last, future, {}))
-        self._transport.write(b"".join(parts))
+        self._transport.write(_control(last, bundle_id, BUNDLE_COMMIT))
         return future
 
     async def cookies(self, owner: int, mask: int) -> set[int]:
@@ -192,14 +199,15 @@ class Connection(asyncio.Protocol):
     def packet_out(self, actions: bytes, frame: bytes) -> None:
         """Send a frame through ``actions``; nothing answers."""
         body = struct.pack("!IIH6x", NO_BUFFER, CONTROLLER, len(actions)) + actions + frame
-        self._send(PACKET_OUT, body)
+        self._send(PACKET_OUT, body, 0)
 
     def _dump(self, kind: int, request: bytes) -> asyncio.Future[list[bytes]]:
         future: asyncio.Future[list[bytes]] = self._loop.create_future()
         if self.lost.done():
             future.set_exception(ConnectionResetError("the switch hung up"))
             return future
-        xid = self._take(1)
+        self._xid += 1
+        xid = self._xid
         self._dumps[xid] = ([], future)
         size = _MULTIPART.size + len(request)
         self._transport.write(
@@ -207,15 +215,7 @@ class Connection(asyncio.Protocol):
         )
         return future
 
-    def _take(self, count: int) -> int:
-        if self._xid + count > 0xFFFFFFFF:
-            self._xid = 0
-        first = self._xid + 1
-        self._xid += count
-        return first
-
-    def _send(self, kind: int, body: bytes, xid: int | None = None) -> None:
-        xid = self._take(1) if xid is None else xid
+    def _send(self, kind: int, body: bytes, xid: int) -> None:
         self._transport.write(_HEADER.pack(VERSION, kind, 8 + len(body), xid) + body)
 
     # ---- asyncio.Protocol
@@ -224,6 +224,12 @@ class Connection(asyncio.Protocol):
         """Say hello with this version alone (OpenFlow 1.4 section 7.5.1)."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 what create_*_connection gives
         self._transport = transport
+        # Room for a bundle, so that the switch reads while the agent still packs. The kernel's
+        # ceiling falls only to root; without it the bundle waits in the transport.
+        with contextlib.suppress(OSError):
+            transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, _SO_SNDBUFFORCE, SEND_BUFFER
+            )
         transport.write(_HEADER.pack(VERSION, HELLO, 16, 0) + struct.pack("!HHI", 1, 8, 1 << 5))
 
     def data_received(self, data: bytes) -> None:

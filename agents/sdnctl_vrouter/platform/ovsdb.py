@@ -62,14 +62,16 @@ class Ovsdb(asyncio.Protocol):
         _, ovsdb = await loop.create_unix_connection(lambda: cls(schema, on_change), path)
         try:
             async with asyncio.timeout(10):
-                requests = {
-                    table: [{"columns": list(columns)}] for table, columns in schema.items()
-                }
-                ovsdb._update(await ovsdb._call("monitor_cond", DATABASE, None, requests))
+                await ovsdb.monitor()
         except BaseException:
             ovsdb.close()
             raise
         return ovsdb
+
+    async def monitor(self) -> None:
+        """Mirror the tables from now on."""
+        requests = {table: [{"columns": list(cols)}] for table, cols in self._schema.items()}
+        self._update(await self._call("monitor_cond", DATABASE, None, requests))
 
     def close(self) -> None:
         """Hang up."""

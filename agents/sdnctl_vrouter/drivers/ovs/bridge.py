@@ -122,8 +122,11 @@ class Bridge:
             self._wake.clear()
             await self._ensure(ovsdb)
             waker = asyncio.ensure_future(self._wake.wait())
-            await asyncio.wait((waker, ovsdb.lost), return_when=asyncio.FIRST_COMPLETED)
-            waker.cancel()
+            try:
+                await asyncio.wait((waker, ovsdb.lost), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waker.cancel()
+                await asyncio.gather(waker, return_exceptions=True)
 
     async def _ensure(self, ovsdb: Ovsdb) -> None:
         operations: list[dict[str, Any]] = []

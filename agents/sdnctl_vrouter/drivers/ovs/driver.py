@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -21,7 +21,7 @@ from sdnctl.desired import Desired, LocalPort
 from sdnctl_vrouter.drivers.base import Failure, VifStatus
 from sdnctl_vrouter.drivers.ovs import templates
 from sdnctl_vrouter.drivers.ovs.bridge import Bridge
-from sdnctl_vrouter.drivers.ovs.model import Difference, Flow, Model
+from sdnctl_vrouter.drivers.ovs.model import SLICE, Difference, Flow, Model
 from sdnctl_vrouter.drivers.ovs.peers import Peers
 from sdnctl_vrouter.drivers.ovs.pipeline import (
     BRIDGE,
@@ -59,11 +59,11 @@ class _Apply(NamedTuple):
 class _Batch:
     """One bundle on its way, and what to say when it is through."""
 
-    flows: list[tuple[str, Flow]]
-    first_flow: int
     applies: list[_Apply]
-    failures: dict[str, str]
-    ports: list[VifStatus]
+    sent: list[tuple[str, Flow] | None] = field(default_factory=list)
+    """For each message the flow that it adds, with its unit."""
+    failures: dict[str, str] = field(default_factory=dict)
+    ports: dict[str, VifStatus] = field(default_factory=dict)
     answered: bool = False
 
 
@@ -130,14 +130,15 @@ class OvsDriver:
         """See ``Driver``."""
         if self._connection is None or not self._live:
             return ["the switch is away"]
-        while self._batches:
-            await asyncio.sleep(0.01)
+        # The switch answers in order: the dump comes after every bundle sent so far.
         desired = {flow.cookie: unit for unit, flow in self._model.flows}
-        installed = await self._connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK)
+        numbers = self._model.groups.numbers
+        installed, found = await asyncio.gather(
+            self._connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK), self._connection.groups()
+        )
+        groups = _ours(found)
         lines = [f"{desired[cookie]}: a flow is missing" for cookie in desired.keys() - installed]
         lines += [f"a flow of nothing: cookie {c:#x}" for c in installed - desired.keys()]
-        groups = _ours(await self._connection.groups())
-        numbers = self._model.groups.numbers
         lines += [f"group {number:#x} is missing" for number in numbers - groups]
         lines += [f"a group of nothing: {number:#x}" for number in groups - numbers]
         return sorted(lines)
@@ -196,6 +197,7 @@ class OvsDriver:
             await asyncio.wait((stale, connection.lost), return_when=asyncio.FIRST_COMPLETED)
         finally:
             stale.cancel()
+            await asyncio.gather(stale, return_exceptions=True)
 
     def _restart(self) -> None:
         """What the switch holds is to be asked anew."""
@@ -213,25 +215,31 @@ class OvsDriver:
         installed = await connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK)
         groups = _ours(await connection.groups())
         self._take_back()
-        model = self._model
-        difference = model.flush()
-        desired = {flow.cookie for _, flow in model.flows}
-        dead = installed - desired if self._in_sync else set()
-        dead_groups = groups - model.groups.numbers if self._in_sync else set()
         self._live = True
-        future = self._send(
-            difference._replace(
-                groups=model.groups.all(),
-                flows=[item for item in model.flows if item[1].cookie not in installed],
-                dead_flows=sorted(dead),
-                dead_groups=[templates.group_delete(number) for number in sorted(dead_groups)],
-                ports=[key for key, r in model.resources.items() if isinstance(r, LocalPort)],
-            )
-        )
-        if future is not None:
-            await future
+        await self._send(self._everything(installed, groups))
         if self._in_sync and self._live:
             await self._bridge.end_restore()
+
+    def _everything(self, installed: set[int], groups: set[int]) -> Iterator[Difference]:
+        """What a switch lacks that holds ``installed`` and ``groups``."""
+        model = self._model
+        failures: dict[str, str] = {}
+        for difference in model.flush():
+            failures |= difference.failures
+            self._peers.add(difference.vteps)
+        nothing = Difference([], [], [], [], {}, [], [])
+        yield nothing._replace(groups=model.groups.all(), failures=failures)
+        missing = [item for item in model.flows if item[1].cookie not in installed]
+        for start in range(0, len(missing), SLICE):
+            yield nothing._replace(flows=missing[start : start + SLICE])
+        if self._in_sync:
+            dead = groups - model.groups.numbers
+            yield nothing._replace(
+                dead_flows=sorted(installed - {flow.cookie for _, flow in model.flows}),
+                dead_groups=[templates.group_delete(number) for number in sorted(dead)],
+            )
+        ports = [key for key, r in model.resources.items() if isinstance(r, LocalPort)]
+        yield nothing._replace(ports=ports)
 
     # ---- programming
 
@@ -239,34 +247,36 @@ class OvsDriver:
         if self._live:
             self._send(self._model.flush())
 
-    def _send(self, difference: Difference) -> asyncio.Future[Outcome] | None:
+    def _send(self, differences: Iterable[Difference]) -> asyncio.Future[Outcome]:
         connection = self._connection
         assert connection is not None  # noqa: S101 live means connected
-        if self._userspace:
-            self._peers.add(difference.vteps)
-        messages = [Message(GROUP_MOD, body) for body in difference.groups]
-        batch = _Batch(
-            difference.flows,
-            len(messages),
-            self._applies,
-            difference.failures,
-            [self._status(key) for key in difference.ports],
-        )
+        batch = _Batch(self._applies)
         self._applies = []
-        messages += [
-            Message(FLOW_MOD, flow.cookie.to_bytes(8, "big") + flow.body)
-            for _, flow in difference.flows
-        ]
-        messages += map(delete_by_cookie, difference.dead_flows)
-        messages += [Message(GROUP_MOD, body) for body in difference.dead_groups]
         self._batches.append(batch)
-        if messages:
-            future = connection.bundle(messages)
-            future.add_done_callback(partial(self._through, batch))
-            return future
-        batch.answered = True
-        asyncio.get_running_loop().call_soon(self._drain)
-        return None
+        future = connection.bundle(self._messages(batch, differences))
+        future.add_done_callback(partial(self._through, batch))
+        return future
+
+    def _messages(
+        self, batch: _Batch, differences: Iterable[Difference]
+    ) -> Iterator[Sequence[Message]]:
+        for difference in differences:
+            self._peers.add(difference.vteps)
+            messages = [Message(GROUP_MOD, body) for body in difference.groups]
+            batch.sent += [None] * len(messages)
+            batch.sent += difference.flows
+            messages += [
+                Message(FLOW_MOD, flow.cookie.to_bytes(8, "big") + flow.body)
+                for _, flow in difference.flows
+            ]
+            messages += map(delete_by_cookie, difference.dead_flows)
+            messages += [Message(GROUP_MOD, body) for body in difference.dead_groups]
+            batch.sent += [None] * (len(difference.dead_flows) + len(difference.dead_groups))
+            batch.failures |= difference.failures
+            for key in difference.ports:
+                status = self._status(key)
+                batch.ports[status.port_id] = status
+            yield messages
 
     def _status(self, key: str) -> VifStatus:
         port = self._model.resources.get(key)
@@ -285,11 +295,9 @@ class OvsDriver:
             return  # the connection is gone: _take_back() sees to those who wait
         outcome = future.result()
         for place, refusal in outcome.refused.items():
-            at = place - batch.first_flow
-            if 0 <= at < len(batch.flows):
-                unit, flow = batch.flows[at]
-                log.warning("%s: %s", unit, refusal)
-                self._model.quarantine(flow, unit, str(refusal))
+            if (sent := batch.sent[place]) is not None:
+                log.warning("%s: %s", sent[0], refusal)
+                self._model.quarantine(sent[1], sent[0], str(refusal))
         if not outcome.committed:
             self._restart()
             return
@@ -310,7 +318,7 @@ class OvsDriver:
             for key, reason in batch.failures.items():
                 if key not in told:
                     self._tell_failure(Failure(key, reason))
-            for status in batch.ports:
+            for status in batch.ports.values():
                 self._report(status)
 
     def _report(self, status: VifStatus) -> None:

@@ -12,7 +12,7 @@ one goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -43,6 +43,9 @@ from sdnctl_vrouter.drivers.ovs.translate import (
 )
 
 STATIC: Final = "static"
+
+SLICE: Final = 1024
+"""Units translated before the switch gets to see them."""
 
 
 class Flow(NamedTuple):
@@ -169,10 +172,22 @@ class Model:
         """All flows that the switch should hold, each with its unit; after ``flush``."""
         return self._holders.values()
 
-    def flush(self) -> Difference:
-        """Translate what changed since the last call; the difference for the switch."""
-        dirty, self._dirty = self._dirty, {}
-        for unit in dirty:
+    def flush(self) -> Iterator[Difference]:
+        """Translate what changed since the last call; the difference for the switch, in slices.
+
+        To be run to its end. The slices hold in their order: a later one may take back what
+        an earlier one said.
+        """
+        dirty, self._dirty = list(self._dirty), {}
+        for start in range(0, len(dirty), SLICE):
+            self._settle(dirty[start : start + SLICE])
+            yield self._difference()
+        for unit, translation in self._floods.changed():
+            self._claim(unit, translation)
+        yield self._difference()
+
+    def _settle(self, units: list[str]) -> None:
+        for unit in units:
             try:
                 translation = self._translate(unit)
                 self._fail(unit, "")
@@ -181,8 +196,8 @@ class Model:
                 self._fail(unit, str(error))
                 translation = NOTHING
             self._claim(unit, translation)
-        for unit, translation in self._floods.changed():
-            self._claim(unit, translation)
+
+    def _difference(self) -> Difference:
         before, self._before = self._before, {}
         flows, dead = [], []
         for slot, old in before.items():
@@ -214,7 +229,7 @@ class Model:
             del self.failures[key]
         self._changed[key] = reason
 
-    def _translate(self, unit: str) -> Translation:
+    def _translate(self, unit: str) -> Translation:  # noqa: C901 one case for each kind
         resource = self.resources.get(unit)
         match resource:
             case FdbEntry():

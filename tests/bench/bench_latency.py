@@ -1,0 +1,261 @@
+"""From the first byte of a POST to the last acknowledgement of a switch: the whole house.
+
+Ten hypervisors, each a namespace with its own ovsdb-server and ovs-vswitchd (userspace data
+path) and a real agent; one real controller with its store on disk; 10,000 ports. Two thirds of
+the ports are in networks over two hypervisors, the rest in two networks over all ten, and every
+network has a router. A port is created and deleted in turn; what is timed is the creation: from
+before the request is written to the moment when the controller has the acknowledgement, after
+the barrier, of every affected switch. The last line is one JSON object.
+
+    python -m tests.bench.bench_latency [--ports 10000] [--hypervisors 10] [--posts 300] [--mtls]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.bench.bench_api import Client
+from tests.netns.harness import Lab
+
+API = 19696
+AGENTS = 19697
+BULK = 100
+PER_PAIR = 20
+WIDE = 2
+
+
+class House:
+    """Controller, switches and agents, as processes."""
+
+    def __init__(self, folder: Path, hypervisors: int, *, mtls: bool) -> None:
+        self.folder = folder
+        self.lab = Lab()
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.mtls = mtls
+        self.names = [f"h{n + 1}" for n in range(hypervisors)]
+
+    def start(self, name: str, *argv: str) -> None:
+        log = (self.folder / f"{name}.log").open("wb")
+        self.processes[name] = subprocess.Popen([sys.executable, "-m", *argv], stderr=log)
+
+    def up(self) -> None:
+        state = self.folder / "controller"
+        if self.mtls:
+            for command in (("init-ca",), *(("enrol", name) for name in self.names)):
+                subprocess.run(
+                    [sys.executable, "-m", "sdnctl.app", "--state-dir", state, *command],
+                    check=True,
+                    stdout=subprocess.DEVNULL,
+                )
+        self.start(
+            "controller",
+            *("sdnctl.app", "--state-dir", str(state), "--api", f"127.0.0.1:{API}"),
+            *("--agents", f"127.0.0.1:{AGENTS}"),
+        )
+        for name in self.names:
+            switch = self.lab.hypervisor()
+            pki = ("--pki", str(state / "pki" / name)) if self.mtls else ()
+            self.start(
+                name,
+                *("sdnctl_vrouter", "--name", name, "--controller", f"127.0.0.1:{AGENTS}"),
+                *("--ovs-rundir", str(switch.rundir), "--datapath", "netdev"),
+                *("--state-dir", str(self.folder / name), *pki),
+            )
+
+    def down(self) -> None:
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.lab.close()
+
+    def cpu_s(self, name: str) -> float:
+        fields = Path(f"/proc/{self.processes[name].pid}/stat").read_text().rpartition(")")[2]
+        user, system = fields.split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def rss_mib(self, name: str) -> float:
+        for line in Path(f"/proc/{self.processes[name].pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+
+async def connect() -> Client:
+    loop = asyncio.get_running_loop()
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            _transport, client = await loop.create_connection(Client, "127.0.0.1", API)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.1)
+        else:
+            return client
+
+
+def blocks(total: int) -> Iterator[int]:
+    while total > 0:
+        yield min(total, BULK)
+        total -= BULK
+
+
+async def create(client: Client, collection: str, **body: object) -> Any:
+    kind = collection[:-1]
+    api = "/v2.0" if kind in ("network", "subnet", "router", "port") else "/sdn/v1"
+    answer = await client.json("POST", f"{api}/{collection}", {kind: body})
+    return answer[kind]
+
+
+async def make_network(client: Client, hosts: list[str], ports: int, number: int) -> str:
+    network = (await create(client, "networks", name=f"n{number}"))["id"]
+    subnet = await create(
+        client, "subnets", network_id=network, cidr=f"10.{number % 200}.0.0/16", ip_version=4
+    )
+    router = (await create(client, "routers", name=f"r{number}"))["id"]
+    await client.json(
+        "PUT", f"/v2.0/routers/{router}/add_router_interface", {"subnet_id": subnet["id"]}
+    )
+    made = 0
+    for count in blocks(ports):
+        rows = [
+            {"network_id": network, "binding:host_id": hosts[(made + n) % len(hosts)]}
+            for n in range(count)
+        ]
+        await client.json("POST", "/v2.0/ports", {"ports": rows})
+        made += count
+    return str(network)
+
+
+async def fill(client: Client, house: House, ports: int) -> tuple[str, str]:
+    """The cloud; returns a network over two hypervisors and one over all."""
+    names = house.names
+    for number, name in enumerate(names):
+        await create(
+            client, "hypervisors", id=name, vtep=f"192.0.2.{number + 1}", datapath_type="netdev"
+        )
+    wide_ports = ports // 3 // WIDE
+    wide = [await make_network(client, names, wide_ports, n) for n in range(WIDE)]
+    pair = ""
+    for number in range((ports - WIDE * wide_ports) // PER_PAIR):
+        first = number % len(names)
+        pair_of = [names[first], names[(first + 1) % len(names)]]
+        made = await make_network(client, pair_of, PER_PAIR, WIDE + number)
+        pair = pair or made
+    return pair, wide[0]
+
+
+async def settled(client: Client) -> None:
+    """Every agent has confirmed all that it was sent."""
+    for _try in range(1200):
+        agents = (await client.json("GET", "/sdn/v1/agents"))["agents"]
+        if all(a["in_sync"] and a["programmed"] == a["sent"] for a in agents):
+            return
+        await asyncio.sleep(0.1)
+    raise RuntimeError(f"not settled: {agents}")
+
+
+async def one(client: Client, network: str, host: str, expected: int) -> float:
+    body = {"port": {"network_id": network, "binding:host_id": host}}
+    began = time.time_ns()
+    head, _blank, payload = (await client.send("POST", "/v2.0/ports", body)).partition(b"\r\n\r\n")
+    lines = head.lower().split(b"\r\n")
+    revision = next(
+        int(line.partition(b":")[2]) for line in lines if line.startswith(b"x-sdnctl-revision:")
+    )
+    way = await client.json("GET", f"/sdn/v1/convergence/{revision}?wait=10")
+    row = way["convergence"]
+    if not row["complete"] or row["agents"] != expected:
+        raise RuntimeError(f"{expected} agents were expected: {row}")
+    port = json.loads(payload)["port"]["id"]
+    await client.send("DELETE", f"/v2.0/ports/{port}")
+    await asyncio.sleep(0.01)
+    return float(row["programmed_ns"] - began) / 1e6
+
+
+async def measure(house: House, options: argparse.Namespace) -> dict[str, Any]:
+    client = await connect()
+    began = time.monotonic()
+    pair, wide = await fill(client, house, options.ports)
+    filled = time.monotonic() - began
+    for _try in range(300):
+        if len((await client.json("GET", "/sdn/v1/agents"))["agents"]) == len(house.names):
+            break
+        await asyncio.sleep(0.1)
+    await settled(client)
+    synced = time.monotonic() - began
+    result: dict[str, Any] = {}
+    cases = (("two", pair, 2), ("all", wide, len(house.names)))
+    before = {name: house.cpu_s(name) for name in house.processes}
+    for case, network, agents in cases:
+        for _warm in range(20):
+            await one(client, network, "h1", agents)
+        times = sorted([await one(client, network, "h1", agents) for _n in range(options.posts)])
+        result[case] = {
+            "agents": agents,
+            "median_ms": round(statistics.median(times), 2),
+            "p90_ms": round(times[int(len(times) * 0.9)], 2),
+            "p99_ms": round(times[int(len(times) * 0.99)], 2),
+        }
+        print(json.dumps({case: result[case]}), flush=True)
+    cpu = {name: house.cpu_s(name) - before[name] for name in house.processes}
+    flows = int(house.lab.switches[0].ofctl("dump-aggregate").split("flow_count=")[1].split()[0])
+    return {
+        "name": "latency",
+        "parameters": {
+            "ports": options.ports,
+            "hypervisors": len(house.names),
+            "posts": options.posts,
+            "mtls": options.mtls,
+            "flows_on_first": flows,
+            "filled_s": round(filled, 1),
+            "synced_s": round(synced, 1),
+        },
+        "median_ms": result["all"]["median_ms"],
+        "p99_ms": max(row["p99_ms"] for row in result.values()),
+        "rate_per_s": None,
+        "cpu_s": round(cpu["controller"], 2),
+        "rss_mib": round(house.rss_mib("controller"), 1),
+        "agent_cpu_s": round(cpu[house.names[0]], 2),
+        "agent_rss_mib": round(house.rss_mib(house.names[0]), 1),
+        **result,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ports", type=int, default=10_000)
+    parser.add_argument("--hypervisors", type=int, default=10)
+    parser.add_argument("--posts", type=int, default=300)
+    parser.add_argument("--mtls", action="store_true", help="certificates on the agent stream")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="sl-"))
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        house = House(folder, options.hypervisors, mtls=options.mtls)
+        stack.callback(house.down)
+        house.up()
+        print(json.dumps(asyncio.run(measure(house, options))))
+
+
+if __name__ == "__main__":
+    main()

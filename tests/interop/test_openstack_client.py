@@ -1,0 +1,198 @@
+"""The real ``openstack`` client against a real server, with no Keystone anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server import running
+
+pytestmark = pytest.mark.interop
+
+OPENSTACK = Path(sys.executable).with_name("openstack")
+
+
+class Client:
+    """The command line client, configured by its environment."""
+
+    def __init__(self, **environment: str) -> None:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
+        self._environment = kept | environment
+
+    def _run(self, arguments: list[str], commands: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(OPENSTACK), *arguments],
+            input=commands,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=self._environment,
+        )
+
+    def __call__(self, *commands: str) -> list[Any]:
+        """What a session of commands prints, a JSON document for each that prints one."""
+        done = self._run([], "".join(f"{command}\n" for command in commands))
+        assert done.stderr == "", done.stderr
+        text, found = done.stdout.replace("(openstack) ", "").strip(), []
+        decoder = json.JSONDecoder()
+        while text:
+            document, end = decoder.raw_decode(text)
+            found.append(document)
+            text = text[end:].strip()
+        return found
+
+    def fails(self, command: str) -> str:
+        """What one command that fails says."""
+        done = self._run(command.split(), "")
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
+
+@pytest.fixture(scope="module")
+def openstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    with running(tmp_path_factory.mktemp("openstack") / "db") as server:
+        yield Client(OS_AUTH_TYPE="none", OS_ENDPOINT=f"http://127.0.0.1:{server.port}")
+
+
+def test_networks_and_subnets(openstack: Client) -> None:
+    blue, after, external, tagged, extra = openstack(
+        "network create --description hello --tag blue -f json o-net",
+        "network set --name o-blue --mtu 1400 --tag navy o-net",
+        "network show -f json o-blue",
+        "network create --external -f json o-ext",
+        "network list --long --tags blue,navy -f json",
+        "network create -f json --extra-property type=list,name=sdn:import_targets,value=64512:1"
+        " --extra-property name=sdn:encapsulation,value=mpls-gre o-pinned",
+    )
+    assert (blue["name"], blue["description"], blue["tags"]) == ("o-net", "hello", ["blue"])
+    assert (after["name"], after["mtu"], after["tags"]) == ("o-blue", 1400, ["blue", "navy"])
+    assert after["provider:network_type"] == "vxlan"
+    assert external["router:external"] is True
+    assert [row["Name"] for row in tagged] == ["o-blue"]
+    assert extra["sdn:import_targets"] == ["64512:1"]
+    assert extra["sdn:encapsulation"] == "mpls-gre"
+
+    four, six, listed, changed, found = openstack(
+        "subnet create --network o-blue --subnet-range 10.1.0.0/24 --gateway 10.1.0.1"
+        " --dns-nameserver 9.9.9.9 --allocation-pool start=10.1.0.10,end=10.1.0.99"
+        " --host-route destination=10.9.0.0/16,gateway=10.1.0.254 -f json o-sub",
+        "subnet create --network o-blue --ip-version 6 --ipv6-ra-mode slaac"
+        " --ipv6-address-mode slaac --subnet-range fd00:1::/64 -f json o-sub6",
+        "subnet list --network o-blue --ip-version 4 -f json",
+        "subnet set --dns-nameserver 1.1.1.1 --name o-sub4 o-sub",
+        "subnet show -f json o-sub4",
+        "network list --external -f json",
+        "subnet unset --dns-nameserver 9.9.9.9 o-sub4",
+    )
+    assert four["allocation_pools"] == [{"start": "10.1.0.10", "end": "10.1.0.99"}]
+    assert four["host_routes"] == [{"destination": "10.9.0.0/16", "nexthop": "10.1.0.254"}]
+    assert (six["gateway_ip"], six["ipv6_address_mode"]) == ("fd00:1::", "slaac")
+    assert [(row["ID"], row["Subnet"]) for row in listed] == [(four["id"], "10.1.0.0/24")]
+    assert sorted(changed["dns_nameservers"]) == ["1.1.1.1", "9.9.9.9"]
+    assert [row["Name"] for row in found] == ["o-ext"]
+
+    assert "overlaps" in openstack.fails(
+        "subnet create --network o-blue --subnet-range 10.1.0.128/25 o-clash"
+    )
+    [rest] = openstack(
+        "subnet delete o-sub4 o-sub6",
+        "network delete o-blue o-ext o-pinned",
+        "network list -f json",
+    )
+    assert rest == []
+    assert "No Network found for o-blue" in openstack.fails("network show o-blue")
+
+
+def test_ports(openstack: Client) -> None:
+    fixed, bound, listed, by_ip, by_host, tagged = openstack(
+        "network create -f json p-net",
+        "subnet create --network p-net --subnet-range 10.2.0.0/24 -f json p-sub",
+        "port create --network p-net --fixed-ip subnet=p-sub,ip-address=10.2.0.50"
+        " --mac-address fa:16:3e:00:00:50 -f json p-1",
+        "port create --network p-net --host cn1 --vnic-type normal --device vm1"
+        " --device-owner compute:nova --tag t0 -f json p-2",
+        "port list --network p-net -f json",
+        "port list --long --fixed-ip ip-address=10.2.0.50 -f json",
+        "port list --host cn1 --device-owner compute:nova -f json",
+        "port set --tag t1 --name p-one --fixed-ip subnet=p-sub,ip-address=10.2.0.51 p-1",
+        "port list --tags t1 -f json",
+        "port unset --tag t1 --fixed-ip subnet=p-sub,ip-address=10.2.0.50 p-one",
+        "port set --disable --disable-port-security --host cn2 p-2",
+    )[2:]
+    assert fixed["fixed_ips"][0]["ip_address"] == "10.2.0.50"
+    assert (fixed["mac_address"], fixed["status"]) == ("fa:16:3e:00:00:50", "DOWN")
+    assert fixed["binding_vif_type"] == "unbound"
+    assert (bound["binding_host_id"], bound["binding_vif_type"]) == ("cn1", "binding_failed")
+    assert (bound["device_id"], bound["tags"]) == ("vm1", ["t0"])
+    assert {row["Name"] for row in listed} == {"p-1", "p-2"}
+    assert [row["Name"] for row in by_ip] == ["p-1"]
+    assert [row["ID"] for row in by_host] == [bound["id"]]
+    assert [row["Name"] for row in tagged] == ["p-one"]
+    one, two = openstack("port show -f json p-one", "port show -f json p-2")
+    assert [fixed["ip_address"] for fixed in one["fixed_ips"]] == ["10.2.0.51"]
+    assert one["tags"] == []
+    assert (two["admin_state_up"], two["port_security_enabled"]) == (False, False)
+    assert two["binding_host_id"] == "cn2"
+    assert "already allocated" in openstack.fails(
+        "port create --network p-net --fixed-ip ip-address=10.2.0.51 p-3"
+    )
+    assert "is in use" in openstack.fails(
+        "port create --network p-net --mac-address fa:16:3e:00:00:50 p-3"
+    )
+    assert "still in use" in openstack.fails("network delete p-net")
+    openstack("port delete p-one p-2", "network delete p-net")
+
+
+def test_routers(openstack: Client) -> None:
+    made, subnet, shown, long, ports = openstack(
+        "network create -f json r-net",
+        "router create -f json r-r",
+        "subnet create --network r-net --subnet-range 10.3.0.0/24 -f json r-sub",
+        "router add subnet r-r r-sub",
+        "router show -f json r-r",
+        "router set --disable --name r-2 --tag edge r-r",
+        "router list --long -f json",
+        "port list --router r-2 -f json",
+    )[1:]
+    assert made["status"] == "ACTIVE"
+    assert [i["ip_address"] for i in shown["interfaces_info"]] == ["10.3.0.1"]
+    assert [(row["Name"], row["State"], row["Tags"]) for row in long] == [("r-2", False, ["edge"])]
+    assert [row["Fixed IP Addresses"][0]["subnet_id"] for row in ports] == [subnet["id"]]
+    assert "ports still attached" in openstack.fails("router delete r-2")
+    assert "already has a port" in openstack.fails("router add subnet r-2 r-sub")
+    [third] = openstack(
+        "router remove subnet r-2 r-sub",
+        "port create --network r-net -f json r-port",
+        "router add port r-2 r-port",
+        "router remove port r-2 r-port",
+        "router unset --all-tag r-2",
+        "router delete r-2",
+        "network delete r-net",
+    )
+    assert third["fixed_ips"][0]["ip_address"] == "10.3.0.2"
+
+
+def test_what_is_served_beside(openstack: Client) -> None:
+    [extensions] = openstack("extension list --network -f json")
+    assert {"router", "standard-attr-tag"} <= {row["Alias"] for row in extensions}
+
+
+def test_a_static_token(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.touch(0o600)
+    token.write_text("sesame")
+    with running(tmp_path / "db", token) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        client = Client(OS_AUTH_TYPE="admin_token", OS_ENDPOINT=url, OS_TOKEN="sesame")
+        made, listed = client("network create -f json t-net", "network list -f json")
+        assert [row["ID"] for row in listed] == [made["id"]]
+        stranger = Client(OS_AUTH_TYPE="admin_token", OS_ENDPOINT=url, OS_TOKEN="guess")
+        assert "401" in stranger.fails("network list")

@@ -1,0 +1,81 @@
+"""The API in a process of its own, for tests and benchmarks that need a real one.
+
+    python -m tests.server DATABASE [--token-file FILE]
+
+prints the port that it listens on, and ends on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import uvloop
+
+from sdnctl.api import Settings, make_app, make_server, read_token
+from sdnctl.store import Store
+
+ROOT = Path(__file__).parents[1]
+
+
+class Running(NamedTuple):
+    """A server that answers at ``port`` of 127.0.0.1."""
+
+    port: int
+    pid: int
+
+
+@contextlib.contextmanager
+def running(database: Path, token_file: Path | None = None) -> Iterator[Running]:
+    """A server until the end of the block, gone afterwards whatever happens."""
+    command = [sys.executable, "-m", "tests.server", str(database)]
+    if token_file is not None:
+        command += ["--token-file", str(token_file)]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "agents")])
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": path},
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield Running(int(process.stdout.readline()), process.pid)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+async def serve(database: Path, settings: Settings) -> None:
+    """Serve until told to end."""
+    store = await Store.open(database)
+    # Listening before it is announced, so that nobody needs to wait for the server to start.
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
+        print(listening.getsockname()[1], flush=True)
+        await make_server(make_app(store, settings)).serve(sockets=[listening])
+    await store.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("database", type=Path)
+    parser.add_argument("--token-file", type=Path)
+    arguments = parser.parse_args()
+    token = read_token(arguments.token_file) if arguments.token_file else ""
+    uvloop.run(serve(arguments.database, Settings(token=token)))
+
+
+if __name__ == "__main__":
+    main()

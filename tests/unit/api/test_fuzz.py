@@ -1,0 +1,228 @@
+"""Whatever is sent: never a 5xx, nothing changed by what was refused, and a sound store after."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sdnctl.api.app import NEUTRON, OWN
+from sdnctl.api.schema import Resource
+from sdnctl.intent import KINDS, Port, Row, Subnet
+from sdnctl.store import Store
+from tests.unit.api.client import Api, opened
+
+RESOURCES = {f"/v2.0/{c}": r for c, r in NEUTRON.items()} | {
+    f"/sdn/v1/{c}": r for c, r in OWN.items()
+}
+
+JUNK: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+IDS = st.sampled_from(["$network", "$subnet", "$port", "$router", "cn1", "x", "$hypervisor"])
+"""Those with a $ stand for an id of that kind that exists, if any does."""
+
+PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
+    "network_id": st.just("$network"),
+    "cidr": st.sampled_from(
+        ["10.0.0.0/29", "10.0.0.4/30", "10.1.0.0/31", "fd00::/64", "fd01::/126"]
+    ),
+    "ip_version": st.sampled_from([4, 6, "4"]),
+    "gateway_ip": st.sampled_from([None, "10.0.0.1", "10.0.0.5", "fd00::1", "10.0.0.7"]),
+    "allocation_pools": st.sampled_from(
+        [[], [{"start": "10.0.0.2", "end": "10.0.0.3"}], [{"start": "10.0.0.5", "end": "10.0.0.2"}]]
+    ),
+    "ipv6_address_mode": st.sampled_from(["slaac", None]),
+    "mac_address": st.sampled_from(["02:00:00:00:00:01", "02:00:00:00:00:02", None]),
+    "fixed_ips": st.lists(
+        st.sampled_from(
+            [
+                {"subnet_id": "$subnet"},
+                {"ip_address": "10.0.0.2"},
+                {"ip_address": "10.0.0.1"},
+                {"subnet_id": "$subnet", "ip_address": "10.0.0.3"},
+                {"ip_address": "fd00::2"},
+            ]
+        ),
+        max_size=3,
+    ),
+    "device_owner": st.sampled_from(["", "compute:nova", "network:router_interface"]),
+    "device_id": IDS,
+    "binding:host_id": st.sampled_from(["", "cn1", "cn2"]),
+    "id": st.sampled_from(["cn1", "cn2"]),
+    "vtep": st.sampled_from(["192.0.2.1", "192.0.2.2"]),
+    "address": st.just("192.0.2.9"),
+    "asn": st.sampled_from([1, "64512"]),
+    "a": st.just("n1"),
+    "b": st.just("n2"),
+    "provider:segmentation_id": st.integers(4095, 4098),
+    "sdn:vni": st.integers(4095, 4098),
+    "sdn:label": st.integers(15, 18),
+    "sdn:rd_number": st.integers(0, 3),
+    "sdn:import_targets": st.just(["64512:1"]),
+    "mtu": st.sampled_from([0, 1279, 1500, 9000]),
+    "subnet_id": st.just("$subnet"),
+    "port_id": st.just("$port"),
+}
+
+
+class Call(NamedTuple):
+    """A request; a path ends in a placeholder where it names a member."""
+
+    method: str
+    path: str
+    body: Any
+
+
+def bodies(resource: Resource) -> st.SearchStrategy[Any]:
+    """Bodies that are mostly right, with what is required and some that is junk."""
+    names = [a.name for a in resource.attributes if a.post or a.put]
+    some = st.lists(st.sampled_from(names), max_size=4, unique=True).flatmap(
+        lambda chosen: st.fixed_dictionaries(
+            {name: PLAUSIBLE.get(name, JUNK) | JUNK if name in chosen else JUNK for name in chosen}
+        )
+    )
+    needed = {
+        "subnet": ["network_id", "cidr", "ip_version"],
+        "port": ["network_id"],
+        "hypervisor": ["id", "vtep"],
+        "link": ["id", "a", "b"],
+        "gateway": ["id", "address"],
+        "bgp_peer": ["id", "address", "asn"],
+    }.get(resource.name, [])
+    right = st.lists(st.sampled_from(names), max_size=4, unique=True).flatmap(
+        lambda chosen: st.fixed_dictionaries(
+            {n: PLAUSIBLE[n] for n in {*needed, *chosen} if n in PLAUSIBLE}
+        )
+    )
+    return right | some | JUNK
+
+
+def calls_on(path: str, resource: Resource) -> st.SearchStrategy[Call]:
+    member = f"{path}/${resource.name}"
+    body = bodies(resource)
+    return st.one_of(
+        st.builds(Call, st.just("POST"), st.just(path), body.map(lambda b: {resource.name: b})),
+        st.builds(
+            Call,
+            st.just("POST"),
+            st.just(path),
+            st.lists(body, max_size=3).map(
+                lambda b: {path.rpartition("/")[2].replace("-", "_"): b}
+            ),
+        ),
+        st.builds(Call, st.just("PUT"), st.just(member), body.map(lambda b: {resource.name: b})),
+        st.builds(Call, st.just("DELETE"), st.just(member), st.none()),
+        st.builds(Call, st.sampled_from(["POST", "PUT"]), st.just(path), JUNK),
+    )
+
+
+INTERFACES = st.builds(
+    Call,
+    st.just("PUT"),
+    st.sampled_from(
+        [f"/v2.0/routers/$router/{verb}_router_interface" for verb in ("add", "remove")]
+    ),
+    st.sampled_from([{"subnet_id": "$subnet"}, {"port_id": "$port"}]) | JUNK,
+)
+
+CALLS = st.lists(
+    st.one_of(INTERFACES, *(calls_on(path, resource) for path, resource in RESOURCES.items())),
+    min_size=1,
+    max_size=25,
+)
+
+
+def resolve(store: Store, value: Any) -> Any:
+    """``value`` with a real id for every placeholder."""
+    if isinstance(value, dict):
+        return {k: resolve(store, v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [resolve(store, v) for v in value]
+    if isinstance(value, str) and value.startswith("$") and value[1:] in KINDS:
+        rows: list[Row] = sorted(store.rows(KINDS[value[1:]]), key=lambda row: row.created_at)
+        return rows[0].id if rows else "11111111-1111-1111-1111-111111111111"
+    return value
+
+
+async def send(api: Api, call: Call) -> None:
+    revision = api.store.revision
+    path = "/".join(resolve(api.store, part) for part in call.path.split("/"))
+    answer = await api.http.request(call.method, path, json=resolve(api.store, call.body))
+    assert answer.status_code < 500, (call, answer.text)
+    if answer.status_code >= 400:
+        assert set(answer.json()["NeutronError"]) == {"type", "message", "detail"}
+        assert api.store.revision == revision
+    elif call.method != "DELETE":
+        # What was answered can be listed: no row breaks a reader.
+        for collection in RESOURCES:
+            assert (await api.http.get(collection)).status_code == 200
+
+
+def check(store: Store) -> None:
+    """What must hold whatever was asked."""
+    for port in store.rows(Port):
+        for fixed in port.fixed_ips:
+            subnet = store.get(Subnet, fixed.subnet_id)
+            assert subnet is not None
+            assert subnet.network_id == port.network_id
+            assert fixed.ip in subnet.prefix
+
+
+async def run(calls: list[Call], path: Path) -> None:
+    async with opened(path) as api:
+        await api.network("10.9.0.0/29")
+        await api.create("routers")
+        for call in calls:
+            await send(api, call)
+        check(api.store)
+        before = {kind: {r.id: r for r in api.store.rows(row)} for kind, row in KINDS.items()}
+    store = await Store.open(path)
+    assert {kind: {r.id: r for r in store.rows(row)} for kind, row in KINDS.items()} == before
+    await store.close()
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(CALLS)
+def test_no_body_breaks_anything(calls: list[Call]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(run(calls, Path(directory) / "db"))
+
+
+ATTRIBUTES = sorted({name for resource in RESOURCES.values() for name in resource.by_name})
+
+QUERIES = st.lists(
+    st.tuples(
+        st.sampled_from(["fields", "limit", "marker", "sort_key", "sort_dir", "page_reverse"])
+        | st.sampled_from([*ATTRIBUTES, "tags-any", "x"]),
+        st.text(max_size=6) | st.sampled_from(["name", "asc", "1", "True", "10.0.0.1", "id"]),
+    ),
+    max_size=5,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.sampled_from(sorted(RESOURCES)), QUERIES), max_size=8))
+def test_no_query_breaks_anything(asked: list[tuple[str, list[tuple[str, str]]]]) -> None:
+    async def ask() -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            async with opened(Path(directory) / "db") as api:
+                network, _ = await api.network("10.9.0.0/29")
+                await api.create("ports", network_id=network["id"])
+                await api.create("routers")
+                for path, query in asked:
+                    answer = await api.http.get(path, params=query)  # type: ignore[arg-type]
+                    assert answer.status_code in {200, 400, 404}, (path, query, answer.text)
+
+    asyncio.run(ask())

@@ -1,0 +1,96 @@
+"""ExaBGP without a peer: what a session would have negotiated, UPDATEs to bytes and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from exabgp.bgp.message import Update
+from exabgp.bgp.message.direction import Direction
+from exabgp.bgp.message.open.asn import ASN
+from exabgp.bgp.message.open.capability import Negotiated
+from exabgp.bgp.neighbor import Neighbor
+from hypothesis import strategies as st
+
+from sdnctl.bgp import patches
+from sdnctl.bgp.codec import AFI_SAFI, Attachment, Decoded, Decoder
+from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri, Path
+from sdnctl.types import (
+    Encapsulation,
+    Ip,
+    Label,
+    Mac,
+    Prefix,
+    RouteDistinguisher,
+    RouteTarget,
+    Vni,
+)
+
+patches.apply()
+
+OURS = Ip.parse("10.99.0.1")
+THEIRS = Ip.parse("10.99.0.2")
+SENDER = Attachment(64512, 64512, OURS, THEIRS)
+RECEIVER = Attachment(64512, 64512, THEIRS, OURS)
+
+
+def negotiated(local_asn: int = 64512, asn: int = 64512) -> Any:
+    """A session of all families, with four-octet AS numbers and messages of 4096 octets."""
+    session = Negotiated(Neighbor())
+    session.families = list(AFI_SAFI.values())
+    session.local_as, session.peer_as = ASN(local_asn), ASN(asn)
+    session.asn4 = True
+    return session
+
+
+def to_bytes(updates: Iterable[Any], session: Any) -> list[bytes]:
+    """Whole messages, header included."""
+    return [message for update in updates for message in update.messages(session)]
+
+
+def unpack(message: bytes, session: Any) -> Any:
+    """What ExaBGP reads from a message."""
+    return Update.unpack_message(message[19:], Direction.IN, session)
+
+
+def decode(message: bytes, attachment: Attachment = RECEIVER) -> Iterator[Decoded | None]:
+    """What the house reads from a message."""
+    update = unpack(message, negotiated(attachment.local_asn, attachment.asn))
+    decoder = Decoder(attachment)
+    for nlri in update.nlris:
+        if not nlri.EOR:
+            yield decoder.decode(nlri, update.attributes)
+
+
+v4 = st.integers(1 << 24, (223 << 24) - 1).map(lambda n: Ip.from_number(n, 4))
+v6 = st.integers(0x2000 << 112, (0x3FFF << 112) - 1).map(lambda n: Ip.from_number(n, 6))
+rds = st.builds(RouteDistinguisher.of, v4, st.integers(0, 65535)) | st.builds(
+    lambda asn, n: RouteDistinguisher.parse(f"{asn}:{n}"),
+    st.integers(1, (1 << 32) - 1),
+    st.integers(0, 65535),
+)
+prefixes = st.builds(Prefix.covering, v4, st.integers(0, 32)) | st.builds(
+    Prefix.covering, v6, st.integers(0, 128)
+)
+macs = st.binary(min_size=6, max_size=6).map(Mac)
+targets = st.builds(RouteTarget.of, st.integers(1, (1 << 32) - 1), st.integers(0, 65535))
+nlris: st.SearchStrategy[Nlri] = (
+    st.builds(IpPrefixRoute, rds, prefixes)
+    | st.builds(MacIpRoute, rds, macs, st.none() | v4 | v6)
+    | st.builds(InclusiveMulticastRoute, rds, v4 | v6)
+)
+paths = st.builds(
+    Path,
+    next_hop=v4,
+    route_targets=st.lists(targets, max_size=40, unique=True).map(lambda t: tuple(sorted(t))),
+    encapsulations=st.sampled_from([(), *((e,) for e in Encapsulation), tuple(Encapsulation)]),
+    label=st.integers(0, (1 << 20) - 1).map(Label),
+    vni=st.integers(0, (1 << 24) - 1).map(Vni),
+    router_mac=st.none() | macs,
+    local_preference=st.integers(0, (1 << 32) - 1),
+    as_path=st.lists(st.integers(65000, (1 << 32) - 1), max_size=300).map(tuple),
+    origin=st.sampled_from([0, 1, 2]),
+    med=st.integers(0, (1 << 32) - 1),
+    sequence=st.integers(0, (1 << 32) - 1),
+    sticky=st.booleans(),
+)

@@ -1,0 +1,119 @@
+"""Each defect of ExaBGP that is mended, at the wire: with the patch, and without."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pytest
+from exabgp.bgp.message.notification import Notify
+from exabgp.bgp.message.update.attribute import Attribute, Attributes
+from exabgp.logger import log
+from exabgp.protocol.family import AFI, SAFI, Family
+
+from sdnctl.bgp import patches
+from sdnctl.bgp.link import SpeakerLink
+from sdnctl.bgp.peer import Family as OurFamily
+from sdnctl.bgp.peer import Peer
+from sdnctl.routes import InclusiveMulticastRoute
+from sdnctl.types import Ip
+from tests.unit.bgp.exabgp_helpers import decode, negotiated, unpack
+from tests.unit.bgp.raw_peer import EVPN, VPNV4, RawPeer, attribute, update, vpnv4
+from tests.waiting import until
+
+MALFORMED_AGGREGATOR = attribute(0xC0, 7, b"\1\2\3")
+
+
+def evpn_with_ipv6_next_hop() -> bytes:
+    """A type 3 route as FRR sends it over an IPv6 underlay."""
+    next_hop = Ip.parse("2001:db8::9")
+    route = bytes.fromhex("0000fc0000000001") + bytes(4) + b"\x80" + next_hop
+    reach = EVPN + bytes((16,)) + next_hop + b"\0" + bytes((3, len(route))) + route
+    tunnel = attribute(0xC0, 22, bytes.fromhex("0006001388") + bytes((10, 0, 0, 9)))
+    vxlan = attribute(0xC0, 16, bytes.fromhex("030c000000000008"))
+    return update(attribute(0x80, 14, reach), vxlan, tunnel)
+
+
+def test_evpn_with_ipv6_next_hop() -> None:
+    (decoded,) = decode(evpn_with_ipv6_next_hop())
+    assert decoded is not None
+    assert isinstance(decoded.nlri, InclusiveMulticastRoute)
+    assert decoded.path is not None
+    assert decoded.path.next_hop == Ip.parse("2001:db8::9")
+    assert decoded.path.vni == 5000
+
+
+def test_stock_refuses_evpn_with_ipv6_next_hop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(Family.size, (AFI.l2vpn, SAFI.evpn), ((4,), 0))
+    with pytest.raises(Notify) as error:
+        unpack(evpn_with_ipv6_next_hop(), negotiated())
+    assert (error.value.code, error.value.subcode) == (3, 9)
+
+
+def test_malformed_aggregator_costs_only_itself() -> None:
+    (decoded,) = decode(update(MALFORMED_AGGREGATOR, vpnv4(1)))
+    assert decoded is not None
+    assert decoded.path is not None
+    assert decoded.path.label == 100
+    assert (
+        Attribute.CODE.INTERNAL_DISCARD
+        not in unpack(update(MALFORMED_AGGREGATOR, vpnv4(1)), negotiated()).attributes
+    )
+
+
+def test_stock_marks_the_update_for_its_reader_to_drop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Attributes, "parse", Attributes.parse.__wrapped__)
+    attributes = unpack(update(MALFORMED_AGGREGATOR, vpnv4(1)), negotiated()).attributes
+    assert Attribute.CODE.INTERNAL_DISCARD in attributes
+
+
+async def test_malformed_aggregator_over_a_session(link: SpeakerLink) -> None:
+    """The same through the whole speaker: the route arrives and the session stays."""
+    raw = RawPeer(VPNV4, EVPN)
+    await raw.start()
+    loopback = Ip.parse("127.0.0.1")
+    families = (OurFamily.IPV4_VPN, OurFamily.EVPN)
+    router_id = Ip.parse("127.0.0.8")
+    link.set_peers([
+        Peer(name="raw", address=loopback, asn=64512, local_asn=64512, router_id=router_id,
+             port=raw.port, families=families)
+    ])  # fmt: skip
+    try:
+        await until(raw.up.is_set)
+        raw.send(update(MALFORMED_AGGREGATOR, vpnv4(1)))
+        raw.send(evpn_with_ipv6_next_hop())
+        await until(lambda: len(link.learned) == 2)
+        assert raw.sessions == 1
+        assert raw.notifications() == []
+    finally:
+        await raw.stop()
+
+
+def test_errors_reach_the_log_and_chatter_is_not_rendered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def never() -> str:
+        raise AssertionError("rendered")
+
+    with caplog.at_level(logging.DEBUG):
+        log.debug(never, "network")
+        log.warning(never, source="network")
+        log.error(lambda: "broken", "reactor")
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
+        ("WARNING", "reactor: broken")
+    ]
+
+
+def test_stock_logging_raises_before_it_is_initialised() -> None:
+    program = "from exabgp.logger import log; log.debug(lambda: 'x', 'network')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert "AttributeError" in done.stderr
+
+
+def test_apply_twice_is_apply_once() -> None:
+    once = Attributes.parse
+    patches.apply()
+    assert Attributes.parse is once
