@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import statistics
 import sys
 import time
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="leave the lab up (KEEP=1 says the same)",
     )
     options = parser.parse_args(argv)
+    # A demo that is told to go takes its lab with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     show = Show(Console(highlight=False))
     name = None
     try:
