@@ -48,8 +48,8 @@ def program(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
 def test_the_demo_holds_and_stays_up_to_explore(program: Program, name: str) -> None:
     done = program("sdnctl.lab.demo", "--name", name, "--keep")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "100 pairs of one tenant: 100 answered" in done.stdout
-    assert "122 pairs of two tenants: 0 answered" in done.stdout
+    assert "120 pairs of one tenant: 120 answered" in done.stdout
+    assert "144 pairs of two tenants: 0 answered" in done.stdout
     assert "4789: VXLAN" in done.stdout
     assert "GREv0, length 92: MPLS (label" in done.stdout
     assert "ms of 20 ports on 3 hypervisors" in done.stdout
@@ -66,10 +66,15 @@ def test_the_demo_holds_and_stays_up_to_explore(program: Program, name: str) -> 
     assert (shown["name"], shown["nodes"], shown["guests"], shown["ended"]) == (name, 8, 10, [])
     assert "br-int" in sdnctl("lab", "exec", "hv1", "--", "ovs-vsctl", "list-br")
     assert "members: hv1, hv2, hv3" in sdnctl("topology")
-    (route,) = json.loads(
+    routes = json.loads(
         sdnctl("route", "list", "--vrf", "red", "--source", "gateway", "-o", "json")
     )
-    assert (route["prefix"], route["label"]) == ("203.0.113.0/24", 900001)
+    assert {(r["prefix"], r["label"]) for r in routes} == {
+        ("203.0.113.0/24", 900001),
+        ("2001:db8:71::/64", 900011),
+    }
+    assert "established" in sdnctl("bgp-session", "list")
+    assert sdnctl("agent", "list", "-o", "name") == "hv1\nhv2\nhv3\n"
     sdnctl("lab", "unplug", "red-web1")
     sdnctl("lab", "plug", "again", "red-web1")
     assert "1 received" in sdnctl("lab", "exec", "again", "--", "ping", "-c1", "-W2", "10.0.1.21")

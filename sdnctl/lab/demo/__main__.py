@@ -198,11 +198,12 @@ class Demo:
                 self._show.line(f"  {what:<8} {line}")
 
     def _gateway_table(self) -> None:
-        self._show.title("The gateway's own table (gobgp global rib -a vpnv4)")
-        text = self._lab.exec("gateway", ["gobgp", "global", "rib", "-a", "vpnv4"])
-        heading, *routes = text.splitlines()
-        for line in (heading, *sorted(routes)):
-            self._show.line(f"  {line.rstrip()}")
+        for family in ("vpnv4", "vpnv6"):
+            self._show.title(f"The gateway's own table (gobgp global rib -a {family})")
+            text = self._lab.exec("gateway", ["gobgp", "global", "rib", "-a", family])
+            heading, *routes = text.splitlines()
+            for line in (heading, *sorted(routes)):
+                self._show.line(f"  {line.rstrip()}")
 
     def _verdict(self, pairs: Sequence[Pair]) -> int:
         for version in sorted({p.version for p in pairs}):

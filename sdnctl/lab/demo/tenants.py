@@ -83,7 +83,14 @@ def register(lab: Lab, api: Api) -> None:
             )
         else:
             api.create("/sdn/v1/gateways", "gateway", id=node.name, address=address)
-            api.create("/sdn/v1/bgp-peers", "bgp_peer", id=node.name, address=address, asn=ASN)
+            families = ["ipv4-vpn", "ipv6-vpn"]
+            api.create(
+                *("/sdn/v1/bgp-peers", "bgp_peer"),
+                id=node.name,
+                address=address,
+                asn=ASN,
+                families=families,
+            )
         api.create(
             "/sdn/v1/links", "link", id=f"{node.name}-underlay", a=node.name, b="underlay", cost=1
         )
