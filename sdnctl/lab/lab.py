@@ -7,6 +7,7 @@ means is in ``services``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,8 @@ def up(
         LabError: what failed; nothing of the lab is left.
     """
     topology = load(file, name)
+    if os.geteuid() != 0:
+        raise LabError("a lab needs root: it makes network namespaces")
     with state.locked(topology.name):
         if state.read(topology.name) is not None:
             raise LabError(
