@@ -61,7 +61,7 @@ class Bench:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
-            while not condition():  # noqa: ASYNC110 timers of the reconciler
+            while not condition():
                 await asyncio.sleep(0.005)
 
 

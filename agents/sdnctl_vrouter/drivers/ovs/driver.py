@@ -186,6 +186,9 @@ class OvsDriver:
                 self._live = False
                 self._take_back()
                 self._peers.connected(None, 0)
+                for status in list(self._told.values()):
+                    if status.up:
+                        self._report(status._replace(up=False, reason="the switch is away"))
                 if self._connection is not None:
                     await self._connection.close()
                     self._connection = None
