@@ -109,8 +109,12 @@ def locked(name: str) -> Iterator[None]:
     with path.open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LabError(f"lab {name}: another command is at work on it") from None
+            ours = path.stat().st_ino == os.fstat(handle.fileno()).st_ino
+        except (BlockingIOError, FileNotFoundError):
+            ours = False
+        if not ours:
+            # Held, or removed by its holder between our opening and our locking it.
+            raise LabError(f"lab {name}: another command is at work on it")
         try:
             yield
         finally:
