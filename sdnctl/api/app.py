@@ -73,13 +73,14 @@ def make_app(
 
 
 def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
-    openapi = JsonResponse(document({"/v2.0": NEUTRON, "/sdn/v1": OWN}))
+    openapi = _encode(document({"/v2.0": NEUTRON, "/sdn/v1": OWN}))
 
     async def own_status(_request: StarletteRequest) -> Response:
         return JsonResponse({"status": status(context)})
 
     async def openapi_document(_request: StarletteRequest) -> Response:
-        return openapi
+        # A response of its own: the headers of an answer are added to it.
+        return Response(openapi, media_type=JsonResponse.media_type)
 
     return Router(
         [

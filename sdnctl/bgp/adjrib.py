@@ -13,6 +13,7 @@ Neither knows of sockets, clocks or threads.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -30,6 +31,9 @@ from sdnctl.bgp.codec import (
 )
 from sdnctl.bgp.peer import Family, families_of
 from sdnctl.routes import Nlri, Path
+
+ROUTES_AT_ONCE: Final = 20_000
+"""Routes that are grouped in one go, so that other sessions have their turn."""
 
 NLRIS_PER_UPDATE: Final = 1000
 """NLRIs handed to ExaBGP at a time; it cuts them into messages of the size negotiated."""
@@ -115,8 +119,12 @@ class AdjRibOut:
         return bool(self._pending)
 
     def updates(self, _grouped: bool) -> Iterator[Grouped]:
-        """Everything to send, at most once; what changes meanwhile is pending again."""
+        """What is to be sent, a bounded part at a time; what changes meanwhile is pending again."""
         pending, self._pending = self._pending, {}
+        if len(pending) > ROUTES_AT_ONCE:
+            self._pending = pending
+            keys = list(itertools.islice(pending, ROUTES_AT_ONCE))
+            pending = {key: self._pending.pop(key) for key in keys}
         groups: dict[tuple[Family, type, Path | None], list[tuple[Nlri, Path | None]]] = {}
         for (family, nlri), path in pending.items():
             key = attribute_key(nlri, path) if path is not None else None

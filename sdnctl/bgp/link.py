@@ -47,6 +47,9 @@ def speaker_command(socket_path: str | FilePath) -> tuple[str, ...]:
 class SpeakerLink:
     """The link; ``start`` it in a running loop.
 
+    ``on_session`` is told when a session comes up, goes down, or fails for another reason than
+    before; ``sessions`` has the counters too.
+
     With a ``command`` (see ``speaker_command``) a speaker is started where none answers, and
     again when it dies. One that runs already is used as it is.
     """
@@ -59,7 +62,7 @@ class SpeakerLink:
         *,
         command: tuple[str, ...] | None = None,
     ) -> None:
-        self._socket_path = str(socket_path)
+        self.socket_path = str(socket_path)
         self._on_learned = on_learned
         self._on_session = on_session
         self._command = command
@@ -128,8 +131,10 @@ class SpeakerLink:
         """
         for (peer, nlri), _, path in changes:
             routes = self._desired.setdefault(peer, {})
+            if routes.get(nlri) == path:
+                continue
             if path is None:
-                routes.pop(nlri, None)
+                del routes[nlri]
             else:
                 routes[nlri] = path
             if self._connected:
@@ -139,7 +144,7 @@ class SpeakerLink:
     async def start(self) -> None:
         """Connect, and keep connected."""
         if self._command is not None:
-            self._supervisor = asyncio.create_task(_supervise(self._command, self._socket_path))
+            self._supervisor = asyncio.create_task(_supervise(self._command, self.socket_path))
         self._stream = asyncio.create_task(self._run())
 
     async def stop(self, *, keep_speaker: bool = False) -> None:
@@ -165,11 +170,14 @@ class SpeakerLink:
         while True:
             try:
                 async with grpc.aio.insecure_channel(
-                    f"unix:{self._socket_path}", options=wire.CHANNEL_OPTIONS
+                    f"unix:{self.socket_path}", options=wire.CHANNEL_OPTIONS
                 ) as channel:
                     async with asyncio.timeout(CONNECT_SECONDS):
                         await channel.channel_ready()
                     await self._exchange(channel.stream_stream(wire.METHOD))
+                    _log.warning("another controller has taken the speaker")
+                    self._disconnected()
+                    await asyncio.sleep(MAX_PAUSE_SECONDS)
             except (grpc.aio.AioRpcError, TimeoutError) as error:
                 _log.debug("speaker: %s", error)
             except Exception:
@@ -211,11 +219,9 @@ class SpeakerLink:
         self._lost.set()
         self._dirty.clear()
         self._replay = None
-        for name, event in self._sessions.items():
+        for name, event in list(self._sessions.items()):
             if event.up:
-                lost = SessionEvent(peer=name, last_error="the speaker does not answer")
-                self._sessions[name] = lost
-                self._on_session(lost)
+                self._session(SessionEvent(peer=name, last_error="the speaker does not answer"))
 
     def _keys(self, peers: Iterable[str]) -> Iterator[RouteKey]:
         """What is desired of these peers as of now; a key may be gone when its turn comes."""
@@ -267,13 +273,17 @@ class SpeakerLink:
                 told = wire.decode_routes(message.learned.routes, message.learned.withdrawn)
                 self._tell((key, path) for key, path in told if key.source in self._peers)
             case "session" if message.session.peer in self._peers:
-                event = wire.decode_session(message.session)
-                self._sessions[event.peer] = event
-                self._on_session(event)
+                self._session(wire.decode_session(message.session))
             case "in_sync":
                 peer = message.in_sync.peer
                 gone = self._stale.pop(peer, set())
                 self._tell([(RouteKey(peer, nlri), None) for nlri in gone])
+
+    def _session(self, event: SessionEvent) -> None:
+        before = self._sessions[event.peer]
+        self._sessions[event.peer] = event
+        if (before.up, before.last_error) != (event.up, event.last_error):
+            self._on_session(event)
 
     def _tell(self, told: Iterable[tuple[RouteKey, Path | None]]) -> None:
         """Take over what the peers say, and pass on what is different."""

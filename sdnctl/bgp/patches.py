@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+import os
+import select
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from exabgp.bgp.message.update.attribute import Attribute, Attributes
 from exabgp.logger import log
 from exabgp.protocol.family import AFI, SAFI, Family
+from exabgp.reactor.network import outgoing
+from exabgp.reactor.network.error import NotConnected
 
 _log = logging.getLogger("sdnctl.bgp.exabgp")
 
@@ -23,6 +28,7 @@ def apply() -> None:
     """Mend ExaBGP in this process."""
     accept_evpn_ipv6_next_hop()
     keep_update_with_discarded_attribute()
+    tell_refused_connection()
     bridge_logging()
 
 
@@ -51,6 +57,26 @@ def keep_update_with_discarded_attribute() -> None:
         return attributes
 
     Attributes.parse = without_discarded
+
+
+def tell_refused_connection() -> None:
+    """A connection that is refused fails, with the kernel's reason.
+
+    Bug: ExaBGP reads the socket's error, polls on, finds no error any more and takes the
+    connection for established; what is then told is a broken one.
+    """
+
+    def ready(sock: socket.socket) -> Iterator[tuple[bool, str]]:
+        poller = select.poll()
+        poller.register(sock, select.POLLOUT)
+        while not poller.poll(0):
+            yield False, "connecting"
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise NotConnected(os.strerror(error))
+        yield True, "connected"
+
+    outgoing.ready = ready
 
 
 def bridge_logging() -> None:

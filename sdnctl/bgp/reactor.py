@@ -18,7 +18,7 @@ from typing import Any, Final
 from exabgp.reactor.listener import Listener
 from exabgp.reactor.peer import ACTION
 
-from sdnctl.bgp.peer import Peer
+from sdnctl.bgp.peer import Peer, SessionEvent
 from sdnctl.bgp.session import Owner, Session
 from sdnctl.routes import Path, RouteKey
 
@@ -105,7 +105,12 @@ class Reactor:
             old = self._sessions.get(name)
             if old is not None and old.peer == peer:
                 continue
-            session = Session(peer, self, self._owner)
+            try:
+                session = Session(peer, self, self._owner)
+            except Exception as error:
+                _log.exception("peer %s cannot be configured", name)
+                self._owner.on_state(SessionEvent(peer=name, last_error=f"not configured: {error}"))
+                continue
             if old is not None:
                 old.close()
                 session.inherit(old)
@@ -162,26 +167,27 @@ class Reactor:
                 _log.exception("a job of the controller failed")
 
     @staticmethod
-    def _turn(session: Session, now: float) -> Any:
-        """Whether the session wants more at once (ACTION.NOW)."""
+    def _turn(session: Session, now: float) -> bool:
+        """Whether the session wants more at once."""
         if session.neighbor["passive"] and session.proto is None:
-            return ACTION.LATER
-        for _ in range(TURNS):
-            action = session.turn(now)
-            if action != ACTION.NOW:
-                return action
-        return ACTION.NOW
+            return False
+        try:
+            return all(session.turn(now) == ACTION.NOW for _ in range(TURNS))
+        except Exception:
+            _log.exception("session with %s broke", session.peer.name)
+            session.restart()
+            return False
 
-    def _sleep(self, waiting: list[tuple[Session, Any]], limit: float) -> None:
+    def _sleep(self, waiting: list[tuple[Session, bool]], limit: float) -> None:
         poller = select.poll()
         poller.register(self._wake, select.POLLIN)
         for fd in self._listener.sockets():
             poller.register(fd, select.POLLIN)
-        for session, action in waiting:
+        for session, wants_more in waiting:
             fd = session.socket()
             if fd != -1:
                 # A session that wants more waits at most until its socket takes more.
-                more = select.POLLOUT if action == ACTION.NOW else 0
+                more = select.POLLOUT if wants_more else 0
                 poller.register(fd, select.POLLIN | more)
             elif not session.neighbor["passive"]:
                 limit = min(limit, CONNECTING_SECONDS)
@@ -193,8 +199,10 @@ class Reactor:
         wanted = set()
         for session in self._sessions.values():
             neighbor = session.neighbor
-            if neighbor["passive"]:
-                wanted.add((neighbor["md5-ip"].top(), neighbor["listen"]))
+            if not neighbor["passive"]:
+                continue
+            wanted.add((neighbor["md5-ip"].top(), neighbor["listen"]))
+            try:
                 self._listener.listen_on(
                     neighbor["md5-ip"],
                     neighbor["peer-address"],
@@ -203,6 +211,8 @@ class Reactor:
                     neighbor["md5-base64"],
                     None,
                 )
+            except ValueError:  # a password that is not ASCII
+                _log.exception("cannot listen for %s", session.peer.name)
         self._listener.close_unwanted(wanted)
 
     # ---- what ExaBGP's listener calls

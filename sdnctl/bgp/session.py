@@ -7,6 +7,7 @@ as a number that it is given. Runs in the reactor's thread.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import defaultdict
 from typing import Any, Final, Protocol
@@ -38,7 +39,8 @@ CONNECT_LIMIT: Final = 5.0
 SETTLE_SECONDS: Final = 10.0
 """How long a peer that does not send End-of-RIB has to send its routes."""
 
-MAX_RETRY_SECONDS: Final = 8.0
+MIN_RETRY_SECONDS: Final = 0.5
+MAX_RETRY_SECONDS: Final = 5.0
 
 
 class Owner(Protocol):
@@ -58,7 +60,7 @@ class Owner(Protocol):
 
 
 class Retry:
-    """When to connect again: at once, then after 1, 2, 4 and 8 seconds, and so on."""
+    """When to connect again: at once, then after 0.5, 1, 2, 4 and 5 seconds, and so on."""
 
     def __init__(self) -> None:
         self._pause = 0.0
@@ -71,7 +73,7 @@ class Retry:
     def increase(self) -> None:
         """An attempt failed."""
         self._until = time.monotonic() + self._pause
-        self._pause = min(self._pause * 2 or 1.0, MAX_RETRY_SECONDS)
+        self._pause = min(self._pause * 2 or MIN_RETRY_SECONDS, MAX_RETRY_SECONDS)
 
     def backoff(self) -> bool:
         """Not yet."""
@@ -163,6 +165,10 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
             families=self._negotiated(),
         )
 
+    def restart(self) -> None:
+        """Begin anew after an error of our own."""
+        self._reset("internal error")
+
     def close(self) -> None:
         """Close without a word: a peer with graceful restart keeps the routes (RFC 4724)."""
         self._closing = True
@@ -171,15 +177,20 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
     def remove(self) -> None:
         """Cease, peer de-configured (RFC 4486): the peer drops the routes; so do we."""
         if self.proto is not None and self.fsm == FSM.ESTABLISHED:
-            try:
-                for attempts, _ in enumerate(self.proto.new_notification(Notify(6, 3))):
-                    if attempts > 100:
-                        break
-            except NetworkError:
-                pass  # it is gone already
+            self._cease()
         super().remove()
         for family in Family:
             self.adj_rib_in.drop(family)
+
+    def _cease(self) -> None:
+        # Unread data would make the kernel reset the connection, and the peer miss this.
+        with contextlib.suppress(OSError):
+            while self.proto.connection.io.recv(1 << 16):
+                pass
+        with contextlib.suppress(NetworkError):
+            for attempts, _ in enumerate(self.proto.new_notification(Notify(6, 3))):
+                if attempts > 100:
+                    break
 
     # ---- what ExaBGP calls
 

@@ -14,6 +14,7 @@ import fcntl
 import logging
 import os
 import signal
+import struct
 import sys
 import threading
 from pathlib import Path
@@ -22,10 +23,10 @@ from typing import Final
 from sdnctl.bgp import patches
 from sdnctl.bgp.server import Server
 
-START_SECONDS: Final = 10.0
-
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
+_CAPABILITY_VERSION_3: Final = 0x20080522
+_CAP_NET_BIND_SERVICE: Final = 10
 
 _log = logging.getLogger(__name__)
 
@@ -50,12 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
     server = Server(str(options.socket))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.reactor.stop())
-    ready = threading.Event()
     os.umask(0o177)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(ready)), daemon=True)
+    ready = threading.Event()
+    thread = threading.Thread(target=_serve, args=(server, ready), daemon=True)
     thread.start()
-    if not ready.wait(START_SECONDS):
-        _log.error("cannot serve on %s", options.socket)
+    ready.wait()
+    if not thread.is_alive():
         return 1
     _log.info("serving on %s", options.socket)
     server.reactor.run()
@@ -63,11 +64,30 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _serve(server: Server, ready: threading.Event) -> None:
+    try:
+        asyncio.run(server.serve(ready))
+    except Exception:
+        _log.exception("cannot serve")
+    finally:
+        server.reactor.stop()
+        ready.set()
+
+
 def _confine() -> None:
-    """No new privileges for what might be executed, no core dump or ptrace with passwords."""
+    """Give up what a BGP speaker has no use for, before there are threads to inherit it.
+
+    Of root's capabilities it keeps that for ports below 1024. No core dump and no ptrace shows
+    its passwords.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    kept = 1 << _CAP_NET_BIND_SERVICE if os.geteuid() == 0 else 0
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    # Effective, permitted, inheritable: of capabilities 0 to 31, then of 32 to 63.
+    if libc.capset(header, struct.pack("=6I", kept, kept, 0, 0, 0, 0)):
+        _log.warning("cannot drop capabilities: %s", os.strerror(ctypes.get_errno()))
 
 
 if __name__ == "__main__":

@@ -70,8 +70,8 @@ async def measure(count: int, lab: Lab) -> dict[str, object]:
     frr.restart()
     other = lab.socket.with_name("other.sock")
     command = ("ip", "netns", "exec", lab.namespace, *speaker_command(other))
-    sender = SpeakerLink(lab.socket, len, lambda _: None, command=lab.command)
-    receiver = SpeakerLink(other, len, lambda _: None, command=command)
+    sender = SpeakerLink(lab.socket, lambda _: None, lambda _: None, command=lab.command)
+    receiver = SpeakerLink(other, lambda _: None, lambda _: None, command=command)
     loop = [Ip.parse("127.0.0.1"), Ip.parse("127.0.0.2")]
 
     def end(me: int, *, passive: bool) -> Peer:
@@ -116,14 +116,11 @@ async def measure(count: int, lab: Lab) -> dict[str, object]:
 
 def main() -> None:
     """Run and print."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     with tempfile.TemporaryDirectory() as directory:
         lab = Lab(FilePath(directory))
         try:
-            print(
-                json.dumps(
-                    asyncio.run(measure(int(sys.argv[1] if len(sys.argv) > 1 else 100_000), lab))
-                )
-            )
+            print(json.dumps(asyncio.run(measure(count, lab))))
         finally:
             lab.close()
 

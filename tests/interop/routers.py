@@ -63,7 +63,7 @@ class Router:
         self.helpers: list[subprocess.Popen[bytes]] = []
         run("ip", "netns", "add", self.namespace)
         run("ip", "-n", self.namespace, "link", "set", "lo", "up")
-        link = f"v{number}"
+        self.link = link = f"v{number}"
         run("ip", "link", "add", link, "netns", lab.namespace, "type", "veth",
             "peer", "name", link, "netns", self.namespace)  # fmt: skip
         for namespace, address in (
@@ -97,6 +97,10 @@ class Router:
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
             )
+
+    def cable(self, state: str) -> None:
+        """Set the link between it and the speaker ``up`` or ``down``."""
+        run("ip", "-n", self.lab.namespace, "link", "set", self.link, state)
 
     def kill(self) -> None:
         """kill -9."""

@@ -130,8 +130,10 @@ async def test_killed_peer_keeps_its_routes(lab: Lab, link: Link) -> None:
     gobgp.kill()
     await until(link.up)
     assert link.sessions[0].last_error
+    gobgp.cable("down")  # until it has again what it had
     gobgp.restart("--graceful-restart")
     gobgp.gobgp(*add)
+    gobgp.cable("up")
     # A restarting GoBGP waits for End-of-RIB of every family that it is configured with.
     await until(lambda: link.up("gw") and link.sessions[0].updates_received >= len(Family))
     assert link.changes == []

@@ -42,9 +42,12 @@ def vpnv4(host: int, label: int = 100) -> bytes:
 
 
 class RawPeer:
-    """Listens on 127.0.0.1; one session at a time."""
+    """Listens on the loopback; one session at a time. It reads while ``reading`` is set."""
 
-    def __init__(self, *families: bytes, restart_time: int | None = None) -> None:
+    def __init__(
+        self, *families: bytes, restart_time: int | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        self.host = host
         self.families = families or (VPNV4,)
         self.restart_time = restart_time
         self.port = 0
@@ -52,11 +55,13 @@ class RawPeer:
         self.received: list[Message] = []
         self.up = asyncio.Event()
         self.down = asyncio.Event()
+        self.reading = asyncio.Event()
+        self.reading.set()
         self._writer: asyncio.StreamWriter | None = None
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -94,7 +99,7 @@ class RawPeer:
         self.down.clear()
         writer.write(self._open())
         try:
-            while True:
+            while await self.reading.wait():
                 head = await reader.readexactly(19)
                 length, kind = struct.unpack("!HB", head[16:])
                 body = await reader.readexactly(length - 19)

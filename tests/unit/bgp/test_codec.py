@@ -26,6 +26,7 @@ from tests.unit.bgp.exabgp_helpers import (
     paths,
     to_bytes,
 )
+from tests.unit.bgp.raw_peer import attribute, update, vpnv4
 
 RD = RouteDistinguisher.parse("10.0.0.1:7")
 ROUTE = IpPrefixRoute(RD, Prefix.parse("10.1.0.5/32"))
@@ -214,3 +215,28 @@ def test_garbage_never_raises(
 def test_noise_never_raises(noise: bytes) -> None:
     with contextlib.suppress(Notify):
         list(decode(bytes(19) + noise))
+
+
+def test_reflected_route_has_its_originators_router_id() -> None:
+    """RFC 4456 section 8; RFC 4271 section 9.1.2.2 a: an AS_SET counts once."""
+    originator = attribute(0x80, 9, bytes((10, 0, 0, 7)))
+    clusters = attribute(0x80, 10, bytes((10, 0, 0, 8)))
+    message = update(originator, clusters, vpnv4(1))
+    (decoded,) = decode(message)
+    assert decoded is not None
+    assert decoded.path is not None
+    assert decoded.path.router_id == Ip.parse("10.0.0.7")
+    (own,) = decode(update(attribute(0x80, 9, THEIRS), vpnv4(1)))
+    assert own is not None
+    assert own.path is None
+
+
+def test_as_set_counts_once() -> None:
+    path = b"\2\1" + (64600).to_bytes(4, "big") + b"\1\2" + (7).to_bytes(4, "big") * 2
+    message = update(vpnv4(1)).replace(b"\x40\2\0", b"\x40\2" + bytes((len(path),)) + path)
+    body = message[19:]
+    length = (int.from_bytes(body[2:4], "big") + len(path)).to_bytes(2, "big")
+    (decoded,) = decode(message[:19] + body[:2] + length + body[4:])
+    assert decoded is not None
+    assert decoded.path is not None
+    assert decoded.path.as_path == (64600, 7)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
+import socket
 import subprocess
 import sys
 
@@ -11,6 +14,8 @@ from exabgp.bgp.message.notification import Notify
 from exabgp.bgp.message.update.attribute import Attribute, Attributes
 from exabgp.logger import log
 from exabgp.protocol.family import AFI, SAFI, Family
+from exabgp.reactor.network import outgoing, tcp
+from exabgp.reactor.network.error import NotConnected
 
 from sdnctl.bgp import patches
 from sdnctl.bgp.link import SpeakerLink
@@ -88,6 +93,27 @@ async def test_malformed_aggregator_over_a_session(link: SpeakerLink) -> None:
         assert raw.notifications() == []
     finally:
         await raw.stop()
+
+
+def refused() -> socket.socket:
+    """A socket whose connection was refused."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+    sock = socket.socket()
+    sock.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        sock.connect(address)
+    return sock
+
+
+def test_refused_connection_fails() -> None:
+    with refused() as sock, pytest.raises(NotConnected, match="refused"):
+        list(outgoing.ready(sock))
+
+
+def test_stock_takes_a_refused_connection_for_established() -> None:
+    with refused() as sock:
+        assert any(connected for connected, _ in itertools.islice(tcp.ready(sock), 5))
 
 
 def test_errors_reach_the_log_and_chatter_is_not_rendered(

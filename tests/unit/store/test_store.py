@@ -21,7 +21,7 @@ from sdnctl.store import (
     Transaction,
     UnknownSchema,
 )
-from sdnctl.types import Ip
+from sdnctl.types import Ip, Mac
 from tests.unit.store.rows import add_network, add_port, add_subnet
 from tests.unit.store.shared import Shared, SharedBackend
 
@@ -315,6 +315,21 @@ async def test_a_disk_that_fails_fails_the_flush_and_nothing_else(
     blocker.close()
     await put(store, link("b"))
     assert store.revision == 2
+
+
+async def test_a_row_that_cannot_be_written_fails_its_work_alone(store: Store) -> None:
+    mac = Mac.parse("02:00:00:00:00:01")
+
+    def odd(tx: Transaction) -> None:
+        tx.put(Port(id="p", network_id="n", mac=mac, profile={"x": object()}))
+
+    results = await asyncio.gather(
+        put(store, link("a")), store.transact(odd), put(store, link("b")), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [type(None), NotImplementedError, type(None)]
+    assert {row.id for row in store.rows(Link)} == {"a", "b"}
+    await store.transact(lambda tx: tx.put(Port(id="q", network_id="n", mac=mac)))
+    assert [row.id for row in store.rows(Port)] == ["q"]
 
 
 async def test_a_waiter_that_left_before_its_turn_writes_nothing(store: Store) -> None:

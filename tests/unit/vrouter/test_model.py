@@ -32,7 +32,6 @@ ips = st.sampled_from([Ip.parse(t) for t in ("10.0.0.1", "10.0.0.2", "10.0.1.1",
 vteps = st.sampled_from([Ip.parse(f"192.0.2.{n}") for n in range(1, 4)])
 vnis = st.sampled_from([Vni(1), Vni(2)])
 vrfs = st.sampled_from([Vni(0), Vni(10), Vni(11)])
-pins = st.sampled_from([None, VXLAN, GRE])
 preferences = st.sampled_from([(VXLAN, GRE), (GRE, VXLAN), (VXLAN,), (GRE,), ()])
 hops = st.builds(
     NextHop,
@@ -65,7 +64,7 @@ resources: st.SearchStrategy[Desired] = st.one_of(
         st.booleans(),
         st.booleans(),
     ),
-    st.builds(Evi, vnis, st.just(Label(16)), st.just(1450), vrfs, pins),
+    st.builds(Evi, vnis, st.just(Label(16)), st.just(1450), vrfs),
     st.builds(
         Irb,
         vnis,
@@ -83,7 +82,6 @@ resources: st.SearchStrategy[Desired] = st.one_of(
         st.sampled_from([Vni(10), Vni(11)]),
         prefixes,
         st.lists(hops, min_size=1, max_size=3).map(tuple),
-        pins,
     ),
 )
 

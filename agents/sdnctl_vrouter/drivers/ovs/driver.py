@@ -93,6 +93,9 @@ class OvsDriver:
         """Connected, and the switch is known to hold what the model said last."""
         self._in_sync = False
         self._applies: list[_Apply] = []
+        """For the next bundle to answer."""
+        self._untold: dict[str, str] = {}
+        """Failures of bundles that were lost on their way."""
         self._batches: deque[_Batch] = deque()
         self._stale = asyncio.Event()
         self._told: dict[str, VifStatus] = {}
@@ -148,8 +151,6 @@ class OvsDriver:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._connection is not None:
-            self._connection.close()
 
     # ---- the switch's own events
 
@@ -185,8 +186,11 @@ class OvsDriver:
                 self._live = False
                 self._take_back()
                 self._peers.connected(None, 0)
+                for status in list(self._told.values()):
+                    if status.up:
+                        self._report(status._replace(up=False, reason="the switch is away"))
                 if self._connection is not None:
-                    self._connection.close()
+                    await self._connection.close()
                     self._connection = None
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_MOST)
@@ -206,9 +210,10 @@ class OvsDriver:
 
     def _take_back(self) -> None:
         """Bundles on their way are lost: who waits for them waits for the next."""
-        lost = [apply for batch in self._batches for apply in batch.applies]
+        self._applies[:0] = [apply for batch in self._batches for apply in batch.applies]
+        for batch in self._batches:
+            self._untold |= batch.failures
         self._batches.clear()
-        self._applies[:0] = lost
 
     async def _resync(self, connection: Connection) -> None:
         """Ask what is there; one bundle with the difference."""
@@ -250,8 +255,8 @@ class OvsDriver:
     def _send(self, differences: Iterable[Difference]) -> asyncio.Future[Outcome]:
         connection = self._connection
         assert connection is not None  # noqa: S101 live means connected
-        batch = _Batch(self._applies)
-        self._applies = []
+        batch = _Batch(self._applies, failures=self._untold)
+        self._applies, self._untold = [], {}
         self._batches.append(batch)
         future = connection.bundle(self._messages(batch, differences))
         future.add_done_callback(partial(self._through, batch))
@@ -298,9 +303,12 @@ class OvsDriver:
             if (sent := batch.sent[place]) is not None:
                 log.warning("%s: %s", sent[0], refusal)
                 self._model.quarantine(sent[1], sent[0], str(refusal))
+            else:
+                log.error("a group or a removal: %s", refusal)
         if not outcome.committed:
             self._restart()
             return
+        batch.failures |= self._model.failures_since()
         batch.answered = True
         self._drain()
         if outcome.refused:

@@ -207,7 +207,6 @@ class Model:
                     dead.append(old.cookie)
             elif old is None or old.cookie != holder[1].cookie:
                 flows.append(holder)
-        failures, self._changed = self._changed, {}
         ports, self._ports = self._ports, {}
         vteps, self._new_vteps = self._new_vteps, []
         return Difference(
@@ -215,10 +214,15 @@ class Model:
             flows,
             dead,
             self.groups.removed(),
-            failures,
+            self.failures_since(),
             list(ports),
             vteps,
         )
+
+    def failures_since(self) -> dict[str, str]:
+        """What failed since the last call, and what recovered (an empty reason)."""
+        changed, self._changed = self._changed, {}
+        return changed
 
     def _fail(self, key: str, reason: str) -> None:
         if self.failures.get(key, "") == reason:
