@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -119,3 +119,7 @@ def locked(name: str) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
+            with suppress(OSError):
+                # Not where an operator's own folder is, nor while another lab is in it.
+                DEFAULT_ROOT.rmdir()
+                DEFAULT_ROOT.parent.rmdir()
