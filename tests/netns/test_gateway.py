@@ -274,7 +274,7 @@ def test_a_killed_switch_and_a_killed_daemon_come_back(site: Lab) -> None:
     assert not _pings(site, "red", "203.0.113.10")
     _answered_within(site, "red", "203.0.113.10", 15)
     # A daemon that is gone withdraws nothing.
-    daemon = next(p for p in site.state.processes if (p.node, p.name) == ("gw", "gobgpd"))
+    daemon = site.process("gw", "gobgpd")
     os.kill(daemon.pid, 9)
     wait_for("its end", lambda: not daemon.alive)
     time.sleep(1)
