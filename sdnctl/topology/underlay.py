@@ -7,12 +7,15 @@ Promise: distances are asked for only where they can matter, from each competing
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import networkx as nx
 
 from sdnctl.intent import Gateway, Hypervisor, Link
 from sdnctl.types import Ip
+
+FARTHEST: Final = (1 << 32) - 1
+"""What a distance is at most, as agents are told of it in 32 bits."""
 
 
 def graph_of(
@@ -56,5 +59,5 @@ def distances(graph: nx.Graph, targets: Iterable[Ip]) -> dict[str, dict[Ip, int]
         )
         for name in hypervisors:
             if name in lengths:
-                out[name][target] = lengths[name]
+                out[name][target] = min(lengths[name], FARTHEST)
     return out

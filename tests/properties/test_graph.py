@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from sdnctl.desired import Desired
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.model import make_engine
+from sdnctl.graph.relations import ADVERTISED, EVI_INSTANCE, IMPORTED, NETWORK, ROUTER, VRF_INSTANCE
+from sdnctl.routes import Path
+from sdnctl.topology import overlay
 from tests.properties.mirror import House
-from tests.properties.oracle import ASN, World, expected
+from tests.properties.oracle import ASN, World, announced, expected
 from tests.properties.worlds import HOSTS, Write, populated
 
 
@@ -37,6 +40,14 @@ def told(engine: Engine) -> dict[str, dict[str, Desired]]:
     return {host: house.agents[host].desired for host in HOSTS}
 
 
+def told_to_peers(engine: Engine) -> dict[str, dict[Any, Path]]:
+    out: dict[str, dict[Any, Path]] = {}
+    for export, row in engine.rows(ADVERTISED).items():
+        for peer in row.peers:
+            out.setdefault(peer, {})[export.route] = row.path
+    return out
+
+
 @given(populated())
 def test_incremental_equals_oracle_and_recompute(steps: list[list[Write]]) -> None:
     engine = make_engine(ASN)
@@ -44,6 +55,7 @@ def test_incremental_equals_oracle_and_recompute(steps: list[list[Write]]) -> No
         engine.commit(writes)
     wanted = expected(world_of(engine))
     assert told(engine) == {host: wanted.get(host, {}) for host in HOSTS}
+    assert told_to_peers(engine) == announced(world_of(engine))
     assert held(engine.recompute()) == held(engine)
 
 
@@ -91,3 +103,34 @@ def test_nothing_is_remembered_of_what_is_gone(steps: list[list[Write]]) -> None
             engine.commit([(relation, key, None) for key in list(engine.rows(relation))])
     assert held(engine) == held(make_engine(ASN))
     assert engine.size() == make_engine(ASN).size()
+
+
+@given(populated())
+def test_no_path_joins_two_tenants_unless_both_agreed(steps: list[list[Write]]) -> None:
+    """Routes cross between tenants only by a target that one exports and the other imports, both
+    having said so; and the overlay's graph, which operators look at, shows every crossing."""
+    engine = make_engine(ASN)
+    for writes in steps:
+        engine.commit(writes)
+    networks = {row.vni: row for row in engine.rows(NETWORK).values()}
+    routers = {row.vni: row for row in engine.rows(ROUTER).values()}
+    owners: dict[int, Any] = {**networks, **routers}
+    shown = overlay.joined_projects(
+        overlay.reach(
+            overlay.Instance(row_id, kind, rows[row_id].project_id, row.imports, row.exports)
+            for kind, relation, rows in (
+                ("evi", EVI_INSTANCE, engine.rows(NETWORK)),
+                ("vrf", VRF_INSTANCE, engine.rows(ROUTER)),
+            )
+            for row_id, row in engine.rows(relation).items()
+        )
+    )
+    for imported in engine.rows(IMPORTED).values():
+        if imported.path.peer:
+            continue
+        giver = owners[imported.path.vni]
+        for vni in (*imported.evis, *imported.vrfs):
+            taker = owners[vni]
+            if giver.project_id != taker.project_id:
+                assert set(giver.export_targets) & set(taker.import_targets)
+                assert (giver.project_id, taker.project_id) in shown
