@@ -112,19 +112,18 @@ def test_no_path_joins_two_tenants_unless_both_agreed(steps: list[list[Write]]) 
     engine = make_engine(ASN)
     for writes in steps:
         engine.commit(writes)
-    networks = {row.vni: row for row in engine.rows(NETWORK).values()}
-    routers = {row.vni: row for row in engine.rows(ROUTER).values()}
-    owners: dict[int, Any] = {**networks, **routers}
-    shown = overlay.joined_projects(
-        overlay.reach(
-            overlay.Instance(row_id, kind, rows[row_id].project_id, row.imports, row.exports)
-            for kind, relation, rows in (
-                ("evi", EVI_INSTANCE, engine.rows(NETWORK)),
-                ("vrf", VRF_INSTANCE, engine.rows(ROUTER)),
-            )
-            for row_id, row in engine.rows(relation).items()
-        )
-    )
+    networks, routers = engine.rows(NETWORK), engine.rows(ROUTER)
+    evis, vrfs = engine.rows(EVI_INSTANCE), engine.rows(VRF_INSTANCE)
+    owners: dict[int, Any] = {row.vni: row for row in networks.values()}
+    owners |= {row.vni: row for row in routers.values()}
+    instances = [
+        overlay.Instance(id_, "evi", networks[id_].project_id, row.imports, row.exports)
+        for id_, row in evis.items()
+    ] + [
+        overlay.Instance(id_, "vrf", routers[id_].project_id, row.imports, row.exports)
+        for id_, row in vrfs.items()
+    ]
+    shown = overlay.joined_projects(overlay.reach(instances))
     for imported in engine.rows(IMPORTED).values():
         if imported.path.peer:
             continue
