@@ -37,6 +37,15 @@ OPTIONS: Final = (
 _log = logging.getLogger(__name__)
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that a status could not be sent to an agent that is gone: gRPC calls that an error."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, grpc.aio.InternalError)
+
+
+logging.getLogger("grpc._cython.cygrpc").addFilter(_is_news)
+
+
 class _Stream:
     """The way out to one agent."""
 
@@ -54,7 +63,7 @@ class _Stream:
         try:
             while self._queue:
                 await self._context.write(self._queue.popleft())
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.RpcError, OSError):
+        except (grpc.aio.BaseError, asyncio.InvalidStateError, grpc.RpcError, OSError):
             self._queue.clear()  # the stream is gone; its reader says so
 
     def close(self) -> None:
@@ -128,7 +137,11 @@ class AgentServer:
             out = self._delivery.attach(host, first.hello, time.monotonic())
             await self._talk(host, out, requests, _Stream(context))
         except asyncio.CancelledError:
-            pass  # the stream was cut, or this server stops: an end like any other
+            # The stream was cut, or this server stops: an end like any other. To swallow it
+            # would have gRPC send a status to nobody, and complain that it cannot.
+            raise
+        except grpc.aio.BaseError:
+            pass
         except SupersededError as error:
             _log.error("superseded", extra={"hypervisor": host, "reason": str(error)})
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
