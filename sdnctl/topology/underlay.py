@@ -38,10 +38,12 @@ def graph_of(
 
 
 def distances(graph: nx.Graph, targets: Iterable[Ip]) -> dict[str, dict[Ip, int]]:
-    """By hypervisor, the least cost to each target that it can reach by known links.
+    """By hypervisor, the least cost to each target.
 
-    Targets that are no node's address, and nodes without a link, have no distance.
+    A target that no known link leads to is farthest: to say nothing of it would make it the
+    nearest of all. A hypervisor that reaches none of them has no distances.
     """
+    targets = list(targets)
     nodes: dict[Ip, list[str]] = {}
     hypervisors = []
     for name, data in graph.nodes(data=True):
@@ -60,4 +62,8 @@ def distances(graph: nx.Graph, targets: Iterable[Ip]) -> dict[str, dict[Ip, int]
         for name in hypervisors:
             if name in lengths:
                 out[name][target] = min(lengths[name], FARTHEST)
+    for known in out.values():
+        if known:
+            for target in targets:
+                known.setdefault(target, FARTHEST)
     return out
