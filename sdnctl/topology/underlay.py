@@ -62,8 +62,7 @@ def distances(graph: nx.Graph, targets: Iterable[Ip]) -> dict[str, dict[Ip, int]
         for name in hypervisors:
             if name in lengths:
                 out[name][target] = min(lengths[name], FARTHEST)
-    for known in out.values():
-        if known:
-            for target in targets:
-                known.setdefault(target, FARTHEST)
-    return out
+    return {
+        name: {target: known.get(target, FARTHEST) for target in targets} if known else {}
+        for name, known in out.items()
+    }
