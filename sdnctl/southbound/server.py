@@ -83,6 +83,16 @@ class AgentServer:
         self._credentials = credentials
         self._streams: dict[str, _Stream] = {}
         self._server: grpc.aio.Server | None = None
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def hold(self) -> None:
+        """Let agents wait, with what they have, until ``admit``: not all is known yet."""
+        self._open.clear()
+
+    def admit(self) -> None:
+        """Answer those that wait, and all that come."""
+        self._open.set()
 
     async def start(self, address: str) -> int:
         """Listen on ``host:port``; returns the port. OSError if that cannot be had."""
@@ -134,6 +144,7 @@ class AgentServer:
                 first = read_upstream(await anext(requests))
             if first.WhichOneof("body") != "hello":
                 raise ValueError("the first message is not a Hello")
+            await self._open.wait()
             out = self._delivery.attach(host, first.hello, time.monotonic())
             await self._talk(host, out, requests, _Stream(context))
         except asyncio.CancelledError:

@@ -71,7 +71,7 @@ class House:
         self.delivery = Delivery(0, Observed())
         self.server = AgentServer(self.delivery, None)
 
-    async def start(self, epoch: int | None = None) -> None:
+    async def start(self, epoch: int | None = None, *, hold: bool = False) -> None:
         """A new controller that computes everything from the same intent."""
         self.epoch = self.epoch + 1 if epoch is None else epoch
         self.delivery = Delivery(self.epoch, Observed())
@@ -84,6 +84,8 @@ class House:
         }
         self.delivery.commit(self.revision, log, 0)
         self.server = AgentServer(self.delivery, self.credentials)
+        if hold:
+            self.server.hold()
         self.port = await self.server.start(f"127.0.0.1:{self.port}")
 
     async def stop(self) -> None:
@@ -247,6 +249,27 @@ async def test_reconnecting_costs_the_difference(house: House) -> None:
     await until(lambda: "port/n1p200" in agent.switch.programmed)
     assert house.delivery.sessions["h1"] is not session
     assert agent.switch.applied == applied + 3
+
+
+async def test_agents_wait_until_all_is_known(house: House) -> None:
+    """A controller that has not heard the gateways yet takes no route away from anybody."""
+    agent = house.agent("h1")
+    house.ports(2, "h1")
+    await until(lambda: "port/n1p1" in agent.switch.programmed)
+    before = dict(agent.switch.programmed)
+    ports = dict(house.engine.rows(PORT))
+    await house.stop()
+    house.engine.commit([(PORT, key, None) for key in ports])  # not known yet
+    await house.start(hold=True)
+    await until(lambda: agent.stream._call is not None)
+    await asyncio.sleep(0.1)
+    assert agent.switch.programmed == before
+    house.commit(*((PORT, key, row) for key, row in ports.items()))
+    applied = agent.switch.applied
+    house.server.admit()
+    await until(lambda: house.delivery.sessions["h1"].in_sync if house.delivery.sessions else 0)
+    assert agent.switch.programmed == before
+    assert agent.switch.applied == applied
 
 
 async def test_in_sync_comes_after_everything(house: House) -> None:
