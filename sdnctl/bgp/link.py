@@ -336,8 +336,11 @@ async def _supervise(command: tuple[str, ...], socket_path: str) -> None:
             await asyncio.sleep(0.5)
             continue
         started = loop.time()
-        status = await _run_to_end(command)
-        _log.warning("speaker ended with status %d", status)
+        try:
+            status = await _run_to_end(command)
+            _log.warning("speaker ended with status %d", status)
+        except OSError as error:  # no process, no file descriptor: for now
+            _log.error("speaker cannot be started: %s", error)
         steady = loop.time() - started > STEADY_SECONDS
         pause = 0.0 if steady else min(pause * 2 or 0.5, MAX_PAUSE_SECONDS)
         await asyncio.sleep(pause)

@@ -18,6 +18,7 @@ from typing import Any, Final
 import grpc
 
 from sdnctl.delivery.delivery import Delivery, Outgoing, SupersededError
+from sdnctl.delivery.tables import group_of_node
 from sdnctl.wire import read_upstream
 
 METHOD: Final = "/sdnctl.vrouter.v1.VRouter/Attach"
@@ -169,6 +170,8 @@ class AgentServer:
         if former is not None:
             former.close()
         _log.info("agent attached", extra={"hypervisor": host, "messages": len(out)})
+        if not self._delivery.tables.table(group_of_node(host)).entries:
+            _log.warning("no hypervisor has this agent's name", extra={"hypervisor": host})
         try:
             self.send(out)
             async for data in requests:

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Family, Peer
 from sdnctl.speaker.v1 import speaker_pb2 as pb
 from sdnctl.types import Ip
+from tests.waiting import until
+
+
+async def test_a_speaker_that_cannot_be_started_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = tmp_path / "speaker"
+    link = SpeakerLink(
+        tmp_path / "socket", lambda _l: None, lambda _e: None, command=(str(program),)
+    )
+    await link.start()
+    await until(lambda: "speaker cannot be started" in caplog.text)
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o700)
+    await until(lambda: "speaker ended with status 3" in caplog.text)
+    await link.stop(keep_speaker=True)
 
 
 def peer(name: str) -> Peer:

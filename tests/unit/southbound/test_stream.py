@@ -272,6 +272,17 @@ async def test_agents_wait_until_all_is_known(house: House) -> None:
     assert agent.switch.applied == applied
 
 
+async def test_an_agent_with_a_mistyped_name_is_told_of(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.agent("h11")
+    await until(lambda: "no hypervisor has this agent's name" in caplog.text)
+    caplog.clear()
+    house.agent("h1")
+    await attached(house, "h1")
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
 async def test_in_sync_comes_after_everything(house: House) -> None:
     house.ports(1200, "h1")  # three messages' worth
     agent = house.agent("h1")
