@@ -29,8 +29,10 @@ from sdnctl.delta import Change
 from sdnctl.routes import Nlri, Path, RouteKey
 from sdnctl.speaker.v1 import speaker_pb2 as pb
 
-ROUTES_PER_BATCH: Final = 1000
-BATCHES_IN_FLIGHT: Final = 8
+ROUTES_PER_BATCH: Final = 250
+"""A few milliseconds of work, between which the loop does other things."""
+
+BATCHES_IN_FLIGHT: Final = 32
 CONNECT_SECONDS: Final = 5.0
 MAX_PAUSE_SECONDS: Final = 10.0
 STEADY_SECONDS: Final = 30.0

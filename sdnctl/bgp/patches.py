@@ -12,12 +12,14 @@ import logging
 import os
 import select
 import socket
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from exabgp.bgp.message.update.attribute import Attribute, Attributes
 from exabgp.logger import log
 from exabgp.protocol.family import AFI, SAFI, Family
+from exabgp.reactor import peer
 from exabgp.reactor.network import outgoing
 from exabgp.reactor.network.error import NotConnected
 
@@ -83,7 +85,7 @@ def bridge_logging() -> None:
     """ExaBGP's errors go to the house's log; what is below is not even rendered.
 
     Bug: any message before ExaBGP's ``init`` raises, and ``init`` reads files and the
-    environment to find out where to log.
+    environment to find out where to log. An error of its own comes with forty lines of advice.
     """
 
     def eat(_message: object, _source: str = "", _level: str = "", **_named: str) -> None:
@@ -98,3 +100,4 @@ def bridge_logging() -> None:
     log.debug = log.info = log.warning = staticmethod(eat)
     log.error = staticmethod(tell(logging.WARNING))
     log.critical = log.fatal = staticmethod(tell(logging.ERROR))
+    peer.format_exception = lambda error: "".join(traceback.format_exception(error))

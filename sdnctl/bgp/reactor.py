@@ -107,8 +107,7 @@ class Reactor:
                 continue
             try:
                 session = Session(peer, self, self._owner)
-            except Exception as error:
-                _log.exception("peer %s cannot be configured", name)
+            except (ValueError, OSError) as error:
                 self._owner.on_state(SessionEvent(peer=name, last_error=f"not configured: {error}"))
                 continue
             if old is not None:
@@ -202,17 +201,14 @@ class Reactor:
             if not neighbor["passive"]:
                 continue
             wanted.add((neighbor["md5-ip"].top(), neighbor["listen"]))
-            try:
-                self._listener.listen_on(
-                    neighbor["md5-ip"],
-                    neighbor["peer-address"],
-                    neighbor["listen"],
-                    neighbor["md5-password"],
-                    neighbor["md5-base64"],
-                    None,
-                )
-            except ValueError:  # a password that is not ASCII
-                _log.exception("cannot listen for %s", session.peer.name)
+            self._listener.listen_on(
+                neighbor["md5-ip"],
+                neighbor["peer-address"],
+                neighbor["listen"],
+                neighbor["md5-password"],
+                neighbor["md5-base64"],
+                None,
+            )
         self._listener.close_unwanted(wanted)
 
     # ---- what ExaBGP's listener calls

@@ -23,7 +23,8 @@ from sdnctl.bgp.reactor import Reactor
 from sdnctl.routes import Nlri, Path, RouteKey
 from sdnctl.speaker.v1 import speaker_pb2 as pb
 
-ROUTES_PER_MESSAGE: Final = 1000
+ROUTES_PER_MESSAGE: Final = 250
+"""A few milliseconds of work for the controller's loop."""
 
 _log = logging.getLogger(__name__)
 
@@ -178,10 +179,9 @@ class Server:
         """Obey this controller from now on, and tell it how things are."""
         if self._outbox is not None:
             self._outbox.close()
-        self._outbox = None
+        self._outbox = outbox
         self.reactor.begin_replay()
         self.reactor.set_peers(wire.decode_peer(p) for p in peers.peers)
-        self._outbox = outbox
         for session in self.reactor.sessions():
             name = session.peer.name
             outbox.session(session.event())

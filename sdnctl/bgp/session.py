@@ -33,6 +33,9 @@ from sdnctl.types import Ip
 FORWARDING_PRESERVED: Final = 0x80
 """The F bit of a family in the graceful restart capability (RFC 4724 section 3)."""
 
+MAX_PASSWORD: Final = 80
+"""Linux's TCP_MD5SIG_MAXKEYLEN."""
+
 CONNECT_LIMIT: Final = 5.0
 """Seconds for one attempt to connect; the kernel's own limit is minutes."""
 
@@ -102,6 +105,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         self._last_error = ""
         self._since = time.time()
         self._established = 0
+        self._graceful = False
         self._restart_time = 0.0
         self._preserved: frozenset[Family] = frozenset()
         self._awaited: set[Family] = set(peer.families)
@@ -194,6 +198,13 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
 
     # ---- what ExaBGP calls
 
+    def handle_connection(self, connection: Any) -> Any:
+        """The peer calls; gives the writer of a refusal, or None."""
+        if self.fsm == FSM.ESTABLISHED and self._graceful:
+            # RFC 4724 section 4.2: it has restarted, and we were not told.
+            self._reset("the peer connected anew")
+        return super().handle_connection(connection)
+
     def _main(self) -> Any:
         self._on_up()
         yield from super()._main()
@@ -219,7 +230,8 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         router_id = Ip(received.router_id.pack())
         self.adj_rib_in.session_up(Attachment(peer.local_asn, peer.asn, peer.router_id, router_id))
         graceful = received.capabilities.get(Capability.CODE.GRACEFUL_RESTART)
-        flags = dict(graceful) if graceful is not None and peer.graceful_restart else {}
+        self._graceful = graceful is not None and peer.graceful_restart > 0
+        flags = dict(graceful) if self._graceful else {}
         self._restart_time = float(graceful.restart_time) if flags else 0.0
         self._preserved = frozenset(FAMILIES[f] for f in flags if f in FAMILIES)
         now = time.monotonic()
@@ -284,7 +296,12 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
 
 
 def _neighbor(peer: Peer, rib: Rib) -> Neighbor:
-    """ExaBGP's configuration of a peer; no text of it exists that could be logged or parsed."""
+    """ExaBGP's configuration of a peer; no text of it exists that could be logged or parsed.
+
+    ValueError if there is no such peer.
+    """
+    if not peer.password.isascii() or len(peer.password) > MAX_PASSWORD:
+        raise ValueError(f"a password is at most {MAX_PASSWORD} ASCII characters")
     neighbor = Neighbor()
     address = IP.unpack(bytes(peer.address))
     local = peer.local_address or Ip(bytes(len(peer.address)))

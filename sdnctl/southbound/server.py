@@ -28,9 +28,9 @@ OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     # A hypervisor that vanishes without a word is noticed, and not by its silence alone.
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 3_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
 

@@ -53,6 +53,11 @@ async def test_announce_change_withdraw(lab: Lab, link: Link) -> None:
     await becomes(frr.routes, {SHOWN: shown(target="64512:8")})
     assert frr.withdrawals() == []
 
+    sent = link.sessions[0].updates_sent
+    frr.vtysh(f"clear bgp ipv4 vpn {frr.speaker_address} soft in")  # route refresh, RFC 2918
+    await until(lambda: link.sessions[0].updates_sent > sent)
+    await becomes(frr.routes, {SHOWN: shown(target="64512:8")})
+
     put(link, "gw", ROUTE, None)
     await becomes(frr.routes, {})
     assert link.settled

@@ -12,7 +12,7 @@ import pytest
 
 from sdnctl.delta import Change
 from sdnctl.desired import Desired, FdbEntry, FibEntry, Neighbor, Node
-from sdnctl.types import Encapsulation, Ip, Mac, Prefix
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix
 from sdnctl_vrouter.drivers.base import Failure
 from sdnctl_vrouter.drivers.ovs import templates
 from sdnctl_vrouter.drivers.ovs.pipeline import describe
@@ -239,6 +239,27 @@ async def test_one_bad_key_never_blocks_the_others(cloud: MakeCloud) -> None:
     await asyncio.sleep(0.7)  # one more try
     assert agent.failures == []
     assert not await agent.drop([bad.key])
+    assert await agent.reconciler.audit() == []
+
+
+async def test_a_refused_change_leaves_nothing_of_the_old(cloud: MakeCloud) -> None:
+    made = await cloud(2)
+    tenant = made.tenant(A, B)
+    await made.program()
+    agent, switch = made.agents[0], made.switches[0]
+    hop = tenant.hop(made.switches, 1, 0)._replace(encapsulations=(Encapsulation.MPLS_GRE,))
+    members = [hop._replace(vtep=Ip.from_number(hop.vtep.number + 9 + n, 4)) for n in range(3)]
+    entry = FibEntry(tenant.vrf.vni, Prefix.parse("10.8.0.0/24"), tuple(members))
+    assert not await agent.put(entry)
+    assert "nw_dst=10.8.0.0/24 actions" in switch.ofctl("dump-flows", "--no-stats")
+    # 1,200 equal paths do not fit into one message of OpenFlow.
+    many = tuple(hop._replace(label=Label(1000 + n)) for n in range(1200))
+    failures = await agent.put(msgspec.structs.replace(entry, via=many))
+    assert [f.key for f in failures] == [entry.key]
+    await until(
+        lambda: "nw_dst=10.8.0.0/24 actions" not in switch.ofctl("dump-flows", "--no-stats")
+    )
+    assert not await agent.put(entry)
     assert await agent.reconciler.audit() == []
 
 

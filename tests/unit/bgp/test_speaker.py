@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path as FilePath
@@ -210,11 +211,48 @@ async def test_peer_that_cannot_be_configured_costs_itself_only(link: Link, star
     raw = await start()
     odd = [
         peer("hold", raw, hold_time=1 << 20),
-        peer("word", raw, password=Secret("ü" * 200)),
-        peer("listen", raw, password=Secret("ü"), passive=True),
+        peer("word", raw, password=Secret("ü")),
+        peer("long", raw, password=Secret("x" * 200)),
+        peer("listen", raw, local_address=Ip.parse("192.0.2.1"), passive=True),
     ]
     link.set_peers([*odd, peer("raw", raw)])
     await until(lambda: any(s.peer == "raw" and s.up for s in link.sessions))
+    errors = {session.peer: session.last_error for session in link.sessions}
+    assert "at most 80 ASCII" in errors["word"]
+    assert "at most 80 ASCII" in errors["long"]
+
+
+async def test_peer_that_restarted_unnoticed_may_call_again(link: Link, start: Start) -> None:
+    """RFC 4724 section 4.2: the old connection is dead, whatever we think of it."""
+    raw = await start(restart_time=30)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    passive = msgspec.structs.replace(peer("raw", raw), passive=True, port=port)
+    link.set_peers([passive])
+    first, second = RawPeer(restart_time=30), RawPeer(restart_time=30)
+
+    async def called(caller: RawPeer) -> bool:
+        with contextlib.suppress(ConnectionRefusedError):
+            await caller.call(port)
+            return True
+        return False
+
+    while not await called(first):
+        await asyncio.sleep(0.05)
+    await until(lambda: link.sessions[0].up)
+    first.send(update(vpnv4(1)))
+    first.send(update(vpnv4(2)))
+    await until(lambda: len(link.learned) == 2)
+    link.changes.clear()
+    assert await called(second)
+    await until(second.up.is_set)
+    second.send(update(vpnv4(1)))
+    second.send(frame(UPDATE, END_OF_RIB + VPNV4))
+    await until(lambda: len(link.learned) == 1)
+    assert [change.new for change in link.changes] == [None]
+    assert link.sessions[0].established == 2
+    for caller in (first, second):
+        await caller.stop()
 
 
 async def test_garbage_on_the_socket(link: Link, start: Start) -> None:

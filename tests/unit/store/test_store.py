@@ -223,6 +223,13 @@ async def test_watching_brings_old_and_new_commits(store: Store) -> None:
     assert seen == [1, 2, 3]
 
 
+async def test_a_commit_is_on_the_disk_before_it_is_acknowledged(store: Store) -> None:
+    backend: Any = store._backend
+    assert backend._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    # FULL: the log is fsynced by every commit (https://sqlite.org/pragma.html#pragma_synchronous).
+    assert backend._db.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
 async def test_nobody_else_may_read_the_database(store: Store, tmp_path: Path) -> None:
     await put(store, link("a"))
     assert {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()} == {0}

@@ -146,3 +146,25 @@ def test_the_way_does_not_matter(events: list[tuple[str, object]]) -> None:
     assert switch.flows == {flow.slot: flow for _, flow in model.flows}
     assert switch.groups == expected.groups == model.groups.numbers
     assert model.failures == fresh.failures
+
+
+def test_what_does_not_fit_fails_alone() -> None:
+    model = Model()
+    hop = NextHop(Ip.parse("192.0.2.9"), Label(100), Vni(0), (GRE,))
+    node = Node("h", Ip.parse("192.0.2.1"), (GRE,), 1500, Mac.parse("02:00:00:00:00:01"))
+    many = tuple(hop._replace(label=Label(16 + n)) for n in range(1500))
+    entries: list[Desired] = [
+        node,
+        FibEntry(Vni(10), Prefix.parse("10.0.0.0/24"), many),
+        FibEntry(Vni(1 << 32), Prefix.parse("10.0.1.0/24"), (hop,)),
+        FibEntry(Vni(10), Prefix.parse("10.0.2.0/24"), (hop,)),
+    ]
+    for entry in entries:
+        model.put(entry.key, entry)
+    switch = Table()
+    switch.receive(model.flush())
+    assert set(model.failures) == {entries[1].key, entries[2].key}
+    assert "too long" in model.failures[entries[1].key]
+    assert "does not fit" in model.failures[entries[2].key]
+    assert entries[3].key in [unit for unit, _ in model.flows]
+    assert not switch.groups
