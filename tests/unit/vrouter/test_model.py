@@ -162,6 +162,7 @@ def test_what_does_not_fit_fails_alone() -> None:
         FibEntry(Vni(1 << 32), Prefix.parse("10.0.1.0/24"), (hop,)),
         FibEntry(Vni(10), Prefix.parse("10.0.2.0/24"), (hop,)),
     ]
+    model.set_tunnels(Tunnels(8, 9))
     for entry in entries:
         model.put(entry.key, entry)
     switch = Switch()
@@ -200,3 +201,13 @@ def test_a_group_passes_from_one_entry_to_another() -> None:
             model.put(entry.key, entry)
         switch.receive(model.flush())
         assert len(switch.groups) == 1
+
+
+def test_a_node_without_its_tunnels_says_so() -> None:
+    model = Model()
+    model.put("node", POOL[0])
+    model.set_tunnels(Tunnels(8, 0))
+    failures = [difference.failures for difference in model.flush()]
+    assert {"node": "the switch has no port for mpls-gre"} in failures
+    model.set_tunnels(Tunnels(8, 9))
+    assert {"node": ""} in [difference.failures for difference in model.flush()]
