@@ -124,7 +124,8 @@ def encode_attributes(family: Family, nlri: Nlri, path: Path, session: Attachmen
     if isinstance(nlri, InclusiveMulticastRoute):
         # RFC 7432 section 11.2: ingress replication, with the label that the copy shall carry.
         label = path.vni if _vxlan(path) else path.label << 4
-        attributes.add(PMSIIngressReplication(str(path.next_hop), raw_label=label))
+        end = bytes(path.next_hop)
+        attributes.add(PMSIIngressReplication(str(path.next_hop), raw_label=label, tunnel=end))
     return attributes
 
 
@@ -325,7 +326,7 @@ def _with_label(base: Path, family: Family, nlri: Any, attributes: Any) -> Path 
         return msgspec.structs.replace(base, label=Label(labels[0])) if labels else None
     if isinstance(nlri, EvpnMulticast):
         pmsi = attributes.get(Attribute.CODE.PMSI_TUNNEL)
-        if not isinstance(pmsi, PMSIIngressReplication):
+        if pmsi is None or pmsi.TUNNEL_TYPE != PMSIIngressReplication.TUNNEL_TYPE:
             return None  # no other way to replicate (RFC 7432 section 11.2)
         raw = pmsi.raw_label or pmsi.label << 4
     else:

@@ -290,6 +290,31 @@ async def test_one_speaker_per_socket(link: Link) -> None:
     assert len(speakers(link)) == 1
 
 
+async def test_link_survives_a_route_that_has_no_encoding(link: Link, start: Start) -> None:
+    raw = await start()
+    link.set_peers([peer("raw", raw)])
+    await until(raw.up.is_set)
+    bad = msgspec.structs.replace(PATH, label=Label(1 << 40))
+    link.update([Change(("raw", host_route(1)), None, bad)])
+    await until(lambda: not link.connected)
+    link.update([
+        Change(("raw", host_route(1)), None, PATH),
+        Change(("raw", host_route(2)), None, PATH),
+    ])  # fmt: skip
+    await until(lambda: link.settled and link.sessions[0].routes_out == 2)
+    assert raw.sessions == 1
+
+
+async def test_speaker_that_cannot_be_started(tmp_path: FilePath) -> None:
+    link = SpeakerLink(
+        tmp_path / "socket", lambda _: None, lambda _: None, command=("no-such-speaker",)
+    )
+    await link.start()
+    await asyncio.sleep(0.7)
+    assert not link.connected
+    await link.stop()
+
+
 async def test_newest_controller_wins(link: Link) -> None:
     await until(lambda: link.connected)
     other = SpeakerLink(link.socket_path, lambda _: None, lambda _: None)
