@@ -43,6 +43,9 @@ test: setup  ## Every test, data planes in namespaces included
 bench-api: setup  ## Durable creates a second, lists and memory of the network API
 	$(BIN)/python -m tests.bench.bench_api
 
+demo: setup  ## Two tenants, three hypervisors, a gateway; KEEP=1 leaves them up
+	@$(BIN)/python -m sdnctl.lab.demo $(if $(filter-out 0,$(KEEP)),--keep)
+
 protos: setup  ## Generated code from protos/
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $$(find protos -name '*.proto' -printf '%P ')
 

@@ -14,6 +14,7 @@ import enum
 import functools
 import ipaddress
 import socket
+import string
 import struct
 from typing import Final, NamedTuple, NewType, Self
 
@@ -29,6 +30,8 @@ MAX_LABEL: Final = (1 << 20) - 1
 IPV4_BYTES: Final = 4
 IPV6_BYTES: Final = 16
 MAC_BYTES: Final = 6
+
+_HEX_DIGITS: Final = frozenset(string.hexdigits)
 
 
 class Encapsulation(enum.IntEnum):
@@ -60,7 +63,9 @@ class Mac(bytes):
     def parse(cls, text: str) -> Self:
         """Read ``fa:16:3e:00:00:01`` (or with dashes); ValueError otherwise."""
         parts = text.replace("-", ":").split(":")
-        if len(parts) != MAC_BYTES or not all(1 <= len(p) <= 2 for p in parts):
+        if len(parts) != MAC_BYTES or not all(
+            1 <= len(part) <= 2 and set(part) <= _HEX_DIGITS for part in parts
+        ):
             raise ValueError(f"{text!r} is not a MAC address")
         return cls(int(p, 16) for p in parts)
 

@@ -30,6 +30,7 @@ from sdnctl.api.observed import NothingObserved, Observed
 from sdnctl.api.openapi import document
 from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
 from sdnctl.api.ports import PORTS
+from sdnctl.api.quotas import limits, usage
 from sdnctl.api.routers import ROUTERS
 from sdnctl.api.schema import Context, Resource
 from sdnctl.api.service import Request, Service
@@ -73,13 +74,18 @@ def make_app(
 
 
 def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
-    openapi = JsonResponse(document({"/v2.0": NEUTRON, "/sdn/v1": OWN}))
+    openapi = _encode(document({"/v2.0": NEUTRON, "/sdn/v1": OWN}))
 
     async def own_status(_request: StarletteRequest) -> Response:
         return JsonResponse({"status": status(context)})
 
+    async def quota_usage(request: StarletteRequest) -> Response:
+        project_id = request.path_params["project_id"]
+        return JsonResponse({"quota": usage(context, NEUTRON, project_id)})
+
     async def openapi_document(_request: StarletteRequest) -> Response:
-        return openapi
+        # A response of its own: the headers of an answer are added to it.
+        return Response(openapi, media_type=JsonResponse.media_type)
 
     return Router(
         [
@@ -88,6 +94,9 @@ def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
             *(Route(path, _neutron_resources) for path in ("/v2.0", "/v2.0/")),
             Route("/v2.0/extensions", _extensions),
             Route("/v2.0/extensions/{alias}", _extension),
+            Route("/v2.0/quotas/{project_id}", _quotas),
+            Route("/v2.0/quotas/{project_id}/default", _quotas),
+            Route("/v2.0/quotas/{project_id}/details.json", quota_usage),
             Route("/openapi.json", openapi_document),
             Route("/sdn/v1/status", own_status),
             Route("/v2.0/{path:path}", _Endpoint(context, NEUTRON)),
@@ -243,6 +252,10 @@ async def _neutron_resources(request: StarletteRequest) -> Response:
 
 async def _extensions(_request: StarletteRequest) -> Response:
     return JsonResponse({"extensions": list(EXTENSIONS.values())})
+
+
+async def _quotas(_request: StarletteRequest) -> Response:
+    return JsonResponse({"quota": limits(NEUTRON)})
 
 
 async def _extension(request: StarletteRequest) -> Response:

@@ -30,7 +30,10 @@ def bad_request(message: str) -> ApiError:
 
 def invalid_value(name: str, reason: object) -> ApiError:
     """An attribute's value is wrong in itself."""
-    return bad_request(f"Invalid input for {name}. Reason: {str(reason).rstrip('.')}.")
+    text = str(reason).rstrip(".")
+    if len(text) > 300:
+        text = f"{text[:300]}..."
+    return bad_request(f"Invalid input for {name}. Reason: {text}.")
 
 
 def invalid_input(message: str) -> ApiError:

@@ -91,13 +91,13 @@ NETWORKS: Final = Resource(
     attributes=(
         *STANDARD,
         stored("admin_state_up", values.BOOLEAN, True),
-        shown("status", lambda _c, _n: "ACTIVE", values.NAME, filter=True, sort=True),
-        shown("subnets", _subnets),
+        shown("status", values.NAME, lambda _c, _n: "ACTIVE", filter=True, sort=True),
+        shown("subnets", values.UUIDS, _subnets),
         stored("shared", values.BOOLEAN, False),
         stored("router:external", values.BOOLEAN, False, field="external"),
         stored("mtu", values.integer(0, 65535), 0),
         stored("port_security_enabled", values.BOOLEAN, True),
-        shown("l2_adjacency", lambda _c, _n: True),
+        shown("l2_adjacency", values.BOOLEAN, lambda _c, _n: True),
         # One provider type exists; naming it is allowed, since tools do.
         Attribute(
             name="provider:network_type",

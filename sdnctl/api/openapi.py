@@ -69,7 +69,10 @@ def _json(schema: Json) -> Json:
 def _schemas(resource: Resource) -> dict[str, Json]:
     title = resource.title
     return {
-        title: _object({a.name: a.type.schema for a in resource.attributes if a.visible}),
+        title: _object(
+            {a.name: a.type.schema for a in resource.attributes if a.visible},
+            [a.name for a in resource.attributes if a.visible],
+        ),
         f"{title}Create": _object(
             {a.name: _with_default(a) for a in resource.attributes if a.post},
             [a.name for a in resource.attributes if a.post and a.default is REQUIRED],

@@ -98,10 +98,10 @@ HYPERVISORS: Final = Resource(
         stored("encapsulations", _ENCAPSULATIONS, filter=False, sort=False),
         stored("mtu", values.integer(576, 65535), 1500),
         stored("datapath_type", values.choice("system", "netdev"), "system"),
-        shown("alive", _seen("alive"), values.BOOLEAN, filter=True, sort=True),
-        shown("last_seen", _last_seen),
-        shown("agent_version", _seen("agent_version")),
-        shown("switch_version", _seen("switch_version")),
+        shown("alive", values.BOOLEAN, _seen("alive"), filter=True, sort=True),
+        shown("last_seen", values.TIME, _last_seen),
+        shown("agent_version", values.NAME, _seen("agent_version")),
+        shown("switch_version", values.NAME, _seen("switch_version")),
     ),
 )
 

@@ -90,25 +90,30 @@ def _status(context: Context, port: Port) -> Json:
     return context.observed.port_status(port.id)
 
 
-def vif_type(context: Context, port: Port) -> Json:
+def _bound_to(context: Context, port: Port) -> Hypervisor | None:
+    """The hypervisor on which our agent plugs the port's VIF, if it can."""
+    if not port.host or port.vnic_type != "normal":
+        return None
+    return context.store.get(Hypervisor, port.host)
+
+
+def _vif_type(context: Context, port: Port) -> Json:
     """How the VIF is plugged, in the words of os-vif."""
     if not port.host:
         return "unbound"
-    if port.vnic_type != "normal" or context.store.get(Hypervisor, port.host) is None:
-        return "binding_failed"
-    return "ovs"
+    return "binding_failed" if _bound_to(context, port) is None else "ovs"
 
 
 def _vif_details(context: Context, port: Port) -> Json:
-    if vif_type(context, port) != "ovs":
+    hypervisor = _bound_to(context, port)
+    if hypervisor is None:
         return {}
-    hypervisor = context.store.get(Hypervisor, port.host)
     return {
         "connectivity": "l2",
         "port_filter": True,
         "ovs_hybrid_plug": False,
         "bridge_name": context.settings.bridge,
-        "datapath_type": hypervisor.datapath_type if hypervisor is not None else "",
+        "datapath_type": hypervisor.datapath_type,
     }
 
 
@@ -194,15 +199,19 @@ PORTS: Final = Resource(
             lookup=_lookup_fixed_ips,
         ),
         stored("admin_state_up", values.BOOLEAN, True),
-        shown("status", _status, values.NAME, filter=True, sort=True),
+        shown("status", values.NAME, _status, filter=True, sort=True),
         stored("device_id", values.NAME, "", index="device_id"),
         stored("device_owner", values.NAME, ""),
         stored("port_security_enabled", values.BOOLEAN, sort=False),
-        stored("binding:host_id", values.NAME, "", field="host", index="host"),
+        stored("binding:host_id", values.HOST, "", field="host", index="host"),
         stored("binding:vnic_type", _VNIC_TYPES, "normal", field="vnic_type"),
         stored("binding:profile", values.OBJECT, {}, field="profile", filter=False, sort=False),
-        shown("binding:vif_type", vif_type, values.NAME, filter=True),
-        shown("binding:vif_details", _vif_details),
-        shown("ip_allocation", lambda _c, port: "immediate" if port.fixed_ips else "none"),
+        shown("binding:vif_type", values.NAME, _vif_type, filter=True),
+        shown("binding:vif_details", values.OBJECT, _vif_details),
+        shown(
+            "ip_allocation",
+            values.NAME,
+            lambda _c, port: "immediate" if port.fixed_ips else "none",
+        ),
     ),
 )

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from sdnctl.api.errors import bad_request, invalid_value, not_found
-from sdnctl.api.schema import Attribute, Context, Lookup, Read, Resource
+from sdnctl.api.schema import Attribute, Context, Lookup, Read, Resource, converted
 from sdnctl.api.values import BOOLEAN, Json, integer
 from sdnctl.intent import Row
 
@@ -49,10 +49,7 @@ def parse(resource: Resource, query_string: bytes) -> Query:
     except ValueError:
         raise bad_request("The query string is not valid") from None
     for name, value in pairs:
-        try:
-            _take(query, name, value)
-        except ValueError as reason:
-            raise invalid_value(name, reason) from None
+        _take(query, name, value)
     _check(resource, query)
     return query
 
@@ -66,11 +63,11 @@ def _take(query: Query, name: str, value: str) -> None:
         case "sort_dir":
             query.sort_dirs.append(value)
         case "limit":
-            query.limit = _LIMIT.convert(value)
+            query.limit = converted(name, _LIMIT, value)
         case "marker":
             query.marker = value
         case "page_reverse":
-            query.page_reverse = BOOLEAN.convert(value)
+            query.page_reverse = converted(name, BOOLEAN, value)
         case _ if name in _TAGS:
             query.tags.setdefault(name, []).extend(value.split(","))
         case _:
@@ -138,13 +135,13 @@ def _candidates(
 
 
 def _lookup(attribute: Attribute, text: str) -> Lookup | None:
-    try:
-        if attribute.lookup is not None:
+    if attribute.lookup is not None:
+        try:
             return attribute.lookup(text)
-        if attribute.index:
-            return Lookup(attribute.index, attribute.type.convert(text))
-    except ValueError as reason:
-        raise invalid_value(attribute.name, reason) from None
+        except ValueError as reason:
+            raise invalid_value(attribute.name, reason) from None
+    if attribute.index:
+        return Lookup(attribute.index, converted(attribute.name, attribute.type, text))
     return None
 
 
@@ -152,16 +149,13 @@ def _test(context: Context, attribute: Attribute, texts: list[str]) -> Callable[
     match, read = attribute.match, attribute.reader()
     if match is not None:
         return lambda row: any(match(context, row, text) for text in texts)
-    wanted = []
-    for text in texts:
-        try:
-            wanted.append(attribute.type.show(attribute.type.convert(text)))
-        except ValueError as reason:
-            # An empty value asks for rows that have none.
-            if text == "":
-                wanted.append(None)
-            else:
-                raise invalid_value(attribute.name, reason) from None
+    # An empty value asks for rows that have none.
+    wanted = [
+        attribute.type.show(converted(attribute.name, attribute.type, text)) if text else None
+        for text in texts
+    ]
+    if "" in texts:
+        wanted.append("")
     return lambda row: read(context, row) in wanted
 
 

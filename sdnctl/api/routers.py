@@ -7,9 +7,9 @@ import uuid
 from typing import Any, Final
 
 from sdnctl.api import values
-from sdnctl.api.errors import ApiError, conflict, invalid_value, not_found
+from sdnctl.api.errors import ApiError, conflict, not_found
 from sdnctl.api.networks import allocate_instance, instance_attributes
-from sdnctl.api.schema import STANDARD, Attribute, Resource, Work, shown, stored
+from sdnctl.api.schema import STANDARD, Attribute, Resource, Work, converted, shown, stored
 from sdnctl.api.values import Json
 from sdnctl.intent import ROUTER_INTERFACE_OWNER, FixedIp, Port, Router, Row, Subnet
 from sdnctl.types import overlap
@@ -51,12 +51,7 @@ def _subject(body: dict[str, Json]) -> tuple[str | None, str | None]:
     unknown = sorted(set(body) - {"subnet_id", "port_id"})
     if unknown:
         raise _bad_router(f"Unrecognized attribute(s) '{', '.join(unknown)}'")
-    given = {}
-    for name, value in body.items():
-        try:
-            given[name] = values.UUID.convert(value)
-        except ValueError as reason:
-            raise invalid_value(name, reason) from None
+    given = {name: converted(name, values.UUID, value) for name, value in body.items()}
     if not given:
         raise _bad_router("Either subnet_id or port_id must be specified")
     return given.get("subnet_id"), given.get("port_id")
@@ -136,8 +131,8 @@ def _add_subnet(work: Work, router: Router, subnet_id: str) -> dict[str, Json]:
     subnet = tx.get(Subnet, subnet_id)
     if subnet is None:
         raise not_found("Subnet", subnet_id)
-    if subnet.gateway_ip is None:
-        raise _bad_router("Subnet for router interface must have a gateway IP")
+    if subnet.gateway_ip is None or subnet.gateway_ip not in subnet.prefix:
+        raise _bad_router("Subnet for router interface must have a gateway IP of its own")
     _check_single_router(work, router, subnet.network_id)
     _check_overlap(work, router, [subnet])
     address = FixedIp(subnet.id, subnet.gateway_ip)
@@ -205,7 +200,7 @@ ROUTERS: Final = Resource(
     attributes=(
         *STANDARD,
         stored("admin_state_up", values.BOOLEAN, True),
-        shown("status", lambda _c, _r: "ACTIVE", values.NAME, filter=True, sort=True),
+        shown("status", values.NAME, lambda _c, _r: "ACTIVE", filter=True, sort=True),
         Attribute(
             name="external_gateway_info",
             type=values.NOTHING,

@@ -106,6 +106,8 @@ class Attribute:
         if self.read is not None:
             return self.read
         field, show = self.field, self.type.show
+        if show is values.same:
+            return lambda _context, row: getattr(row, field)
         return lambda _context, row: show(getattr(row, field))
 
 
@@ -116,7 +118,7 @@ def stored(name: str, type_: Type, default: Any = UNSET, **more: Any) -> Attribu
     return Attribute(name=name, type=type_, default=default, **options)
 
 
-def shown(name: str, read: Read, type_: Type = values.READ_ONLY, **more: Any) -> Attribute:
+def shown(name: str, type_: Type, read: Read, **more: Any) -> Attribute:
     """An attribute that is only read."""
     return Attribute(name=name, type=type_, read=read, **more)
 
@@ -214,16 +216,21 @@ class Resource:
                     if verb == "post"
                     else f"Cannot update read-only attribute {name}"
                 )
-            try:
-                given[name] = attribute.type.convert(value)
-            except ValueError as reason:
-                # What is never shown is not repeated in an error either.
-                text = reason if attribute.visible else "the value is not acceptable"
-                raise invalid_value(name, text) from None
+            given[name] = converted(name, attribute.type, value, secret=not attribute.visible)
         tenant = given.pop("tenant_id", None)
         if tenant is not None and given.setdefault("project_id", tenant) != tenant:
             raise bad_request("'project_id' and 'tenant_id' do not match")
         return given
+
+
+def converted(name: str, type_: Type, value: Json, *, secret: bool = False) -> Any:
+    """The value as the type has it; ApiError, without the value if it is secret."""
+    try:
+        return type_.convert(value)
+    except (ValueError, RecursionError) as error:
+        # RecursionError: a value too deep to be written into the reason.
+        plain = isinstance(error, ValueError) and not secret
+        raise invalid_value(name, error if plain else "the value is not acceptable") from None
 
 
 @lru_cache(maxsize=4096)
@@ -242,8 +249,8 @@ COMMON: Final = (
     stored(
         "tags", values.sequence(values.string(60), most=50), (), put=False, filter=False, sort=False
     ),
-    shown("created_at", lambda _, row: timestamp(row.created_at), sort=True),
-    shown("updated_at", lambda _, row: timestamp(row.updated_at), sort=True),
+    shown("created_at", values.TIME, lambda _, row: timestamp(row.created_at), sort=True),
+    shown("updated_at", values.TIME, lambda _, row: timestamp(row.updated_at), sort=True),
     stored("revision_number", values.integer(0, 1 << 62), post=False, put=False),
 )
 """The attributes of every resource but its id (Neutron's standard attributes)."""

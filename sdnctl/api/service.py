@@ -129,6 +129,8 @@ class Service:
             bodies, bulk = body[plural], True
             if not isinstance(bodies, list) or not bodies:
                 raise bad_request(f"'{plural}' must be a list with at least one element")
+            if len(bodies) > self._context.settings.max_bulk:
+                raise bad_request(f"'{plural}' has more than {self._context.settings.max_bulk}")
         else:
             raise bad_request(f"Unable to find '{resource.name}' in request body")
         parsed = [resource.parse_create(item) for item in bodies]

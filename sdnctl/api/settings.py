@@ -12,7 +12,8 @@ class Settings:
     """Choices with defaults that work.
 
     ``token`` is what ``X-Auth-Token`` must be; empty means that no token is asked for.
-    ``mtu`` is a new network's, in octets. ``max_body`` is in octets. ``bridge`` is the
+    ``mtu`` is a new network's, in octets. ``max_body`` is in octets, ``max_bulk`` in rows: one
+    transaction holds up all others. ``bridge`` is the
     integration bridge that a bound port's VIF is plugged into. ``project_id`` owns what is
     created without an owner.
     """
@@ -20,6 +21,7 @@ class Settings:
     token: str = dataclasses.field(default="", repr=False)
     mtu: int = 1450
     max_body: int = 4 << 20
+    max_bulk: int = 1000
     bridge: str = "br-int"
     project_id: str = ""
 

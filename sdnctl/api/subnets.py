@@ -288,6 +288,6 @@ SUBNETS: Final = Resource(
             filter=True,
             read=lambda _c, _s: None,
         ),
-        shown("router:external", _external, values.BOOLEAN, filter=True),
+        shown("router:external", values.BOOLEAN, _external, filter=True),
     ),
 )

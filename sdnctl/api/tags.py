@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from sdnctl.api.errors import ApiError, bad_request, invalid_value
-from sdnctl.api.schema import COMMON
+from sdnctl.api.errors import ApiError, bad_request
+from sdnctl.api.schema import COMMON, converted
 from sdnctl.api.values import Json
 from sdnctl.intent import Row
 
@@ -52,10 +52,7 @@ def tagged(method: str, row: R, tag: str | None, body: Json) -> tuple[R, int, Js
 
 
 def _converted(value: Json) -> tuple[str, ...]:
-    try:
-        tags: tuple[str, ...] = _TYPE.convert(value)
-    except ValueError as reason:
-        raise invalid_value("tags", reason) from None
+    tags: tuple[str, ...] = converted("tags", _TYPE, value)
     return tags
 
 

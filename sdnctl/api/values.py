@@ -13,13 +13,20 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix, RouteTarget
+
+MAX_OBJECT: Final = 4095
+"""Octets of a free-form object as JSON: Neutron's limit of ``binding:profile``. It bounds the
+depth as well."""
 
 Json = Any
 """What msgspec makes of a JSON text: the boundary where types end."""
 
 
-def _same(value: Any) -> Json:
+def same(value: Any) -> Json:
+    """The value is its own JSON."""
     return value
 
 
@@ -29,7 +36,7 @@ class Type:
 
     convert: Callable[[Json], Any]
     schema: dict[str, Any]
-    show: Callable[[Any], Json] = _same
+    show: Callable[[Any], Json] = same
 
 
 def _boolean(value: Json) -> bool:
@@ -188,6 +195,8 @@ def _plain_object(value: Json) -> dict[str, object]:
         return {}
     if not isinstance(value, dict):
         raise ValueError(f"'{value}' is not a dictionary")
+    if len(msgspec.json.encode(value)) > MAX_OBJECT:
+        raise ValueError(f"it is longer than {MAX_OBJECT} octets as JSON")
     return value
 
 
@@ -205,10 +214,11 @@ def _nothing(value: Json) -> None:
 BOOLEAN: Final = Type(_boolean, {"type": "boolean"})
 UUID: Final = Type(_uuid, {"type": "string", "format": "uuid"})
 NAME: Final = string(255)
+HOST: Final = Type(lambda value: "" if value is None else NAME.convert(value), NAME.schema)
+"""A host's name; null, which Nova sends to unbind a port, is none."""
 DESCRIPTION: Final = string(1024)
 MAC: Final = parsed(_unicast_mac, "MAC address")
 IP: Final = parsed(Ip.parse, "IP address")
-IPV4: Final = IP
 PREFIX: Final = parsed(_canonical_prefix, "IP prefix in CIDR form")
 ENCAPSULATION: Final = parsed(Encapsulation.parse, "encapsulation: vxlan, mpls-gre or mpls-udp")
 ROUTE_TARGETS: Final = sequence(parsed(RouteTarget.parse, "route target, ASN:number"))
@@ -216,4 +226,5 @@ OBJECT: Final = Type(_plain_object, {"type": "object"})
 OWN_NAME: Final = Type(_name_of_own, {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"})
 NOTHING: Final = Type(_nothing, {"type": "null"})
 STRINGS: Final = sequence(string(255))
-READ_ONLY: Final = Type(_same, {})
+UUIDS: Final = sequence(UUID)
+TIME: Final = Type(same, {"type": ["string", "null"], "format": "date-time"})

@@ -47,11 +47,15 @@ def argument(*flags: str, help: str, complete: str = "", **options: Any) -> Argu
     return Argument(flags, help, complete, options)
 
 
+Run = Callable[[Context, argparse.Namespace], int | None]
+"""What a command does; gives the exit code, None for 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
-    """``sdnctl PATH ARGUMENTS``; ``run`` gives the exit code, None for 0."""
+    """``sdnctl PATH ARGUMENTS``."""
 
     path: tuple[str, ...]
     help: str
-    run: Callable[[Context, argparse.Namespace], int | None]
+    run: Run
     arguments: tuple[Argument, ...] = ()

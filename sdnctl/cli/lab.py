@@ -13,6 +13,8 @@ from sdnctl.cli.errors import CliError, UsageError
 from sdnctl.lab import checks, guests, lab, netns, services, state
 from sdnctl.lab.topology import Role, load
 
+_SHOWN_LINES: Final = 20
+"""Of what a check that failed has seen."""
 _LAB: Final = argument("--lab", help="its name, if several are up", metavar="NAME")
 
 
@@ -60,7 +62,7 @@ def _check(context: Context, args: argparse.Namespace) -> int:
         if result.problem:
             context.output.done(f"        {result.check.node}: {result.check.run}")
             context.output.done(f"        {result.problem}")
-            for line in result.output.splitlines():
+            for line in result.output.splitlines()[-_SHOWN_LINES:]:
                 context.output.done(f"        | {line}")
     if context.output.format == "json":
         context.output.json(

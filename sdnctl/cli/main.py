@@ -29,6 +29,8 @@ exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 controller unreacha
 
 _NOUNS: Final = {
     **{r.noun: r.help for r in RESOURCES},
+    "agent": "connected vrouter agents",
+    "bgp-session": "BGP sessions as they are",
     "route": "routes of EVIs and VRFs",
     "lab": "topologies in network namespaces",
 }

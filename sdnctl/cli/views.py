@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.tree import Tree
 
 from sdnctl.cli.client import Item
-from sdnctl.cli.command import Command, Context, argument
+from sdnctl.cli.command import Command, Context, Run, argument
 from sdnctl.cli.errors import CliError
 from sdnctl.cli.output import Format, cell, safe
 
@@ -24,6 +25,23 @@ _ROUTE_COLUMNS: Final = {
     "VNI": "vni",
     "SOURCE": "source",
     "BEST": "best",
+}
+_AGENT_COLUMNS: Final = {
+    "HYPERVISOR": "hypervisor",
+    "IN SYNC": "in_sync",
+    "SENT": "sent",
+    "RECEIVED": "received",
+    "PROGRAMMED": "programmed",
+    "FAILURES": "failures",
+}
+_SESSION_COLUMNS: Final = {
+    "PEER": "peer",
+    "STATE": "state",
+    "SINCE": "since",
+    "FAMILIES": "families",
+    "ADVERTISED": "routes_advertised",
+    "RECEIVED": "routes_received",
+    "LAST ERROR": "last_error",
 }
 
 
@@ -129,7 +147,41 @@ def _flat(value: object, path: str = "") -> Iterable[tuple[str, object]]:
         yield path, value
 
 
+def _listing(path: str, plural: str, columns: Mapping[str, str]) -> Run:
+    """A command that lists what a read view answers; the first column is the item's name."""
+
+    def run(context: Context, args: argparse.Namespace) -> None:
+        del args
+        items = context.client.get(path)[plural]
+        if context.output.format is Format.NAME:
+            context.output.lines(str(i[next(iter(columns.values()))]) for i in items)
+        elif context.output.format is Format.JSON:
+            context.output.json(items)
+        else:
+            context.output.items([_dated(i) for i in items], columns)
+
+    return run
+
+
+def _dated(item: Item) -> Item:
+    """With ``since``, seconds since the epoch, as a time (RFC 3339, UTC)."""
+    if not item.get("since"):
+        return item
+    since = datetime.fromtimestamp(item["since"], tz=UTC)
+    return {**item, "since": f"{since:%Y-%m-%dT%H:%M:%SZ}"}
+
+
 COMMANDS: Final = (
+    Command(
+        ("agent", "list"),
+        "list the connected agents and what they have programmed",
+        _listing("/sdn/v1/agents", "agents", _AGENT_COLUMNS),
+    ),
+    Command(
+        ("bgp-session", "list"),
+        "list the BGP sessions as the speaker sees them",
+        _listing("/sdn/v1/bgp-sessions", "bgp_sessions", _SESSION_COLUMNS),
+    ),
     Command(
         ("route", "list"),
         "list routes: what the hypervisors and the gateways are told",

@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Final
 
-GRACE_SECONDS: Final = 15.0
+GRACE_SECONDS: Final = 10.0
 """An agent that is away for less keeps its ports ACTIVE: restarts are not outages."""
 
 REMEMBERED: Final = 4096

@@ -7,6 +7,7 @@ means is in ``services``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,13 +76,21 @@ class Lab:
         return attempt(command, env=self.env(node), timeout=timeout).returncode == 0
 
     def start(self, node: str, name: str, argv: Sequence[str]) -> Process:
-        """Start a process in a node; the state names it from then on."""
+        """Start a process in a node; the state names it from then on, in place of a dead one."""
         log = self.folder / node / f"{name}.log"
         command = netns.inside(self.namespace(node), argv)
         process = spawn(node, name, command, self.env(node), log)
-        self.state.processes.append(process)
+        kept = [p for p in self.state.processes if (p.node, p.name) != (node, name) or p.alive]
+        self.state.processes = [*kept, process]
         self.state.save()
         return process
+
+    def process(self, node: str, name: str) -> Process:
+        """What was started last under a name in a node; LabError if nothing was."""
+        for process in reversed(self.state.processes):
+            if (process.node, process.name) == (node, name):
+                return process
+        raise LabError(f"node {node}: no process {name!r} was started")
 
     def claim(self, node: str) -> str:
         """Make a namespace for a node or a guest, and have it in the state before."""
@@ -121,6 +130,8 @@ def up(
         LabError: what failed; nothing of the lab is left.
     """
     topology = load(file, name)
+    if os.geteuid() != 0:
+        raise LabError("a lab needs root: it makes network namespaces")
     with state.locked(topology.name):
         if state.read(topology.name) is not None:
             raise LabError(

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from sdnctl.lab.process import attempt, run
 
 _FOLDER: Final = Path("/run/netns")
+_DAD: Final = "/proc/sys/net/ipv6/conf/default/accept_dad"
 
 
 class End(NamedTuple):
@@ -41,7 +42,7 @@ def create(namespace: str) -> None:
     """
     run(["ip", "netns", "add", namespace])
     configure(namespace, ["link set dev lo up"])
-    run(inside(namespace, ["sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0"]))
+    run(inside(namespace, ["sh", "-c", f"[ ! -e {_DAD} ] || echo 0 >{_DAD}"]))
 
 
 def delete(namespace: str) -> None:

@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -109,9 +109,17 @@ def locked(name: str) -> Iterator[None]:
     with path.open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LabError(f"lab {name}: another command is at work on it") from None
+            ours = path.stat().st_ino == os.fstat(handle.fileno()).st_ino
+        except (BlockingIOError, FileNotFoundError):
+            ours = False
+        if not ours:
+            # Held, or removed by its holder between our opening and our locking it.
+            raise LabError(f"lab {name}: another command is at work on it")
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
+            with suppress(OSError):
+                # Not where an operator's own folder is, nor while another lab is in it.
+                DEFAULT_ROOT.rmdir()
+                DEFAULT_ROOT.parent.rmdir()

@@ -188,6 +188,8 @@ def _node(name: str, definition: Mapping[str, object], folder: Path) -> Node:
     kind = definition.get("kind")
     if kind not in ("linux", "bridge"):
         raise LabError(f"{what}: kind {kind!r} needs containerlab; here are linux and bridge")
+    if kind == "bridge" and len(name) > MAX_INTERFACE_NAME:
+        raise LabError(f"{what}: a bridge's name is an interface's: 15 characters")
     labels = _mapping(definition.get("labels"), f"{what}: labels")
     role = Role.BRIDGE if kind == "bridge" else str(labels.get(ROLE_LABEL, Role.HOST))
     if role not in set(Role) or (role == Role.BRIDGE) != (kind == "bridge"):

@@ -18,7 +18,6 @@ from typing import Any, Final
 import grpc
 
 from sdnctl.delivery.delivery import Delivery, Outgoing, SupersededError
-from sdnctl.delivery.session import AgentSession
 from sdnctl.wire import read_upstream
 
 METHOD: Final = "/sdnctl.vrouter.v1.VRouter/Attach"
@@ -29,9 +28,9 @@ OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     # A hypervisor that vanishes without a word is noticed, and not by its silence alone.
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 3_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
@@ -121,37 +120,43 @@ class AgentServer:
         host = self._who(context)
         if not host:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "say which hypervisor this is")
-        stream = _Stream(context)
-        session: AgentSession | None = None
         try:
             async with asyncio.timeout(HELLO_SECONDS):
                 first = read_upstream(await anext(requests))
             if first.WhichOneof("body") != "hello":
                 raise ValueError("the first message is not a Hello")
             out = self._delivery.attach(host, first.hello, time.monotonic())
-            session = self._delivery.sessions[host]
-            former, self._streams[host] = self._streams.get(host), stream
-            if former is not None:
-                former.close()
-            _log.info("agent attached", extra={"hypervisor": host, "messages": len(out)})
-            self.send(out)
-            async for data in requests:
-                if self._streams.get(host) is not stream:
-                    break  # the same hypervisor came back on a newer stream
-                message = read_upstream(data)
-                self.send(
-                    self._delivery.received(session, message, time.monotonic(), time.time_ns())
-                )
+            await self._talk(host, out, requests, _Stream(context))
+        except asyncio.CancelledError:
+            pass  # the stream was cut, or this server stops: an end like any other
         except SupersededError as error:
             _log.error("superseded", extra={"hypervisor": host, "reason": str(error)})
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except (ValueError, StopAsyncIteration, TimeoutError) as error:
             _log.warning("stream refused", extra={"hypervisor": host, "reason": repr(error)})
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error) or "no Hello")
+
+    async def _talk(
+        self, host: str, out: Outgoing, requests: AsyncIterator[bytes], stream: _Stream
+    ) -> None:
+        """From the answer to the Hello until the stream ends, or a newer one replaces it."""
+        session = self._delivery.sessions[host]
+        former, self._streams[host] = self._streams.get(host), stream
+        if former is not None:
+            former.close()
+        _log.info("agent attached", extra={"hypervisor": host, "messages": len(out)})
+        try:
+            self.send(out)
+            async for data in requests:
+                if self._streams.get(host) is not stream:
+                    break
+                message = read_upstream(data)
+                self.send(
+                    self._delivery.received(session, message, time.monotonic(), time.time_ns())
+                )
         finally:
             stream.close()
             if self._streams.get(host) is stream:
                 del self._streams[host]
-            if session is not None:
-                self._delivery.detach(host, session, time.monotonic())
-                _log.info("agent detached", extra={"hypervisor": host})
+            self._delivery.detach(host, session, time.monotonic())
+            _log.info("agent detached", extra={"hypervisor": host})

@@ -2,7 +2,7 @@
 
 Promise: ``decode(kind, encode(row)) == row``. Addresses, MACs and route targets are written as
 people write them. A field added to a kind with a default needs no migration; anything else
-is a step in ``MIGRATIONS``.
+is a step in ``MIGRATIONS``, a changed default included, since defaults are not written.
 """
 
 from __future__ import annotations

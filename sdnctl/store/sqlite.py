@@ -71,7 +71,8 @@ class SqliteBackend:
         try:
             # Rows hold passwords of BGP sessions; SQLite's other files follow this one's mode.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            # The event loop waits with us if an operator's tool holds the file: not for long.
+            db = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
             try:
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")

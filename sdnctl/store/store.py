@@ -25,9 +25,9 @@ from sdnctl.intent import KIND_OF, Row, Subnet
 from sdnctl.store.allocation import FreeLists, Ranges
 from sdnctl.store.backend import Backend, Entry, Record
 from sdnctl.store.codec import MIGRATIONS, Migration, decode, encode
-from sdnctl.store.errors import Conflict, StoreError
+from sdnctl.store.errors import Conflict
 from sdnctl.store.sqlite import SqliteBackend
-from sdnctl.store.tables import Key, Overlay, RowChange, Tables, claims_of
+from sdnctl.store.tables import Overlay, RowChange, Tables, claims_of
 from sdnctl.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
@@ -55,9 +55,21 @@ class _Queued(NamedTuple):
 
 
 class _Finished(NamedTuple):
+    """A work that ran: what it returned or raised, and what it changed, if anything."""
+
     done: asyncio.Future[Any]
-    result: Any
-    commit: Commit
+    commit: Commit | None = None
+    entry: Entry | None = None
+    result: Any = None
+    error: Exception | None = None
+
+    def answer(self) -> None:
+        if self.done.done():
+            return
+        if self.error is not None:
+            self.done.set_exception(self.error)
+        else:
+            self.done.set_result(self.result)
 
 
 class Store:
@@ -108,17 +120,17 @@ class Store:
 
     def get(self, kind: type[R], id_: str) -> R | None:
         """The committed row, or None."""
-        return cast(R | None, self._tables.rows[KIND_OF[kind]].get(id_))
+        return cast("R | None", self._tables.rows[KIND_OF[kind]].get(id_))
 
     def find(self, kind: type[R], index: str, value: Hashable) -> list[R]:
         """The committed rows that the declared ``index`` has under ``value``, oldest first."""
         name = KIND_OF[kind]
-        rows = cast(dict[str, R], self._tables.rows[name])
+        rows = cast("dict[str, R]", self._tables.rows[name])
         return [rows[id_] for id_ in self._tables.ids(name, index, value)]
 
     def rows(self, kind: type[R]) -> Collection[R]:
         """Every committed row of a kind; a view, so not to be iterated across an await."""
-        return cast(dict[str, R], self._tables.rows[KIND_OF[kind]]).values()
+        return cast("dict[str, R]", self._tables.rows[KIND_OF[kind]]).values()
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` alone and return its result once it is durable.
@@ -171,27 +183,26 @@ class Store:
     async def _flush_once(self, queued: list[_Queued]) -> None:
         while True:
             finished = self._run(queued)
-            commits = [item.commit for item in finished if item.commit.changes]
-            if not commits:
-                break
+            commits = [item.commit for item in finished if item.commit is not None]
+            entries = [item.entry for item in finished if item.entry is not None]
             try:
-                await self._backend.commit(self.revision, [_encode_commit(c) for c in commits])
+                if entries:
+                    await self._backend.commit(self.revision, entries)
+                break
             except Conflict:
+                # Others wrote: what these works saw is out of date, their errors included.
                 self._abandon(commits)
                 await self._catch_up()
-                continue
             except BaseException:
                 self._abandon(commits)
                 raise
-            for commit in commits:
-                self._apply(commit)
-            break
+        for commit in commits:
+            self._apply(commit)
         for item in finished:
-            if not item.done.done():
-                item.done.set_result(item.result)
+            item.answer()
 
     def _run(self, queued: list[_Queued]) -> list[_Finished]:
-        """Run each work over what the former wrote; those that raise are answered here."""
+        """Run each work over what the former wrote."""
         overlay = Overlay(self._tables)
         revision = self.revision
         finished = []
@@ -201,13 +212,17 @@ class Store:
             transaction = Transaction(overlay, self._free)
             try:
                 result = work(transaction)
+                changes = transaction.changes()
+                if not changes:
+                    finished.append(_Finished(done, result=result))
+                    continue
+                # Encoded here, so that a row that cannot be fails this work and no other.
+                commit = Commit(revision + 1, changes)
+                finished.append(_Finished(done, commit, _encode_commit(commit), result))
+                revision += 1
             except Exception as error:
                 transaction.roll_back()
-                done.set_exception(error)
-                continue
-            changes = transaction.changes()
-            revision += bool(changes)
-            finished.append(_Finished(done, result, Commit(revision, changes)))
+                finished.append(_Finished(done, error=error))
         return finished
 
     def _abandon(self, commits: list[Commit]) -> None:
@@ -256,6 +271,3 @@ def _decode_entry(entry: Entry) -> Commit:
             for r in entry.records
         ],
     )
-
-
-__all__ = ["Commit", "Key", "Listener", "Store", "StoreError"]

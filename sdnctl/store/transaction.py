@@ -33,20 +33,19 @@ class Transaction:
 
     def get(self, kind: type[R], id_: str) -> R | None:
         """The row, or None."""
-        return cast(R | None, self._overlay.get((KIND_OF[kind], id_)))
+        return cast("R | None", self._overlay.get((KIND_OF[kind], id_)))
 
     def find(self, kind: type[R], index: str, value: Hashable) -> list[R]:
         """The rows that the declared ``index`` has under ``value``."""
         name = KIND_OF[kind]
-        return [
-            cast(R, self._overlay.get((name, id_))) for id_ in self._overlay.ids(name, index, value)
-        ]
+        ids = self._overlay.ids(name, index, value)
+        return [cast("R", self._overlay.get((name, id_))) for id_ in ids]
 
     def first(self, kind: type[R], index: str, value: Hashable) -> R | None:
         """One of the rows that ``find`` would return, or None; costs one look."""
         name = KIND_OF[kind]
         id_ = next(self._overlay.ids(name, index, value), None)
-        return None if id_ is None else cast(R, self._overlay.get((name, id_)))
+        return None if id_ is None else cast("R", self._overlay.get((name, id_)))
 
     def holder(self, claim: Claim) -> Key | None:
         """The key of the row that holds ``claim``, or None."""

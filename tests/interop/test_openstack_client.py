@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import openstack as sdk
 import pytest
+from openstack import exceptions
 
 from tests.server import running
 
@@ -183,6 +185,24 @@ def test_routers(openstack: Client) -> None:
 def test_what_is_served_beside(openstack: Client) -> None:
     [extensions] = openstack("extension list --network -f json")
     assert {"router", "standard-attr-tag"} <= {row["Alias"] for row in extensions}
+
+
+# The SDK warns of itself.
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_the_sdk_walks_pages_and_guards_by_revision(tmp_path: Path) -> None:
+    with running(tmp_path / "db") as server:
+        cloud = sdk.connect(auth_type="none", auth={"endpoint": f"http://127.0.0.1:{server.port}"})
+        made = [cloud.network.create_network(name=f"n{number}") for number in range(7)]
+        assert [n.id for n in cloud.network.networks(limit=3)] == sorted(n.id for n in made)
+        assert [n.name for n in cloud.network.networks(name="n3")] == ["n3"]
+        assert cloud.network.find_network("n9") is None
+        with pytest.raises(exceptions.HttpException, match="current revision is 1") as raised:
+            cloud.network.update_network(made[0], if_revision=7, name="x")
+        assert raised.value.status_code == 412
+        cloud.network.update_network(made[0], if_revision=1, name="x")
+        with pytest.raises(exceptions.NotFoundException):
+            cloud.network.get_network("n9")
+        cloud.close()
 
 
 def test_a_static_token(tmp_path: Path) -> None:

@@ -31,8 +31,10 @@ topology:
     gw:
       labels: {sdnctl.role: gateway}
       binds: ["gobgp.toml:/etc/gobgp/gobgp.toml", "gateway.toml:/etc/sdnctl/gateway.toml"]
-    out-red: {exec: ["ip route add default via 203.0.113.1"]}
-    out-blue: {exec: ["ip route add default via 203.0.113.1"]}
+    out-red:
+      exec: ["ip route add default via 203.0.113.1", "ip route add ::/0 via 2001:db8:71::1"]
+    out-blue:
+      exec: ["ip route add default via 203.0.113.1", "ip route add ::/0 via 2001:db8:71::1"]
   links:
     - {endpoints: ["speaker:eth1", "underlay:speaker"], ipv4: [192.0.2.1/24], mtu: 1600}
     - {endpoints: ["hv:eth1", "underlay:hv"], ipv4: [192.0.2.11/24], mtu: 1600}
@@ -40,16 +42,27 @@ topology:
     - type: veth
       endpoints:
         - {node: gw, interface: red}
-        - {node: out-red, interface: eth1, mac: "02:00:5e:00:71:01", ipv4: 203.0.113.10/24}
+        - node: out-red
+          interface: eth1
+          mac: "02:00:5e:00:71:01"
+          ipv4: 203.0.113.10/24
+          ipv6: 2001:db8:71::10/64
     - type: veth
       endpoints:
         - {node: gw, interface: blue}
-        - {node: out-blue, interface: eth1, mac: "02:00:5e:00:71:02", ipv4: 203.0.113.10/24}
+        - node: out-blue
+          interface: eth1
+          mac: "02:00:5e:00:71:02"
+          ipv4: 203.0.113.10/24
+          ipv6: 2001:db8:71::10/64
 """
 DEMO = Path(__file__).parents[2] / "labs" / "demo"
 LABEL = {"red": 501, "blue": 502}
 TARGET = {"red": "64512:1", "blue": "64512:2"}
+LABEL_IPV6 = {"red": 601, "blue": 602}
 GATEWAY_LABEL = {"red": 900001, "blue": 900002}
+GATEWAY_LABEL_IPV6 = {"red": 900011, "blue": 900012}
+ROUTER_MAC = "02:00:00:00:00:01"
 SPEAKER = """
 [global.config]
 as = 64512
@@ -64,6 +77,9 @@ idle-hold-time-after-reset = 1
 [[neighbors.afi-safis]]
 [neighbors.afi-safis.config]
 afi-safi-name = "l3vpn-ipv4-unicast"
+[[neighbors.afi-safis]]
+[neighbors.afi-safis.config]
+afi-safi-name = "l3vpn-ipv6-unicast"
 """
 
 
@@ -112,28 +128,34 @@ def _plug(site: Lab) -> None:
             hypervisor="hv",
             port_id=f"{number}2345678-9abc-4def-8123-456789abcdef",
             mac=mac,
-            addresses=["10.0.0.5/24"],
-            gateways=["10.0.0.1"],
+            addresses=["10.0.0.5/24", "fd00::5/64"],
+            gateways=["10.0.0.1", "fd00::1"],
         )
-        neighbour = f"ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev {guests.INTERFACE}"
-        site.exec(tenant, neighbour.split())
-        flows.append(
-            f"in_port={guest.interface},ip,actions=dec_ttl,push_mpls:0x8847,"
-            f"set_field:{GATEWAY_LABEL[tenant]}->mpls_label,"
-            "set_field:192.0.2.254->tun_dst,output:gre0"
-        )
-        flows.append(
-            f"in_port=gre0,mpls,mpls_label={LABEL[tenant]},actions=pop_mpls:0x0800,"
-            f"set_field:{mac}->eth_dst,output:{guest.interface}"
-        )
+        for router in ("10.0.0.1", "fd00::1"):
+            neighbour = f"ip neigh add {router} lladdr {ROUTER_MAC} dev {guests.INTERFACE}"
+            site.exec(tenant, neighbour.split())
+        for protocol, ethertype, out, back in (
+            ("ip", "0x0800", GATEWAY_LABEL, LABEL),
+            ("ipv6", "0x86dd", GATEWAY_LABEL_IPV6, LABEL_IPV6),
+        ):
+            flows.append(
+                f"in_port={guest.interface},{protocol},dl_dst={ROUTER_MAC},actions=dec_ttl,"
+                f"push_mpls:0x8847,set_field:{out[tenant]}->mpls_label,"
+                "set_field:192.0.2.254->tun_dst,output:gre0"
+            )
+            flows.append(
+                f"in_port=gre0,mpls,mpls_label={back[tenant]},actions=pop_mpls:{ethertype},"
+                f"set_field:{mac}->eth_dst,output:{guest.interface}"
+            )
     switch.ofctl("--bundle", "add-flows", "br-int", "-", stdin="\n".join(flows))
     site.exec("hv", ["ping", "-c", "1", "-W", "2", "192.0.2.254"])
 
 
 def _announce(site: Lab, tenant: str, verb: str = "add", prefix: str = "10.0.0.5/32") -> None:
+    family, labels = ("vpnv6", LABEL_IPV6) if ":" in prefix else ("vpnv4", LABEL)
     _said(
         site,
-        f"gobgp global rib {verb} -a vpnv4 {prefix} label {LABEL[tenant]} "
+        f"gobgp global rib {verb} -a {family} {prefix} label {labels[tenant]} "
         f"rd 192.0.2.11:{LABEL[tenant]} rt {TARGET[tenant]} nexthop 192.0.2.11 encap gre",
     )
 
@@ -180,6 +202,15 @@ def test_packets_follow_the_table_both_ways_and_stay_apart(site: Lab) -> None:
     _announce(site, "red", "del")
     wait_for("the withdrawal", lambda: not _pings(site, "red", "203.0.113.10"), timeout=10)
     assert _pings(site, "blue", "203.0.113.10")
+
+
+def test_ipv6_goes_by_labels_of_its_own(site: Lab) -> None:
+    _announce(site, "red", prefix="fd00::5/128")
+    _answered_within(site, "red", "2001:db8:71::10", 10)
+    _answered_within(site, "out-red", "fd00::5", 10)
+    assert not _pings(site, "blue", "2001:db8:71::10")
+    assert not _pings(site, "out-blue", "fd00::5")
+    _announce(site, "red", "del", prefix="fd00::5/128")
 
 
 def test_a_packet_is_counted_in_its_own_tenant_only(site: Lab) -> None:
@@ -243,7 +274,7 @@ def test_a_killed_switch_and_a_killed_daemon_come_back(site: Lab) -> None:
     assert not _pings(site, "red", "203.0.113.10")
     _answered_within(site, "red", "203.0.113.10", 15)
     # A daemon that is gone withdraws nothing.
-    daemon = next(p for p in site.state.processes if (p.node, p.name) == ("gw", "gobgpd"))
+    daemon = site.process("gw", "gobgpd")
     os.kill(daemon.pid, 9)
     wait_for("its end", lambda: not daemon.alive)
     time.sleep(1)

@@ -121,6 +121,26 @@ def test_a_lab_opened_by_another_command_is_the_same(folder: Path, name: str) ->
         _up(folder, name)
 
 
+def test_a_process_is_found_and_started_again(folder: Path, name: str) -> None:
+    made = _up(folder, name)
+    first = made.start("h", "nap", ["sleep", "1000"])
+    os.kill(first.pid, signal.SIGKILL)
+    wait_for("its end", lambda: not first.alive)
+    second = made.start("h", "nap", ["sleep", "1000"])
+    assert made.process("h", "nap") == second
+    assert first not in made.state.processes
+    with pytest.raises(LabError, match="node h: no process 'other' was started"):
+        made.process("h", "other")
+
+
+def test_one_at_a_time_changes_a_lab(folder: Path, name: str) -> None:
+    with state.locked(name):
+        for change in (lambda: _up(folder, name), lambda: lab.down(name)):
+            with pytest.raises(LabError, match="another command is at work"):
+                change()
+    assert not list(state.root().glob(".*.lock"))
+
+
 def test_a_failing_up_leaves_nothing_and_says_which_node(folder: Path, name: str) -> None:
     broken = TOPOLOGY.replace("ip route add default via 192.0.2.11", "ip route add nonsense")
     (folder / "small.clab.yml").write_text(broken)

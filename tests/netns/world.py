@@ -6,7 +6,7 @@ so two tenants overlap entirely.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sdnctl.desired import (
@@ -136,3 +136,50 @@ async def program(agents: list[Agent], switches: list[Switch], *tenants: Tenant)
         failures = await agent.put(*resources)
         assert not failures, failures
         agent.reconciler.in_sync()
+
+
+class Cloud:
+    """Hypervisors with a started agent each; tenants added, then ``program``."""
+
+    def __init__(self, lab: Lab, hosts: int) -> None:
+        self.lab = lab
+        self.switches = [lab.hypervisor() for _ in range(hosts)]
+        self.agents: list[Agent] = []
+        self.tenants: list[Tenant] = []
+        self.guests: dict[tuple[int, Place], Guest] = {}
+
+    async def start(self) -> None:
+        self.agents = [await Agent(switch).start() for switch in self.switches]
+
+    async def close(self) -> None:
+        for agent in self.agents:
+            await agent.stop()
+
+    def tenant(self, *places: Place, encapsulations: tuple[Encapsulation, ...] = BOTH) -> Tenant:
+        tenant = Tenant(len(self.tenants), encapsulations)
+        self.tenants.append(tenant)
+        for place in places:
+            guest = tenant.guest(self.lab, self.switches[place.host], place)
+            self.guests[tenant.number, place] = guest
+        return tenant
+
+    async def program(self) -> None:
+        """Everything to every agent; every guest plugged and up."""
+        await program(self.agents, self.switches, *self.tenants)
+        for guest in self.guests.values():
+            guest.plug()
+        for number, place in self.guests:
+            await self.agents[place.host].up(self.tenants[number].port_id(place))
+
+    async def restart(self, host: int, *, sync: bool = True) -> Agent:
+        """Replace a host's agent by a new one that is told the same."""
+        old = self.agents[host]
+        await old.stop()
+        new = self.agents[host] = await Agent(old.switch).start()
+        assert not await new.put(*old.desired.values())
+        if sync:
+            new.reconciler.in_sync()
+        return new
+
+    def resources(self, host: int) -> Iterable[Desired]:
+        return self.agents[host].desired.values()

@@ -28,6 +28,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from sdnctl_vrouter.platform.transports import hang_up
+
 VERSION: Final = 5
 
 HELLO: Final = 0
@@ -136,13 +138,13 @@ class Connection(asyncio.Protocol):
             async with asyncio.timeout(5):
                 await connection.ready
         except BaseException:
-            connection.close()
+            await connection.close()
             raise
         return connection
 
-    def close(self) -> None:
-        """Hang up."""
-        self._transport.close()
+    async def close(self) -> None:
+        """Hang up, and wait until it is so."""
+        await hang_up(self._transport, self.lost)
 
     # ---- requests
 

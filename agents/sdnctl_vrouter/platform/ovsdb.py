@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final
 
+from sdnctl_vrouter.platform.transports import hang_up
+
 DATABASE: Final = "Open_vSwitch"
 
 Row = dict[str, Any]
@@ -64,7 +66,7 @@ class Ovsdb(asyncio.Protocol):
             async with asyncio.timeout(10):
                 await ovsdb.monitor()
         except BaseException:
-            ovsdb.close()
+            await ovsdb.close()
             raise
         return ovsdb
 
@@ -73,9 +75,9 @@ class Ovsdb(asyncio.Protocol):
         requests = {table: [{"columns": list(cols)}] for table, cols in self._schema.items()}
         self._update(await self._call("monitor_cond", DATABASE, None, requests))
 
-    def close(self) -> None:
-        """Hang up."""
-        self._transport.close()
+    async def close(self) -> None:
+        """Hang up, and wait until it is so."""
+        await hang_up(self._transport, self.lost)
 
     async def transact(self, *operations: dict[str, Any]) -> list[Any]:
         """Run operations as one transaction; OSError with the server's words if it fails."""

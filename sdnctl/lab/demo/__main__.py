@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
+import signal
 import statistics
 import sys
 import time
@@ -43,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="leave the lab up (KEEP=1 says the same)",
     )
     options = parser.parse_args(argv)
+    # A demo that is told to go takes its lab with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     show = Show(Console(highlight=False))
     name = None
     try:
@@ -98,18 +102,27 @@ class Show:
     def explore(self, name: str) -> None:
         """How to look around in a lab that stays up."""
         socket = services.api_socket(lab.opened(name), "controller")
+        sdnctl = _command()
         self.title("The lab stays up. To explore:")
         for command in (
             f"export SDNCTL_URL=unix://{socket}",
-            "sdnctl topology",
-            "sdnctl port list",
-            "sdnctl route list --vrf red",
-            "sdnctl lab exec red-web1 -- ping 10.0.1.21",
-            "sdnctl lab exec hv1 -- ovs-ofctl -O OpenFlow14 dump-flows br-int",
-            "sdnctl lab exec gateway -- gobgp global rib -a vpnv4",
-            f"sdnctl lab down {name}",
+            f"{sdnctl} topology",
+            f"{sdnctl} port list",
+            f"{sdnctl} route list --vrf red",
+            f"{sdnctl} lab exec red-web1 -- ping 10.0.1.21",
+            f"{sdnctl} lab exec hv1 -- ovs-ofctl -O OpenFlow14 dump-flows br-int",
+            f"{sdnctl} lab exec gateway -- gobgp global rib -a vpnv4",
+            f"{sdnctl} lab down {name}",
         ):
             self.line(f"  {command}")
+
+
+def _command() -> str:
+    """How ``sdnctl`` is called from here: by name if a shell finds it, else by its path."""
+    script = Path(sys.executable).with_name("sdnctl")
+    if shutil.which("sdnctl") is None and script.exists():
+        return os.path.relpath(script)
+    return "sdnctl"
 
 
 class Demo:
@@ -176,17 +189,21 @@ class Demo:
         self._show.title("One packet of each encapsulation, on the cable of hv1")
         for tenant in TENANTS:
             mine = {s.name: s for s in stations if s.tenant == tenant.name}
-            for target in ("web3", "db2"):
-                address = mine[target].addresses[0]
-                line = capture.packet(self._lab, "hv1", tenant.encapsulation, mine["web1"], address)
-                self._show.line(f"  {tenant.encapsulation:<9} {line}")
+            for what, target in (("bridged", "web3"), ("routed", "db2")):
+                line = capture.packet(
+                    *(self._lab, "hv1", tenant.encapsulation),
+                    source=mine["web1"],
+                    address=mine[target].addresses[0],
+                )
+                self._show.line(f"  {what:<8} {line}")
 
     def _gateway_table(self) -> None:
-        self._show.title("The gateway's own table (gobgp global rib -a vpnv4)")
-        for line in self._lab.exec(
-            "gateway", ["gobgp", "global", "rib", "-a", "vpnv4"]
-        ).splitlines():
-            self._show.line(f"  {line.rstrip()}")
+        for family in ("vpnv4", "vpnv6"):
+            self._show.title(f"The gateway's own table (gobgp global rib -a {family})")
+            text = self._lab.exec("gateway", ["gobgp", "global", "rib", "-a", family])
+            heading, *routes = text.splitlines()
+            for line in (heading, *sorted(routes)):
+                self._show.line(f"  {line.rstrip()}")
 
     def _verdict(self, pairs: Sequence[Pair]) -> int:
         for version in sorted({p.version for p in pairs}):
@@ -209,18 +226,15 @@ class Demo:
 
 
 def _matrix(pairs: Sequence[Pair]) -> Table:
-    table = Table(box=None, padding=(0, 1), pad_edge=False)
-    table.add_column("from")
-    targets = list(dict.fromkeys(p.source for p in pairs))
-    for target in targets:
-        table.add_column(f"{target.tenant}\n{target.name}", justify="center")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("from", no_wrap=True)
+    stations = list(dict.fromkeys(p.source for p in pairs))
+    for target in stations:
+        table.add_column(f"{target.tenant}\n{target.name}", justify="center", no_wrap=True)
     by_pair = {(p.source.node, p.target.node): p for p in pairs}
-    for source in targets:
-        row = [Text(f"{source.tenant} {source.name}")]
-        for target in targets:
-            pair = by_pair.get((source.node, target.node))
-            row.append(_cell(pair) if pair else Text(" "))
-        table.add_row(*row)
+    for source in stations:
+        cells = (by_pair.get((source.node, target.node)) for target in stations)
+        table.add_row(f"{source.tenant} {source.name}", *(_cell(p) if p else "" for p in cells))
     return table
 
 

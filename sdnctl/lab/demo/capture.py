@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
+from typing import Final
 
 from sdnctl.lab import netns
 from sdnctl.lab.demo.tenants import Station
@@ -11,10 +11,10 @@ from sdnctl.lab.errors import LabError
 from sdnctl.lab.lab import Lab
 from sdnctl.lab.process import wait_for
 
-FILTERS = {"vxlan": "udp port 4789", "mpls-gre": "ip proto 47"}
+FILTERS: Final = {"vxlan": "udp port 4789", "mpls-gre": "ip proto 47"}
 
 
-def packet(lab: Lab, cable: str, encapsulation: str, source: Station, address: str) -> str:
+def packet(lab: Lab, cable: str, encapsulation: str, *, source: Station, address: str) -> str:
     """What tcpdump says of the first such packet on a cable while ``source`` pings.
 
     Args:
@@ -27,7 +27,7 @@ def packet(lab: Lab, cable: str, encapsulation: str, source: Station, address: s
     Raises:
         LabError: no such packet within 5 s.
     """
-    command = ["tcpdump", "-i", cable, "-nn", "-t", "-q", "-c", "1", "-l", FILTERS[encapsulation]]
+    command = ["tcpdump", "-i", cable, "-nn", "-t", "-c", "1", "-l", FILTERS[encapsulation]]
     argv = netns.inside(lab.namespace("underlay"), command)
     with subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -46,4 +46,6 @@ def packet(lab: Lab, cable: str, encapsulation: str, source: Station, address: s
             text = tcpdump.communicate()[0]
         finally:
             tcpdump.kill()
-    return re.sub(r"\s+", " ", text.replace("\n", " | ")).strip(" |")
+    # Under an EVI's label is a whole frame, which tcpdump takes for no protocol and dumps.
+    head, dump, _ = text.partition("\n\t0x")
+    return " ".join(head.split()) + (" Ethernet frame" if dump else "")

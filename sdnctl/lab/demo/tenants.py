@@ -83,7 +83,14 @@ def register(lab: Lab, api: Api) -> None:
             )
         else:
             api.create("/sdn/v1/gateways", "gateway", id=node.name, address=address)
-            api.create("/sdn/v1/bgp-peers", "bgp_peer", id=node.name, address=address, asn=ASN)
+            families = ["ipv4-vpn", "ipv6-vpn"]
+            api.create(
+                *("/sdn/v1/bgp-peers", "bgp_peer"),
+                id=node.name,
+                address=address,
+                asn=ASN,
+                families=families,
+            )
         api.create(
             "/sdn/v1/links", "link", id=f"{node.name}-underlay", a=node.name, b="underlay", cost=1
         )
@@ -163,4 +170,4 @@ def outside(lab: Lab, tenant: Tenant) -> Station:
     """The host that a tenant reaches through the gateway."""
     node = f"outside-{tenant.name}"
     addresses = [a.partition("/")[0] for e in lab.topology.endpoints(node) for a in e.addresses]
-    return Station(tenant.name, "outside", node, tuple(addresses))
+    return Station(tenant.name, "out", node, tuple(addresses))

@@ -20,29 +20,37 @@ _PARSERS: Final = (Ip, Mac, RouteDistinguisher, RouteTarget)
 class Vrf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A tenant's routing instance on the gateway.
 
-    ``label`` is what the gateway announces for every prefix of ``announce``. Behind
-    ``interface`` is one router, ``next_hop_mac``, to which all of these lead; ``address`` is
-    the gateway's own there, answered by ARP.
+    ``label`` is what the gateway announces for every IPv4 prefix of ``announce``, and
+    ``label_ipv6`` for the IPv6 ones: under a label the switch must know which it is. Behind
+    ``interface`` is one router, ``next_hop_mac``, to which all of these lead; ``addresses``
+    are the gateway's own there, answered by ARP and ND.
     """
 
     name: str
     interface: str
     rd: RouteDistinguisher
     label: int
+    label_ipv6: int = 0
     import_targets: tuple[RouteTarget, ...]
     export_targets: tuple[RouteTarget, ...]
-    address: Ip
+    addresses: tuple[Ip, ...]
     next_hop_mac: Mac
     announce: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for prefix in self.announce:
-            Prefix.parse(prefix)
+        for version in sorted({p.version for p in self.prefixes}):
+            label = self.label_of(version)
+            if not MIN_LABEL <= label <= MAX_LABEL:
+                raise ValueError(f"vrf {self.name}: label {label} of IPv{version} (RFC 3032)")
 
     @property
     def prefixes(self) -> tuple[Prefix, ...]:
         """What is announced."""
         return tuple(map(Prefix.parse, self.announce))
+
+    def label_of(self, version: int) -> int:
+        """The label that is announced for IP version 4 or 6; 0 if there is none."""
+        return self.label if version == 4 else self.label_ipv6
 
 
 class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,17 +68,27 @@ def load(path: Path) -> Gateway:
         raise LabError(f"{path}: {error.strerror}") from None
     except msgspec.MsgspecError as error:
         raise LabError(f"{path}: {error}") from None
-    seen: dict[object, str] = {}
-    for vrf in gateway.vrf:
-        if not MIN_LABEL <= vrf.label <= MAX_LABEL:
-            raise LabError(f"{path}: vrf {vrf.name}: label {vrf.label} is not usable (RFC 3032)")
-        # An import target of two VRFs would join two tenants.
-        for value in (vrf.name, vrf.interface, vrf.label, vrf.rd, *vrf.import_targets):
-            if seen.setdefault((type(value), value), vrf.name) != vrf.name:
-                raise LabError(
-                    f"{path}: vrf {vrf.name}: {value} is already {seen[type(value), value]}'s"
-                )
+    _apart(path, gateway)
     return gateway
+
+
+def _apart(path: Path, gateway: Gateway) -> None:
+    """What finds a VRF must find one: a target or a label of two would join two tenants."""
+    owner: dict[tuple[str, object], str] = {}
+    for vrf in gateway.vrf:
+        labels = (label for label in (vrf.label, vrf.label_ipv6) if label)
+        for kind, values in (
+            ("name", (vrf.name,)),
+            ("interface", (vrf.interface,)),
+            ("rd", (vrf.rd,)),
+            ("label", labels),
+            ("import target", set(vrf.import_targets)),
+        ):
+            for value in values:
+                if (kind, value) in owner:
+                    taken = owner[kind, value]
+                    raise LabError(f"{path}: vrf {vrf.name}: {kind} {value} is already {taken}'s")
+                owner[kind, value] = vrf.name
 
 
 def _parse(kind: type, text: object) -> object:

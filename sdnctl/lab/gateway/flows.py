@@ -2,22 +2,24 @@
 
 Promise: the flows are a function of the configuration and of the table; the same table gives
 the same flows, in the same order. Table 0 finds the VRF (by interface or by label), table 1 is
-every VRF's FIB, with the VRF's number in reg0.
+every VRF's FIB, with the VRF's number in reg0, table 2 ends the answers to ND.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from sdnctl.lab.gateway.config import Gateway, Vrf
 from sdnctl.lab.gateway.table import VpnRoute
-from sdnctl.types import Encapsulation, Mac
+from sdnctl.types import Encapsulation, Ip, Mac, Prefix
 
 BRIDGE: Final = "br-gw"
 TUNNEL: Final = "gre0"
 MAC: Final = Mac.parse("02:00:5e:00:00:fe")
 """The gateway's own on every VRF's interface."""
+_ETHERTYPES: Final = {4: "0x0800", 6: "0x86dd"}
+_PROTOCOLS: Final = {4: "ip", 6: "ipv6"}
 
 
 def imported(gateway: Gateway, vrf: Vrf, table: Iterable[VpnRoute]) -> list[VpnRoute]:
@@ -38,34 +40,59 @@ def imported(gateway: Gateway, vrf: Vrf, table: Iterable[VpnRoute]) -> list[VpnR
 def render(gateway: Gateway, table: Iterable[VpnRoute]) -> list[str]:
     """All flows of the bridge, as ``ovs-ofctl`` reads them."""
     routes = list(table)
-    flows: list[str] = []
+    flows: list[str] = [_ANNOUNCE_NEIGHBOR]
     for number, vrf in enumerate(gateway.vrf, 1):
-        flows += _classify(number, vrf)
-        flows += (_inward(number, vrf, str(prefix)) for prefix in vrf.announce)
+        flows += (_neighbor(vrf, address) for address in vrf.addresses)
+        flows += (_from_outside(number, vrf, version) for version in _ETHERTYPES)
+        flows += (_from_tunnel(number, vrf, v) for v in _ETHERTYPES if vrf.label_of(v))
+        flows += (_inward(number, vrf, prefix) for prefix in vrf.prefixes)
         flows += (_outward(number, route) for route in imported(gateway, vrf, routes))
     return flows
 
 
-def _classify(number: int, vrf: Vrf) -> Iterator[str]:
-    yield (
-        f"table=0,priority=100,in_port={vrf.interface},arp,arp_op=1,arp_tpa={vrf.address},"
+def _neighbor(vrf: Vrf, address: Ip) -> str:
+    """Answers for the gateway's own address: ARP (RFC 826) or ND (RFC 4861 section 7.2.4)."""
+    if address.version == 4:
+        return (
+            f"table=0,priority=100,in_port={vrf.interface},arp,arp_op=1,arp_tpa={address},"
+            "actions=move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],"
+            f"set_field:{MAC}->eth_src,set_field:2->arp_op,"
+            f"move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],set_field:{MAC}->arp_sha,"
+            f"move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],set_field:{address}->arp_spa,in_port"
+        )
+    return (
+        f"table=0,priority=100,in_port={vrf.interface},icmp6,icmp_type=135,nd_target={address},"
         "actions=move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],"
-        f"set_field:{MAC}->eth_src,set_field:2->arp_op,"
-        f"move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],set_field:{MAC}->arp_sha,"
-        f"move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],set_field:{vrf.address}->arp_spa,in_port"
+        f"set_field:{MAC}->eth_src,move:NXM_NX_IPV6_SRC[]->NXM_NX_IPV6_DST[],"
+        f"set_field:{address}->ipv6_src,set_field:136->icmpv6_type,"
+        # Solicited and Override; then the option becomes the target's address.
+        "set_field:0x60000000->nd_reserved,set_field:2->nd_options_type,goto_table:2"
     )
-    yield (
-        f"table=0,priority=90,in_port={vrf.interface},ip,dl_dst={MAC},"
+
+
+_ANNOUNCE_NEIGHBOR: Final = (
+    f"table=2,priority=100,icmp6,icmp_type=136,actions=set_field:{MAC}->nd_tll,in_port"
+)
+"""The end of an ND answer, where the switch takes the packet for what it has become."""
+
+
+def _from_outside(number: int, vrf: Vrf, version: int) -> str:
+    return (
+        f"table=0,priority=90,in_port={vrf.interface},{_PROTOCOLS[version]},dl_dst={MAC},"
         f"actions=set_field:{number}->reg0,goto_table:1"
     )
-    # One label deep: RFC 4364 section 5 with a tunnel in place of the outer label.
-    yield (
-        f"table=0,priority=90,in_port={TUNNEL},mpls,mpls_bos=1,mpls_label={vrf.label},"
-        f"actions=pop_mpls:0x0800,set_field:{number}->reg0,goto_table:1"
+
+
+def _from_tunnel(number: int, vrf: Vrf, version: int) -> str:
+    """One label deep: RFC 4364 section 5 with a tunnel in place of the outer label."""
+    return (
+        f"table=0,priority=90,in_port={TUNNEL},mpls,mpls_bos=1,"
+        f"mpls_label={vrf.label_of(version)},"
+        f"actions=pop_mpls:{_ETHERTYPES[version]},set_field:{number}->reg0,goto_table:1"
     )
 
 
-def _inward(number: int, vrf: Vrf, prefix: str) -> str:
+def _inward(number: int, vrf: Vrf, prefix: Prefix) -> str:
     return (
         f"{_destination(number, prefix)},actions=dec_ttl,set_field:{MAC}->eth_src,"
         f"set_field:{vrf.next_hop_mac}->eth_dst,output:{vrf.interface}"
@@ -74,12 +101,15 @@ def _inward(number: int, vrf: Vrf, prefix: str) -> str:
 
 def _outward(number: int, route: VpnRoute) -> str:
     return (
-        f"{_destination(number, str(route.prefix))},actions=dec_ttl,push_mpls:0x8847,"
+        f"{_destination(number, route.prefix)},actions=dec_ttl,push_mpls:0x8847,"
         f"set_field:{route.label}->mpls_label,set_field:{route.next_hop}->tun_dst,"
         f"output:{TUNNEL}"
     )
 
 
-def _destination(number: int, prefix: str) -> str:
-    length = int(prefix.rpartition("/")[2])
-    return f"table=1,priority={1000 + length},reg0={number},ip,nw_dst={prefix}"
+def _destination(number: int, prefix: Prefix) -> str:
+    field = "nw_dst" if prefix.version == 4 else "ipv6_dst"
+    return (
+        f"table=1,priority={1000 + prefix.length},reg0={number},"
+        f"{_PROTOCOLS[prefix.version]},{field}={prefix}"
+    )

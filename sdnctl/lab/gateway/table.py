@@ -1,7 +1,7 @@
 """GoBGP's own table, read and written by its command line.
 
-Promise: ``read`` gives the best VPNv4 routes that the daemon has, whatever brought them, or
-raises when the daemon does not answer: an empty table and no table are not the same.
+Promise: ``read`` gives the best VPNv4 and VPNv6 routes that the daemon has, whatever brought
+them, or raises when the daemon does not answer: an empty table and no table are not the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ENCAPSULATION: Final = 12
 
 
 class VpnRoute(NamedTuple):
-    """A VPNv4 route; ``encapsulations`` as numbers of IANA's registry of tunnel types."""
+    """A VPNv4 or VPNv6 route; ``encapsulations`` as numbers of IANA's registry of tunnel types."""
 
     rd: str
     prefix: Prefix
@@ -34,13 +34,18 @@ class VpnRoute(NamedTuple):
     encapsulations: frozenset[int]
 
 
+FAMILIES: Final = {4: "vpnv4", 6: "vpnv6"}
+"""GoBGP's names, by IP version."""
+
+
 def read() -> set[VpnRoute]:
-    """The daemon's best VPNv4 routes; LabError if it does not answer or is not understood."""
-    return parse(run(["gobgp", "global", "rib", "-a", "vpnv4", "-j"], timeout=5))
+    """The daemon's best VPN routes; LabError if it does not answer or is not understood."""
+    rib = ["gobgp", "global", "rib", "-j", "-a"]
+    return {route for f in FAMILIES.values() for route in parse(run([*rib, f], timeout=5))}
 
 
 def parse(text: str) -> set[VpnRoute]:
-    """Read what ``gobgp global rib -a vpnv4 -j`` prints."""
+    """Read what ``gobgp global rib -j -a FAMILY`` prints."""
     try:
         destinations = json.loads(text)
         return {_route(path) for paths in destinations.values() for path in paths if path["best"]}
@@ -60,8 +65,8 @@ def announce(gateway: Gateway, known: Iterable[VpnRoute]) -> None:
 def _add(gateway: Gateway, vrf: Vrf, prefix: Prefix) -> None:
     run(
         [
-            *("gobgp", "global", "rib", "add", "-a", "vpnv4", str(prefix)),
-            *("label", str(vrf.label), "rd", str(vrf.rd)),
+            *("gobgp", "global", "rib", "add", "-a", FAMILIES[prefix.version], str(prefix)),
+            *("label", str(vrf.label_of(prefix.version)), "rd", str(vrf.rd)),
             *("rt", *map(str, vrf.export_targets)),
             *("nexthop", str(gateway.address), "encap", "gre"),
         ],
@@ -75,7 +80,7 @@ def own_route(gateway: Gateway, vrf: Vrf, prefix: Prefix) -> VpnRoute:
         str(vrf.rd),
         prefix,
         gateway.address,
-        Label(vrf.label),
+        Label(vrf.label_of(prefix.version)),
         frozenset(vrf.export_targets),
         frozenset((int(Encapsulation.MPLS_GRE),)),
     )

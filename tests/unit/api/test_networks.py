@@ -110,6 +110,8 @@ async def test_a_bulk_is_made_whole_or_not_at_all(api: Api) -> None:
     bad = {"networks": [{"name": "c"}, {"provider:segmentation_id": taken}]}
     await api.refused("POST", "networks", bad, 409, "TunnelIdInUse")
     await api.refused("POST", "networks", {"networks": []}, 400, "HTTPBadRequest", "at least one")
+    many: Any = {"networks": [{}] * 1001}
+    await api.refused("POST", "networks", many, 400, "HTTPBadRequest", "more than 1000")
     assert len(api.store.rows(Network)) == 2
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,8 @@ async def test_a_bound_port_says_how_to_plug_it(tmp_path: Path) -> None:
         assert (await api.call("GET", path))["port"]["status"] == "ACTIVE"
         assert await api.ids("ports?status=ACTIVE") == {port["id"]}
         assert (await api.update("ports", port["id"], admin_state_up=False))["status"] == "DOWN"
-        unbound = await api.update("ports", port["id"], **{"binding:host_id": ""})
+        unbound = await api.update("ports", port["id"], **{"binding:host_id": None})
+        assert unbound["binding:host_id"] == ""
         assert unbound["binding:vif_type"] == "unbound"
         shown = (await api.call("GET", "/sdn/v1/hypervisors/cn1"))["hypervisor"]
         assert (shown["alive"], shown["last_seen"]) == (True, "2023-11-14T22:13:20Z")
@@ -234,6 +236,12 @@ async def test_an_address_is_given_once(api: Api) -> None:
         ({"binding:vnic_type": "odd"}, 400, "HTTPBadRequest", ["binding:vnic_type"]),
         ({"binding:host_id": 7}, 400, "HTTPBadRequest", ["binding:host_id"]),
         ({"binding:profile": []}, 400, "HTTPBadRequest", ["binding:profile"]),
+        (
+            {"binding:profile": {"x": "y" * 4095}},
+            400,
+            "HTTPBadRequest",
+            ["binding:profile", "4095"],
+        ),
         ({"device_owner": "network:router_interface"}, 400, "InvalidInput", ["device_owner"]),
         ({"security_groups": []}, 400, "HTTPBadRequest", ["security_groups"]),
     ],
@@ -257,6 +265,16 @@ async def test_bad_ports(
     )
     good = {"network_id": network["id"]}
     await api.refused("POST", "ports", {"port": good | attributes}, status, kind, *texts)
+
+
+async def test_concurrent_creates_never_share_an_address(api: Api) -> None:
+    network, _ = await api.network("10.1.0.0/27")
+    body = {"port": {"network_id": network["id"]}}
+    answers = await asyncio.gather(*(api.http.post("/v2.0/ports", json=body) for _ in range(40)))
+    assert sorted(answer.status_code for answer in answers) == [201] * 29 + [409] * 11
+    made = [answer.json()["port"] for answer in answers if answer.status_code == 201]
+    assert len({ips(port)[0] for port in made}) == 29
+    assert len({port["mac_address"] for port in made}) == 29
 
 
 async def test_a_subnet_of_another_network_gives_no_address(api: Api) -> None:

@@ -133,7 +133,15 @@ async def test_what_makes_no_interface(api: Api) -> None:
         ip_version=4,
         gateway_ip=None,
     )
-    bad = [
+    outside = await api.create(
+        "subnets",
+        network_id=network["id"],
+        cidr="fd00::/64",
+        ip_version=6,
+        gateway_ip="fe80::1",
+    )
+    bad: list[tuple[Any, int, str, str]] = [
+        ({"subnet_id": outside["id"]}, 400, "BadRequest", "gateway IP"),
         ({}, 400, "BadRequest", "subnet_id or port_id"),
         ({"subnet_id": subnet["id"], "port_id": bare["id"]}, 400, "BadRequest", "both"),
         ({"subnet": subnet["id"]}, 400, "BadRequest", "'subnet'"),

@@ -66,6 +66,30 @@ TOPOLOGY = {
     "vrfs": [{"vni": 1000, "label": 17, "name": "red", "router_id": "r-1", "members": ["hv1"]}],
 }
 
+AGENTS = [
+    {
+        "hypervisor": "hv1",
+        "revision": 7,
+        "in_sync": True,
+        "sent": 9,
+        "received": 9,
+        "programmed": 8,
+        "failures": {"port/p-1": "no such interface"},
+    }
+]
+SESSIONS = [
+    {
+        "peer": "gateway",
+        "state": "established",
+        "since": 1795168918,
+        "established": True,
+        "families": ["ipv4-vpn"],
+        "routes_advertised": 10,
+        "routes_received": 2,
+        "last_error": "",
+    }
+]
+
 
 class Site(NamedTuple):
     """A running API; ``queries`` are those that the read views were asked."""
@@ -88,7 +112,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     async def topology(request: Request) -> Response:
         return JsonResponse({"topology": TOPOLOGY})
 
-    views = [Route("/sdn/v1/routes", routes), Route("/sdn/v1/topology", topology)]
+    async def agents(request: Request) -> Response:
+        return JsonResponse({"agents": AGENTS})
+
+    async def sessions(request: Request) -> Response:
+        return JsonResponse({"bgp_sessions": SESSIONS})
+
+    views = [
+        Route("/sdn/v1/agents", agents),
+        Route("/sdn/v1/bgp-sessions", sessions),
+        Route("/sdn/v1/routes", routes),
+        Route("/sdn/v1/topology", topology),
+    ]
     listeners = [socket.socket(), socket.socket(socket.AF_UNIX)]
     listeners[0].bind(("127.0.0.1", 0))
     listeners[1].bind(str(folder / "api.sock"))
@@ -285,6 +320,16 @@ def test_the_topology_is_a_tree_for_people(sdnctl: Sdnctl) -> None:
     assert "to leaf, cost 3" in shown
     assert "red  VNI 1000  label 17" in shown
     assert json.loads(sdnctl("topology -o json")) == TOPOLOGY
+
+
+def test_agents_and_sessions_are_listed(sdnctl: Sdnctl) -> None:
+    assert "hv1         yes      9     9         8           port/p-1=no such interface" in (
+        sdnctl("agent list")
+    )
+    assert "gateway  established" in sdnctl("bgp-session list")
+    assert "2026-11-20T10:01:58Z  ipv4-vpn" in sdnctl("bgp-session list")
+    assert sdnctl("agent list -o name") == "hv1\n"
+    assert json.loads(sdnctl("bgp-session list -o json")) == SESSIONS
 
 
 def test_an_output_that_is_no_terminal_has_no_colour_and_cuts_nothing(

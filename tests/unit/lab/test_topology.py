@@ -81,6 +81,7 @@ links:
         ("nodes: {'a/b': {kind: linux}}", "node a/b: not a name"),
         ("nodes: {a: {kind: linux, group: g}}", "node a: there is no group 'g'"),
         ("nodes: {a: {kind: linux, labels: {sdnctl.role: king}}}", "node a: .*'king' is none of"),
+        ("nodes: {a-name-too-long-x: {kind: bridge}}", "node a-name-too-long-x: a bridge's name"),
         ("nodes: {a: {kind: bridge, labels: []}}", "node a: labels: a mapping"),
         ("nodes: {a: {kind: linux, labels: {sdnctl.role: bridge}}}", "node a: .*'bridge' is none"),
         ("nodes: {a: {kind: linux, binds: [f]}}", "node a: binds: 'f' is not SOURCE:TARGET"),

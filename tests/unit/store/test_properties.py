@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sdnctl.intent import Link, Port, Row
 from sdnctl.store import Commit, Store, Taken, Transaction
 from sdnctl.types import Mac
+from tests.unit.store.shared import Shared, SharedBackend
 
 Model = dict[tuple[str, str], Row]
 
@@ -145,3 +146,31 @@ async def check(flushes: list[list[Work]], path: Path) -> None:
 def test_concurrent_transactions_are_a_dict_that_takes_turns(flushes: list[list[Work]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         asyncio.run(check(flushes, Path(directory) / "db"))
+
+
+async def check_shared(flushes: list[list[Work]]) -> None:
+    shared = Shared()
+    stores = [await Store.on(SharedBackend(shared)) for _ in range(2)]
+    for flush in flushes:
+        await asyncio.gather(
+            *(
+                stores[number % 2].transact(lambda tx, w=work: run(tx, w))  # type: ignore[misc]
+                for number, work in enumerate(flush)
+            ),
+            return_exceptions=True,
+        )
+    newcomer = await Store.on(SharedBackend(shared))
+    feed = await newcomer.changes_since(0)
+    assert [commit.revision for commit in feed] == list(range(1, len(feed) + 1))
+    # Whatever raced, each store's tables are the history as far as it has come.
+    assert state(newcomer) == replay(feed)
+    for store in stores:
+        assert state(store) == replay(feed[: store.revision])
+        assert indexed(store)
+    macs = [port.mac for port in newcomer.rows(Port)]
+    assert len(set(macs)) == len(macs)
+
+
+@given(FLUSHES)
+def test_two_stores_on_one_backend_keep_one_history(flushes: list[list[Work]]) -> None:
+    asyncio.run(check_shared(flushes))

@@ -21,7 +21,7 @@ from sdnctl.store import (
     Transaction,
     UnknownSchema,
 )
-from sdnctl.types import Ip
+from sdnctl.types import Ip, Mac
 from tests.unit.store.rows import add_network, add_port, add_subnet
 from tests.unit.store.shared import Shared, SharedBackend
 
@@ -223,6 +223,13 @@ async def test_watching_brings_old_and_new_commits(store: Store) -> None:
     assert seen == [1, 2, 3]
 
 
+async def test_a_commit_is_on_the_disk_before_it_is_acknowledged(store: Store) -> None:
+    backend: Any = store._backend
+    assert backend._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    # FULL: the log is fsynced by every commit (https://sqlite.org/pragma.html#pragma_synchronous).
+    assert backend._db.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
 async def test_nobody_else_may_read_the_database(store: Store, tmp_path: Path) -> None:
     await put(store, link("a"))
     assert {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()} == {0}
@@ -315,6 +322,21 @@ async def test_a_disk_that_fails_fails_the_flush_and_nothing_else(
     blocker.close()
     await put(store, link("b"))
     assert store.revision == 2
+
+
+async def test_a_row_that_cannot_be_written_fails_its_work_alone(store: Store) -> None:
+    mac = Mac.parse("02:00:00:00:00:01")
+
+    def odd(tx: Transaction) -> None:
+        tx.put(Port(id="p", network_id="n", mac=mac, profile={"x": object()}))
+
+    results = await asyncio.gather(
+        put(store, link("a")), store.transact(odd), put(store, link("b")), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [type(None), NotImplementedError, type(None)]
+    assert {row.id for row in store.rows(Link)} == {"a", "b"}
+    await store.transact(lambda tx: tx.put(Port(id="q", network_id="n", mac=mac)))
+    assert [row.id for row in store.rows(Port)] == ["q"]
 
 
 async def test_a_waiter_that_left_before_its_turn_writes_nothing(store: Store) -> None:

@@ -32,7 +32,6 @@ ips = st.sampled_from([Ip.parse(t) for t in ("10.0.0.1", "10.0.0.2", "10.0.1.1",
 vteps = st.sampled_from([Ip.parse(f"192.0.2.{n}") for n in range(1, 4)])
 vnis = st.sampled_from([Vni(1), Vni(2)])
 vrfs = st.sampled_from([Vni(0), Vni(10), Vni(11)])
-pins = st.sampled_from([None, VXLAN, GRE])
 preferences = st.sampled_from([(VXLAN, GRE), (GRE, VXLAN), (VXLAN,), (GRE,), ()])
 hops = st.builds(
     NextHop,
@@ -65,7 +64,7 @@ resources: st.SearchStrategy[Desired] = st.one_of(
         st.booleans(),
         st.booleans(),
     ),
-    st.builds(Evi, vnis, st.just(Label(16)), st.just(1450), vrfs, pins),
+    st.builds(Evi, vnis, st.just(Label(16)), st.just(1450), vrfs),
     st.builds(
         Irb,
         vnis,
@@ -83,7 +82,6 @@ resources: st.SearchStrategy[Desired] = st.one_of(
         st.sampled_from([Vni(10), Vni(11)]),
         prefixes,
         st.lists(hops, min_size=1, max_size=3).map(tuple),
-        pins,
     ),
 )
 
@@ -148,3 +146,25 @@ def test_the_way_does_not_matter(events: list[tuple[str, object]]) -> None:
     assert switch.flows == {flow.slot: flow for _, flow in model.flows}
     assert switch.groups == expected.groups == model.groups.numbers
     assert model.failures == fresh.failures
+
+
+def test_what_does_not_fit_fails_alone() -> None:
+    model = Model()
+    hop = NextHop(Ip.parse("192.0.2.9"), Label(100), Vni(0), (GRE,))
+    node = Node("h", Ip.parse("192.0.2.1"), (GRE,), 1500, Mac.parse("02:00:00:00:00:01"))
+    many = tuple(hop._replace(label=Label(16 + n)) for n in range(1500))
+    entries: list[Desired] = [
+        node,
+        FibEntry(Vni(10), Prefix.parse("10.0.0.0/24"), many),
+        FibEntry(Vni(1 << 32), Prefix.parse("10.0.1.0/24"), (hop,)),
+        FibEntry(Vni(10), Prefix.parse("10.0.2.0/24"), (hop,)),
+    ]
+    for entry in entries:
+        model.put(entry.key, entry)
+    switch = Table()
+    switch.receive(model.flush())
+    assert set(model.failures) == {entries[1].key, entries[2].key}
+    assert "too long" in model.failures[entries[1].key]
+    assert "does not fit" in model.failures[entries[2].key]
+    assert entries[3].key in [unit for unit, _ in model.flows]
+    assert not switch.groups

@@ -40,6 +40,9 @@ SCHEMA: Final[Schema] = {
     },
 }
 
+TUNNELS: Final = (VXLAN_PORT, GRE_PORT)
+"""In the order of ``Tunnels``."""
+
 PROTOCOL: Final = "OpenFlow14"
 RETRY_FIRST: Final = 0.05
 RETRY_MOST: Final = 2.0
@@ -70,6 +73,8 @@ class Bridge:
         """What an interface counts as."""
         self._claims: dict[str, dict[str, int]] = {}
         """By port id: OpenFlow ports by interface name."""
+        self._tunnel_rows: dict[str, str] = {}
+        """Interfaces with the names of our tunnels."""
         self._told: dict[str, int] = {}
         self._tunnels = Tunnels()
 
@@ -92,7 +97,7 @@ class Bridge:
                 log.warning("OVSDB at %s: %s", self._path, error)
             finally:
                 if self._ovsdb is not None:
-                    self._ovsdb.close()
+                    await self._ovsdb.close()
                     self._ovsdb = None
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_MOST)
@@ -142,16 +147,9 @@ class Bridge:
         else:
             uuid, row = found
             target = ["_uuid", "==", ["uuid", uuid]]
-            is_so = (row["datapath_type"], row["fail_mode"]) == (self._datapath_type, "secure")
-            if not is_so or PROTOCOL not in row["protocols"]:
-                protocols = ["set", sorted(row["protocols"] | {PROTOCOL})]
+            if (update := _mended_bridge(row, want)) is not None:
                 operations.append(
-                    {
-                        "op": "update",
-                        "table": "Bridge",
-                        "where": [target],
-                        "row": want | {"protocols": protocols},
-                    }
+                    {"op": "update", "table": "Bridge", "where": [target], "row": update}
                 )
         if self._vtep is not None:
             local = {"local_ip": str(self._vtep), "remote_ip": "flow"}
@@ -159,7 +157,12 @@ class Bridge:
                 (VXLAN_PORT, "vxlan", local | {"key": "flow"}),
                 (GRE_PORT, "gre", local | {"packet_type": "legacy_l3"}),
             ):
-                operations += _tunnel_operations(ovsdb, target, name, kind, options)
+                uuid = self._tunnel_rows.get(name, "")
+                tunnel = ovsdb.tables["Interface"].get(uuid)
+                if tunnel is None:
+                    operations += _new_tunnel(target, name, kind, options)
+                elif (tunnel["type"], tunnel["options"]) != (kind, options):
+                    operations.append(_mended_tunnel(uuid, kind, options))
         if operations:
             await ovsdb.transact(*operations)
 
@@ -210,6 +213,8 @@ class Bridge:
         row = ovsdb.tables["Interface"].get(uuid)
         if row is None:
             self._port_of.pop(uuid, None)
+        elif row["name"] in TUNNELS:
+            self._tunnel_rows[row["name"]] = uuid
         new = self._claim(ovsdb, uuid, row)
         old = self._seen.get(uuid)
         if new == old:
@@ -218,7 +223,7 @@ class Bridge:
             del self._seen[uuid]
         else:
             self._seen[uuid] = new
-        if {VXLAN_PORT, GRE_PORT} & {claim.name for claim in (old, new) if claim}:
+        if any(claim.name in TUNNELS for claim in (old, new) if claim):
             self._settle_tunnels()
         if old and old.port_id:
             del self._claims[old.port_id][old.name]
@@ -240,8 +245,8 @@ class Bridge:
         return _Claim(row["name"], row["external_ids"].get("iface-id", ""), row["ofport"])
 
     def _settle_tunnels(self) -> None:
-        by_name = {claim.name: claim.ofport for claim in self._seen.values()}
-        tunnels = Tunnels(by_name.get(VXLAN_PORT, 0), by_name.get(GRE_PORT, 0))
+        claims = [self._seen.get(self._tunnel_rows.get(name, "")) for name in TUNNELS]
+        tunnels = Tunnels(*(claim.ofport if claim else 0 for claim in claims))
         if tunnels != self._tunnels:
             self._tunnels = tunnels
             self._on_tunnels(tunnels)
@@ -298,24 +303,34 @@ def _bridge_operations(name: str, want: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _tunnel_operations(
-    ovsdb: Ovsdb, bridge: list[Any], name: str, kind: str, options: dict[str, str]
+def _mended_bridge(row: Row, want: dict[str, Any]) -> dict[str, Any] | None:
+    """What is to be set right; an empty datapath_type is ``system``, no protocols are all."""
+    spoken = row["protocols"]
+    found = (row["datapath_type"] or "system", row["fail_mode"])
+    if found == (want["datapath_type"], want["fail_mode"]) and (PROTOCOL in spoken or not spoken):
+        return None
+    return want | {"protocols": ["set", sorted(spoken | {PROTOCOL}) if spoken else []]}
+
+
+def _tunnel(kind: str, options: dict[str, str]) -> dict[str, Any]:
+    return {"type": kind, "options": ["map", sorted(options.items())]}
+
+
+def _mended_tunnel(uuid: str, kind: str, options: dict[str, str]) -> dict[str, Any]:
+    where = [["_uuid", "==", ["uuid", uuid]]]
+    return {"op": "update", "table": "Interface", "where": where, "row": _tunnel(kind, options)}
+
+
+def _new_tunnel(
+    bridge: list[Any], name: str, kind: str, options: dict[str, str]
 ) -> list[dict[str, Any]]:
-    """Make the tunnel port, or set it right."""
-    wanted = {"type": kind, "options": ["map", sorted(options.items())]}
-    for uuid, row in ovsdb.tables["Interface"].items():
-        if row["name"] == name:
-            if row["type"] == kind and row["options"] == options:
-                return []
-            where = [["_uuid", "==", ["uuid", uuid]]]
-            return [{"op": "update", "table": "Interface", "where": where, "row": wanted}]
     label = name.replace("-", "_")
     return [
         {
             "op": "insert",
             "table": "Interface",
             "uuid-name": f"i_{label}",
-            "row": wanted | {"name": name},
+            "row": _tunnel(kind, options) | {"name": name},
         },
         {
             "op": "insert",

@@ -45,6 +45,9 @@ log = logging.getLogger(__name__)
 RETRY_FIRST: Final = 0.05
 RETRY_MOST: Final = 1.0
 
+AUDIT_PATIENCE: Final = 5.0
+"""Seconds that an audit waits for the switch to come back."""
+
 Done = Callable[[Sequence[Failure]], None]
 
 
@@ -89,10 +92,13 @@ class OvsDriver:
         self._bridge = Bridge(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels)
         self._peers = Peers()
         self._connection: Connection | None = None
-        self._live = False
-        """Connected, and the switch is known to hold what the model said last."""
+        self._live = asyncio.Event()
+        """Connected, and all that the model said is in the switch or on its way."""
         self._in_sync = False
         self._applies: list[_Apply] = []
+        """For the next bundle to answer."""
+        self._untold: dict[str, str] = {}
+        """Failures of bundles that were lost on their way."""
         self._batches: deque[_Batch] = deque()
         self._stale = asyncio.Event()
         self._told: dict[str, VifStatus] = {}
@@ -128,13 +134,18 @@ class OvsDriver:
 
     async def audit(self) -> list[str]:
         """See ``Driver``."""
-        if self._connection is None or not self._live:
+        try:
+            async with asyncio.timeout(AUDIT_PATIENCE):
+                await self._live.wait()
+        except TimeoutError:
             return ["the switch is away"]
+        connection = self._connection
+        assert connection is not None  # noqa: S101 live means connected
         # The switch answers in order: the dump comes after every bundle sent so far.
         desired = {flow.cookie: unit for unit, flow in self._model.flows}
         numbers = self._model.groups.numbers
         installed, found = await asyncio.gather(
-            self._connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK), self._connection.groups()
+            connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK), connection.groups()
         )
         groups = _ours(found)
         lines = [f"{desired[cookie]}: a flow is missing" for cookie in desired.keys() - installed]
@@ -148,8 +159,6 @@ class OvsDriver:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._connection is not None:
-            self._connection.close()
 
     # ---- the switch's own events
 
@@ -182,11 +191,14 @@ class OvsDriver:
             except (OSError, TimeoutError) as error:
                 log.info("%s: %s", self._management, error)
             finally:
-                self._live = False
+                self._live.clear()
                 self._take_back()
                 self._peers.connected(None, 0)
+                for status in list(self._told.values()):
+                    if status.up:
+                        self._report(status._replace(up=False, reason="the switch is away"))
                 if self._connection is not None:
-                    self._connection.close()
+                    await self._connection.close()
                     self._connection = None
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_MOST)
@@ -201,23 +213,24 @@ class OvsDriver:
 
     def _restart(self) -> None:
         """What the switch holds is to be asked anew."""
-        self._live = False
+        self._live.clear()
         self._stale.set()
 
     def _take_back(self) -> None:
         """Bundles on their way are lost: who waits for them waits for the next."""
-        lost = [apply for batch in self._batches for apply in batch.applies]
+        self._applies[:0] = [apply for batch in self._batches for apply in batch.applies]
+        for batch in self._batches:
+            self._untold |= batch.failures
         self._batches.clear()
-        self._applies[:0] = lost
 
     async def _resync(self, connection: Connection) -> None:
         """Ask what is there; one bundle with the difference."""
         installed = await connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK)
         groups = _ours(await connection.groups())
         self._take_back()
-        self._live = True
+        self._live.set()
         await self._send(self._everything(installed, groups))
-        if self._in_sync and self._live:
+        if self._in_sync and self._live.is_set():
             await self._bridge.end_restore()
 
     def _everything(self, installed: set[int], groups: set[int]) -> Iterator[Difference]:
@@ -244,14 +257,14 @@ class OvsDriver:
     # ---- programming
 
     def _push(self) -> None:
-        if self._live:
+        if self._live.is_set():
             self._send(self._model.flush())
 
     def _send(self, differences: Iterable[Difference]) -> asyncio.Future[Outcome]:
         connection = self._connection
         assert connection is not None  # noqa: S101 live means connected
-        batch = _Batch(self._applies)
-        self._applies = []
+        batch = _Batch(self._applies, failures=self._untold)
+        self._applies, self._untold = [], {}
         self._batches.append(batch)
         future = connection.bundle(self._messages(batch, differences))
         future.add_done_callback(partial(self._through, batch))
@@ -298,13 +311,19 @@ class OvsDriver:
             if (sent := batch.sent[place]) is not None:
                 log.warning("%s: %s", sent[0], refusal)
                 self._model.quarantine(sent[1], sent[0], str(refusal))
+            else:
+                log.error("a group or a removal: %s", refusal)
         if not outcome.committed:
             self._restart()
             return
+        batch.failures |= self._model.failures_since()
         batch.answered = True
         self._drain()
         if outcome.refused:
+            # What was accepted of a refused resource goes; what it was to replace may still be
+            # there, and only the switch knows.
             self._push()
+            self._restart()
 
     def _drain(self) -> None:
         """Answer in the order of the calls."""

@@ -56,12 +56,13 @@ class Floods:
             if (flood := FloodList(vni, remote)) in self._members:
                 self._dirty[flood] = None
 
-    def changed(self) -> list[tuple[str, Translation]]:
-        """The lists that changed since the last call, translated."""
+    def changed(self) -> list[FloodList]:
+        """The lists that changed since the last call."""
         dirty, self._dirty = self._dirty, {}
-        return [(flood.unit, self._translate(flood)) for flood in dirty]
+        return list(dirty)
 
-    def _translate(self, flood: FloodList) -> Translation:
+    def translate(self, flood: FloodList) -> Translation:
+        """The flows of a list."""
         members = self._members.get(flood, {})
         actions = [members[unit] for unit in sorted(members)]
         if flood.remote:

@@ -2,6 +2,9 @@
 
 Promise: a group lives while an entry uses it; its number follows from its content (a clash of
 two contents moves the later one to the next free number).
+
+What the switch hashes over is its own choice, OpenFlow 1.4 cannot ask: addresses, protocol and
+ports with the kernel's data path; the userspace data path leaves out the ports of UDP.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ one goes.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -43,6 +44,9 @@ from sdnctl_vrouter.drivers.ovs.translate import (
 )
 
 STATIC: Final = "static"
+
+MAX_BODY: Final = 0xFFFF - 64
+"""Octets of a message: a bundle has 64 KiB for one, its own headers and ours included."""
 
 SLICE: Final = 1024
 """Units translated before the switch gets to see them."""
@@ -180,22 +184,32 @@ class Model:
         """
         dirty, self._dirty = list(self._dirty), {}
         for start in range(0, len(dirty), SLICE):
-            self._settle(dirty[start : start + SLICE])
+            for unit in dirty[start : start + SLICE]:
+                self._attempt(unit)
             yield self._difference()
-        for unit, translation in self._floods.changed():
-            self._claim(unit, translation)
+        for flood in self._floods.changed():
+            self._settle(flood.unit, self._floods.translate(flood))
         yield self._difference()
 
-    def _settle(self, units: list[str]) -> None:
-        for unit in units:
-            try:
-                translation = self._translate(unit)
-                self._fail(unit, "")
-            except Unreachable as error:
-                self._floods.leave(unit)
-                self._fail(unit, str(error))
-                translation = NOTHING
-            self._claim(unit, translation)
+    def _attempt(self, unit: str) -> None:
+        reason = ""
+        try:
+            translation = self._translate(unit)
+        except Unreachable as error:
+            reason = str(error)
+        except (struct.error, ValueError) as error:
+            reason = f"a value does not fit: {error}"
+        self._fail(unit, reason)
+        if reason:
+            self._floods.leave(unit)
+            translation = NOTHING
+        self._settle(unit, translation)
+
+    def _settle(self, unit: str, translation: Translation) -> None:
+        if translation.longest > MAX_BODY:
+            self._fail(_resource_of(unit), "too long for a message of OpenFlow")
+            translation = NOTHING
+        self._claim(unit, translation)
 
     def _difference(self) -> Difference:
         before, self._before = self._before, {}
@@ -207,7 +221,6 @@ class Model:
                     dead.append(old.cookie)
             elif old is None or old.cookie != holder[1].cookie:
                 flows.append(holder)
-        failures, self._changed = self._changed, {}
         ports, self._ports = self._ports, {}
         vteps, self._new_vteps = self._new_vteps, []
         return Difference(
@@ -215,10 +228,15 @@ class Model:
             flows,
             dead,
             self.groups.removed(),
-            failures,
+            self.failures_since(),
             list(ports),
             vteps,
         )
+
+    def failures_since(self) -> dict[str, str]:
+        """What failed since the last call, and what recovered (an empty reason)."""
+        changed, self._changed = self._changed, {}
+        return changed
 
     def _fail(self, key: str, reason: str) -> None:
         if self.failures.get(key, "") == reason:

@@ -42,6 +42,11 @@ class Translation(NamedTuple):
     flows: tuple[bytes, ...] = ()
     buckets: bytes = b""
 
+    @property
+    def longest(self) -> int:
+        """Octets of the longest message."""
+        return max(len(self.buckets), *map(len, self.flows), 0)
+
 
 NOTHING: Final = Translation()
 

@@ -1,0 +1,85 @@
+"""The document is true: what is shown fits its schemas, and it is itself a document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+
+from sdnctl.api.app import NEUTRON, OWN
+from tests.unit.api.client import Api
+
+
+def references(value: Any) -> set[str]:
+    """Every $ref within a document."""
+    if isinstance(value, dict):
+        own = {value["$ref"]} if "$ref" in value else set()
+        return own.union(*(references(inner) for inner in value.values()))
+    if isinstance(value, list):
+        return set().union(*(references(inner) for inner in value))
+    return set()
+
+
+async def test_it_says_what_is_served(api: Api) -> None:
+    document = await api.call("GET", "/openapi.json")
+    assert document["openapi"] == "3.1.0"
+    schemas = document["components"]["schemas"]
+    for prefix, resources in (("/v2.0", NEUTRON), ("/sdn/v1", OWN)):
+        for collection, resource in resources.items():
+            path = document["paths"][f"{prefix}/{collection}"]
+            assert set(path) == {"get", "post"}
+            for verb in ("get", "put", "delete"):
+                assert verb in document["paths"][f"{prefix}/{collection}/{{id}}"]
+            filters = {p["name"] for p in path["get"]["parameters"]}
+            assert {a.name for a in resource.attributes if a.filter} <= filters
+            assert set(schemas[resource.title]["properties"]) == set(resource.readers)
+    assert "password" in schemas["BgpPeerCreate"]["properties"]
+    assert "password" not in schemas["BgpPeer"]["properties"]
+    assert schemas["BgpPeerCreate"]["required"] == ["id", "address", "asn"]
+    for reference in references(document):
+        target: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            target = target[part]
+    operations = [
+        operation["operationId"]
+        for path in document["paths"].values()
+        for operation in path.values()
+        if isinstance(operation, dict)
+    ]
+    assert len(set(operations)) == len(operations)
+
+
+@pytest.mark.parametrize("bound", [False, True])
+async def test_what_is_given_and_shown_fits_its_schema(api: Api, bound: bool) -> None:
+    schemas = (await api.call("GET", "/openapi.json"))["components"]["schemas"]
+    for schema in schemas.values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    host = {"binding:host_id": "cn1"} if bound else {}
+    network = await api.create("networks")
+    given: list[tuple[str, str, dict[str, Any]]] = [
+        ("/sdn/v1/hypervisors", "Hypervisor", {"id": "cn1", "vtep": "192.0.2.1"}),
+        ("/sdn/v1/links", "Link", {"id": "l", "a": "cn1", "b": "leaf"}),
+        ("/sdn/v1/gateways", "Gateway", {"id": "g", "address": "192.0.2.9"}),
+        ("/sdn/v1/bgp-peers", "BgpPeer", {"id": "g", "address": "192.0.2.9", "asn": 64512}),
+        ("networks", "Network", {"sdn:encapsulation": "vxlan", "sdn:import_targets": ["1:1"]}),
+        (
+            "subnets",
+            "Subnet",
+            {
+                "network_id": network["id"],
+                "cidr": "10.1.0.0/24",
+                "ip_version": 4,
+                "allocation_pools": [{"start": "10.1.0.9", "end": "10.1.0.20"}],
+                "host_routes": [{"destination": "10.9.0.0/16", "nexthop": "10.1.0.254"}],
+            },
+        ),
+        ("ports", "Port", {"network_id": network["id"], **host}),
+        ("routers", "Router", {"tags": ["x"]}),
+    ]
+    for collection, title, body in given:
+        jsonschema.validate(body, schemas[f"{title}Create"])
+        shown = await api.create(collection, **body)
+        jsonschema.validate(shown, schemas[title])
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(body | {"colour": "blue"}, schemas[f"{title}Create"])

@@ -1,0 +1,401 @@
+"""The agent stream over real gRPC: its rules (DESIGN.md section 6), one after the other.
+
+The controller's side is the real engine, delivery and server; the agent's the real stream and
+session over a data plane that holds what it is told, as slowly or as badly as a test wants.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from sdnctl.delivery import session as delivery_session
+from sdnctl.delivery.delivery import Delivery
+from sdnctl.delivery.observed import Observed
+from sdnctl.delta import Change
+from sdnctl.desired import Desired
+from sdnctl.graph.model import make_engine
+from sdnctl.graph.relations import HYPERVISOR, NETWORK, PORT
+from sdnctl.intent import FixedIp, Hypervisor, Network, Port
+from sdnctl.southbound.pki import CONTROLLER_NAME, PkiError, enrol, init_ca, server_credentials
+from sdnctl.southbound.server import METHOD, AgentServer
+from sdnctl.types import Ip, Label, Mac, Vni
+from sdnctl.vrouter.v1 import vrouter_pb2 as pb
+from sdnctl_vrouter.drivers.base import Failure, VifStatus
+from sdnctl_vrouter.drivers.fake import FakeDriver
+from sdnctl_vrouter.session import ClientSession
+from sdnctl_vrouter.stream import Stream
+
+
+class Switch(FakeDriver):
+    """The data plane in memory, that counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.applied = 0
+        self.syncs = 0
+
+    def apply(
+        self,
+        changes: Sequence[Change[str, Desired]],
+        done: Callable[[Sequence[Failure]], None],
+    ) -> None:
+        self.applied += len(changes)
+        super().apply(changes, done)
+
+    def in_sync(self) -> None:
+        self.syncs += 1
+
+
+class House:
+    """A controller's half and any number of agents."""
+
+    def __init__(self) -> None:
+        self.engine = make_engine(64512)
+        self.revision = 0
+        self.epoch = 0
+        self.port = 0
+        self.credentials: grpc.ServerCredentials | None = None
+        self.tasks: list[asyncio.Task[None]] = []
+        self.delivery = Delivery(0, Observed())
+        self.server = AgentServer(self.delivery, None)
+
+    async def start(self, epoch: int | None = None) -> None:
+        """A new controller that computes everything from the same intent."""
+        self.epoch = self.epoch + 1 if epoch is None else epoch
+        self.delivery = Delivery(self.epoch, Observed())
+        self.engine = self.engine.recompute()
+        log = {
+            rule.output.name: [
+                Change(key, None, row) for key, row in self.engine.rows(rule.output).items()
+            ]
+            for rule in self.engine.rules
+        }
+        self.delivery.commit(self.revision, log, 0)
+        self.server = AgentServer(self.delivery, self.credentials)
+        self.port = await self.server.start(f"127.0.0.1:{self.port}")
+
+    async def stop(self) -> None:
+        await self.server.stop()
+
+    def commit(self, *writes: Any) -> int:
+        self.revision += 1
+        log = self.engine.commit(writes)
+        self.server.send(self.delivery.commit(self.revision, log, time.time_ns()))
+        return self.revision
+
+    def ports(self, count: int, host: str, network: str = "n1") -> int:
+        return self.commit(*(port(n, host, network) for n in range(count)))
+
+    def agent(self, name: str, **options: Any) -> Agent:
+        agent = Agent(self, name, **options)
+        self.tasks.append(agent.task)
+        return agent
+
+    async def close(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.stop()
+
+
+class Agent:
+    """An agent's half: the real stream over a switch of the test's."""
+
+    def __init__(self, house: House, name: str, epoch: int = 0, credentials: Any = None) -> None:
+        self.name = name
+        self.switch = Switch()
+        self.epochs: list[int] = []
+        self.session = ClientSession(epoch, self.epochs.append)
+        self.stream = Stream(
+            name,
+            [f"127.0.0.1:{house.port}"],
+            self.session,
+            self.switch,
+            credentials=credentials,
+        )
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        await self.switch.start(self.stream.vif_changed, self.stream.key_failed)
+        await self.stream.run()
+
+
+def port(n: int, host: str, network: str = "n1") -> Any:
+    mac = Mac((0xFA << 40 | n).to_bytes(6, "big"))
+    ip = FixedIp("s1", Ip.from_number(0x0A000002 + n, 4))
+    key = f"{network}p{n}"
+    return PORT, key, Port(id=key, network_id=network, mac=mac, fixed_ips=(ip,), host=host)
+
+
+async def until(condition: Callable[[], object], what: str = "") -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+    assert condition(), what
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    made = House()
+    for n in (1, 2, 3):
+        row = Hypervisor(id=f"h{n}", vtep=Ip.parse(f"192.0.2.{n}"))
+        made.engine.commit([(HYPERVISOR, row.id, row)])
+        net = Network(id=f"n{n}", vni=Vni(5000 + n), label=Label(100 + n), number=n)
+        made.engine.commit([(NETWORK, net.id, net)])
+    await made.start()
+    yield made
+    await made.close()
+
+
+async def test_bad_keys_do_not_block_the_others(house: House) -> None:
+    agent = house.agent("h1")
+    agent.switch.broken["fdb/5001/fa:00:00:00:00:01"] = "no room"
+    house.ports(3, "h1")
+    await until(lambda: "port/n1p2" in agent.switch.programmed)
+    session = house.delivery.sessions["h1"]
+    await until(lambda: session.failures == {"fdb/5001/fa:00:00:00:00:01": "no room"})
+    assert session.programmed == session.sent
+    agent.stream.key_failed(Failure("fdb/5001/fa:00:00:00:00:01", ""))  # another try held
+    await until(lambda: not session.failures)
+
+
+async def test_reconnecting_costs_the_difference(house: House) -> None:
+    agent = house.agent("h1")
+    house.ports(200, "h1")
+    await until(lambda: len(agent.switch.programmed) == 603)  # node, EVI, flood; three a port
+    applied = agent.switch.applied
+    await house.stop()
+    await house.start()  # another controller process: it has no history, and needs none
+    await until(lambda: agent.switch.syncs == 2)
+    assert agent.switch.applied == applied
+    session = house.delivery.sessions["h1"]
+    house.server._streams["h1"].close()
+    agent.task.cancel()
+    house.commit(port(200, "h1"))
+    agent.task = asyncio.create_task(agent._run())
+    house.tasks.append(agent.task)
+    await until(lambda: "port/n1p200" in agent.switch.programmed)
+    assert house.delivery.sessions["h1"] is not session
+    assert agent.switch.applied == applied + 3
+
+
+async def test_in_sync_comes_after_everything(house: House) -> None:
+    house.ports(1200, "h1")  # three messages' worth
+    agent = house.agent("h1")
+    at_sync: list[int] = []
+    agent.switch.in_sync = lambda: at_sync.append(len(agent.switch.programmed))  # type: ignore[method-assign]
+    await until(lambda: at_sync)
+    assert at_sync == [1200 * 3 + 3]
+
+
+async def test_two_acknowledgements(house: House) -> None:
+    agent = house.agent("h1")
+    await until(lambda: agent.switch.syncs)
+    agent.switch.held = True
+    revision = house.ports(1, "h1")
+    session = house.delivery.sessions["h1"]
+    await until(lambda: session.received == session.sent)
+    assert session.programmed < session.sent
+    way = house.delivery.observed.convergence(revision)
+    assert way is not None
+    assert way.outstanding == {"h1"}
+    agent.switch.release()
+    await until(lambda: not way.outstanding)
+    assert way.programmed_ns > way.committed_ns
+
+
+async def test_headless(house: House) -> None:
+    agent = house.agent("h1")
+    house.ports(5, "h1")
+    await until(lambda: "port/n1p4" in agent.switch.programmed)
+    held = dict(agent.switch.programmed)
+    await house.stop()
+    await asyncio.sleep(0.5)
+    assert agent.switch.programmed == held
+    await house.start()
+    await until(lambda: agent.switch.syncs == 2)
+    assert agent.switch.programmed == held
+
+
+async def test_election(house: House) -> None:
+    agent = house.agent("h1")
+    await until(lambda: agent.epochs == [1])
+    await house.stop()
+    await house.start(epoch=7)
+    await until(lambda: agent.epochs == [1, 7])
+    await house.stop()
+    await house.start(epoch=3)  # one that lost its store, or was cut off for long
+    house.commit(port(0, "h1"))
+    await asyncio.sleep(1)
+    assert "port/n1p0" not in agent.switch.programmed
+    assert house.delivery.sessions == {}
+    await house.stop()
+    await house.start(epoch=8)
+    await until(lambda: "port/n1p0" in agent.switch.programmed)
+    rebooted = house.agent("h2", epoch=9)  # the file remembers
+    await asyncio.sleep(0.5)
+    assert rebooted.switch.syncs == 0
+
+
+async def test_a_slow_agent_owes_at_most_one_update_a_key(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_session, "WINDOW", 4)
+    quick = house.agent("h1")
+    house.ports(1, "h1")
+    await until(lambda: "port/n1p0" in quick.switch.programmed)
+    house.commit(port(99, "h2"))  # h2 is a member, and does not read at all
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{house.port}")
+    call = channel.stream_stream(METHOD)(metadata=(("hypervisor", "h2"),))
+    await call.write(pb.Upstream(hello=pb.Hello()).SerializeToString())
+    await until(lambda: "h2" in house.delivery.sessions)
+    slow = house.delivery.sessions["h2"]
+    for n in range(500):
+        relation, key, row = port(n % 5 + 10, "h1")
+        house.commit((relation, key, row if n % 2 else None))
+    house.ports(20, "h1")
+    await until(lambda: len([k for k in quick.switch.programmed if k.startswith("port/")]) >= 20)
+    owed = sum(len(pending.keys) for pending in slow._pending.values())
+    assert slow.sent == 4
+    assert 0 < owed <= 3 * 26
+    # When it wakes up it is sent what holds now, each key once.
+    mirror = ClientSession(0, lambda _epoch: None)
+    while slow._pending or slow.received < slow.sent:
+        batch = mirror.receive(await call.read())
+        assert not batch.nacks
+        mirror.programmed(batch.nonce)
+        await call.write(mirror.ack(1, 1))
+        await asyncio.sleep(0.01)
+    assert slow.sent < 10
+    group = mirror.groups["evi/5001"]
+    assert group.version == house.delivery.tables.table("evi/5001").version
+    call.cancel()
+    await channel.close()
+
+
+async def test_one_agents_status_is_nobody_elses_business(house: House) -> None:
+    first, second = house.agent("h1"), house.agent("h2")
+    house.commit(port(1, "h1"), port(2, "h2"))
+    await until(lambda: len(first.switch.programmed) == 9 and len(second.switch.programmed) == 9)
+    sent = house.delivery.sessions["h2"].sent
+    for up in (True, False) * 20:
+        first.stream.vif_changed(VifStatus("n1p1", up, "" if up else "unplugged"))
+    first.stream.key_failed(Failure("fdb/5001/fa:00:00:00:00:02", "no room"))
+    first.stream.vif_changed(VifStatus("n1p1", up=True))
+    observed = house.delivery.observed
+    await until(lambda: observed.port_is_up("n1p1", "h1", time.monotonic()))
+    await until(lambda: house.delivery.sessions["h1"].failures)
+    assert house.delivery.sessions["h2"].sent == sent
+    assert not observed.port_is_up("n1p1", "h2", time.monotonic())
+    house.commit((PORT, "n1p1", None))
+    assert not observed.port_is_up("n1p1", "h1", time.monotonic())
+
+
+async def test_members_only(house: House) -> None:
+    agents = [house.agent(f"h{n}") for n in (1, 2, 3)]
+    await until(lambda: all(agent.switch.syncs for agent in agents))
+    house.commit(port(1, "h1", "n1"), port(2, "h2", "n1"), port(3, "h3", "n2"))
+    await until(
+        lambda: len(agents[0].switch.programmed) == 9 and len(agents[2].switch.programmed) == 6
+    )
+    assert not any("5001" in key for key in agents[2].switch.programmed)
+    house.commit((PORT, "n1p1", None))
+    await until(lambda: set(agents[0].switch.programmed) == {"node"})  # it has left the network
+    await until(lambda: "fdb/5001/fa:00:00:00:00:01" not in agents[1].switch.programmed)
+
+
+async def test_garbage_closes_the_stream_and_harms_nobody(house: House) -> None:
+    agent = house.agent("h1")
+    await until(lambda: agent.switch.syncs)
+    for first in (b"\xff\xff\xff", pb.Upstream(ack=pb.Ack()).SerializeToString(), b""):
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{house.port}") as channel:
+            call = channel.stream_stream(METHOD)(metadata=(("hypervisor", "h2"),))
+            await call.write(first)
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await call.read()
+            assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{house.port}") as channel:
+        nameless = channel.stream_stream(METHOD)()
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await nameless.read()
+        assert error.value.code() == grpc.StatusCode.UNAUTHENTICATED
+    house.ports(1, "h1")
+    await until(lambda: "port/n1p0" in agent.switch.programmed)
+
+
+async def test_the_newer_stream_of_a_hypervisor_wins(house: House) -> None:
+    first = house.agent("h1")
+    await until(lambda: first.switch.syncs)
+    first.task.cancel()
+    second = house.agent("h1")
+    await until(lambda: second.switch.syncs)
+    house.ports(1, "h1")
+    await until(lambda: "port/n1p0" in second.switch.programmed)
+
+
+# ---- mTLS --------------------------------------------------------------------------------------
+
+
+def client_credentials(directory: Path) -> grpc.ChannelCredentials:
+    ca, key, cert = ((directory / n).read_bytes() for n in ("ca.pem", "key.pem", "cert.pem"))
+    return grpc.ssl_channel_credentials(ca, key, cert)
+
+
+async def test_a_certificate_names_the_hypervisor(house: House, tmp_path: Path) -> None:
+    pki = tmp_path / "pki"
+    init_ca(pki)
+    enrol(pki, "h1", tmp_path / "h1")
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("**/*key*")} == {0o600}
+    await house.stop()
+    house.credentials = server_credentials(pki)
+    await house.start()
+    house.commit(port(1, "h1"), port(2, "h2"))
+    # It says that it is h2; the certificate says h1, and that counts.
+    liar = house.agent("h2", credentials=client_credentials(tmp_path / "h1"))
+    await until(lambda: "port/n1p1" in liar.switch.programmed)
+    assert "port/n1p2" not in liar.switch.programmed
+    assert list(house.delivery.sessions) == ["h1"]
+
+
+async def test_strangers_are_not_let_in(house: House, tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        init_ca(tmp_path / name)
+        enrol(tmp_path / name, "h1", tmp_path / name / "h1")
+    await house.stop()
+    house.credentials = server_credentials(tmp_path / "ours")
+    await house.start()
+    stranger = client_credentials(tmp_path / "theirs" / "h1")
+    (tmp_path / "theirs" / "h1" / "ca.pem").write_bytes((tmp_path / "ours/ca.pem").read_bytes())
+    forger = client_credentials(tmp_path / "theirs" / "h1")
+    agents = [house.agent("h1"), *(house.agent("h1", credentials=c) for c in (stranger, forger))]
+    await asyncio.sleep(1.5)
+    assert house.delivery.sessions == {}
+    assert not any(agent.switch.syncs for agent in agents)
+
+
+def test_the_authority_refuses_what_makes_no_sense(tmp_path: Path) -> None:
+    with pytest.raises(PkiError, match="init-ca first"):
+        enrol(tmp_path, "h1", tmp_path / "h1")
+    with pytest.raises(PkiError, match="cannot be read"):
+        server_credentials(tmp_path)
+    init_ca(tmp_path)
+    before = (tmp_path / "ca.key").read_bytes()
+    with pytest.raises(PkiError, match="already"):
+        init_ca(tmp_path)
+    assert (tmp_path / "ca.key").read_bytes() == before
+    for name in ("", CONTROLLER_NAME, "h" * 65):
+        with pytest.raises(PkiError, match="cannot name"):
+            enrol(tmp_path, name, tmp_path / "x")
+    enrol(tmp_path, "h1", tmp_path / "h1")
+    with pytest.raises(PkiError, match="already"):
+        enrol(tmp_path, "h1", tmp_path / "h1")
+    with contextlib.suppress(FileNotFoundError):
+        assert not (tmp_path / "x").exists()
