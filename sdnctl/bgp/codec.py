@@ -251,9 +251,7 @@ def _decode_nlri(nlri: Any) -> Nlri | None:
 
 def _next_hop(nlri: Any) -> Ip | None:
     """The next hop; None for the link-local one that may follow the global one (RFC 2545)."""
-    packed = nlri.nexthop.pack() if isinstance(nlri.nexthop, IP) else b""
-    if isinstance(nlri.nexthop, Attribute):
-        packed = nlri.nexthop.ton()
+    packed = nlri.nexthop.ton() if isinstance(nlri.nexthop, IP) else b""
     if len(packed) == IPV6_BYTES:
         if packed.startswith(_V4_MAPPED):
             return Ip(packed[len(_V4_MAPPED) :])
