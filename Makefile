@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 APT := openvswitch-switch frr gobgpd etcd-server etcd-client tcpdump iproute2 iputils-ping ethtool python3-venv
 
-.PHONY: help setup lint format test demo bench bench-api bench-engine bench-flows bench-latency protos templates requirements clean
+.PHONY: help setup lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency protos templates requirements clean
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -60,6 +60,9 @@ protos: setup  ## Generated code from protos/
 templates: setup  ## Packed flows from their shapes
 	$(BIN)/python -m sdnctl_vrouter.drivers.ovs.shapes > .cache/templates.py
 	cp .cache/templates.py agents/sdnctl_vrouter/drivers/ovs/templates.py
+
+bench-bgp: setup  ## Routes to a real router and back, one and 100,000
+	$(BIN)/python -m tests.bench.bench_bgp
 
 bench-flows: setup  ## 50,000 flows from an empty switch, against ovs-ofctl
 	$(BIN)/python -m tests.bench.bench_flows

@@ -170,8 +170,10 @@ class Server:
                 outbox.close()
             case "batch":
                 batch = message.batch
-                self.reactor.put(wire.decode_routes(batch.routes, batch.withdrawn))
-                outbox.ack(batch.sequence)
+                try:
+                    self.reactor.put(wire.decode_routes(batch.routes, batch.withdrawn))
+                finally:
+                    outbox.ack(batch.sequence)
             case "replay_complete":
                 self.reactor.replay_complete()
 

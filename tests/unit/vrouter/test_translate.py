@@ -26,39 +26,36 @@ def hop(vtep: Ip, *accepted: Encapsulation, label: int = 100, vni: int = 7) -> N
     return NextHop(vtep, Label(label), Vni(vni), accepted, MAC)
 
 
-def entry(*via: NextHop, pin: Encapsulation | None = None) -> FibEntry:
-    return FibEntry(Vni(10), Prefix.parse("10.0.0.0/8"), via, pin)
+def entry(*via: NextHop) -> FibEntry:
+    return FibEntry(Vni(10), Prefix.parse("10.0.0.0/8"), via)
 
 
 @pytest.mark.parametrize(
-    ("preference", "accepted", "pin", "chosen"),
+    ("preference", "accepted", "chosen"),
     [
-        ((VXLAN, GRE), (GRE, VXLAN), None, VXLAN),
-        ((GRE, VXLAN), (VXLAN, GRE), None, GRE),
-        ((VXLAN, GRE), (GRE,), None, GRE),
-        ((VXLAN, GRE), (VXLAN, GRE), GRE, GRE),
-        ((VXLAN, GRE), (VXLAN,), GRE, VXLAN),
-        ((UDP, VXLAN), (UDP, VXLAN), None, VXLAN),
+        ((VXLAN, GRE), (GRE, VXLAN), VXLAN),
+        ((GRE, VXLAN), (VXLAN, GRE), GRE),
+        ((VXLAN, GRE), (GRE,), GRE),
+        ((UDP, VXLAN), (UDP, VXLAN), VXLAN),
     ],
 )
 def test_the_encapsulation_is_the_first_that_both_know(
     preference: tuple[Encapsulation, ...],
     accepted: tuple[Encapsulation, ...],
-    pin: Encapsulation | None,
     chosen: Encapsulation,
 ) -> None:
-    assert translate.choose(hop(NEAR, *accepted), node(*preference), pin, routed=True) is chosen
+    assert translate.choose(hop(NEAR, *accepted), node(*preference), routed=True) is chosen
 
 
 def test_an_encapsulation_needs_its_identifier() -> None:
     both = node(VXLAN, GRE)
-    assert translate.choose(hop(NEAR, VXLAN, GRE, vni=0), both, None, routed=True) is GRE
-    assert translate.choose(hop(NEAR, GRE, VXLAN, label=0), both, None, routed=True) is VXLAN
+    assert translate.choose(hop(NEAR, VXLAN, GRE, vni=0), both, routed=True) is GRE
+    assert translate.choose(hop(NEAR, GRE, VXLAN, label=0), both, routed=True) is VXLAN
     no_mac = hop(NEAR, VXLAN, GRE)._replace(router_mac=None)
-    assert translate.choose(no_mac, both, None, routed=True) is GRE
-    assert translate.choose(no_mac, both, None, routed=False) is VXLAN
+    assert translate.choose(no_mac, both, routed=True) is GRE
+    assert translate.choose(no_mac, both, routed=False) is VXLAN
     with pytest.raises(Unreachable, match="accepts mpls-udp, this node sends vxlan, mpls-gre"):
-        translate.choose(hop(NEAR, UDP), both, None, routed=True)
+        translate.choose(hop(NEAR, UDP), both, routed=True)
 
 
 def test_the_nearest_paths_are_used() -> None:
