@@ -172,6 +172,24 @@ async def test_link_keeps_learned_routes_over_a_killed_speaker(link: Link, start
     assert [change.new for change in link.changes] == [None]
 
 
+async def test_speaker_that_stands_still_is_noticed(link: Link, start: Start) -> None:
+    raw = await start()
+    link.set_peers([peer("raw", raw)])
+    await until(lambda: link.sessions and link.sessions[0].up)
+    (pid,) = speakers(link)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await until(lambda: not link.sessions[0].up)
+        assert link.sessions[0].last_error == "the speaker does not answer"
+        link.update([Change(("raw", host_route(1)), None, PATH)])
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await until(lambda: link.settled and link.sessions[0].up)
+    await until(lambda: link.sessions[0].routes_out == 1)
+    assert speakers(link) == [pid]
+    assert raw.sessions == 1
+
+
 async def test_peer_that_does_not_read_delays_nobody(link: Link, start: Start) -> None:
     stuck, good = await start(), await start()
     link.set_peers([peer("stuck", stuck), peer("good", good)])
