@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 APT := openvswitch-switch frr gobgpd etcd-server etcd-client tcpdump iproute2 iputils-ping ethtool python3-venv
 
-.PHONY: help setup lint format test demo bench bench-api bench-bgp bench-flows protos templates requirements clean
+.PHONY: help setup lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency protos templates requirements clean
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -40,6 +40,14 @@ format: setup  ## Rewrite to the house's style
 test: setup  ## Every test, data planes in namespaces included
 	$(BIN)/python -m pytest
 
+bench: bench-engine bench-api bench-flows bench-latency  ## All benchmarks, a JSON object each
+
+bench-engine: setup  ## One port through the graph, at 1,000 and at 100,000 ports
+	$(BIN)/python -m tests.bench.bench_engine
+
+bench-latency: setup  ## From a POST to the last switch's acknowledgement, 10 agents, 10,000 ports
+	$(BIN)/python -m tests.bench.bench_latency
+
 bench-api: setup  ## Durable creates a second, lists and memory of the network API
 	$(BIN)/python -m tests.bench.bench_api
 
@@ -57,7 +65,7 @@ bench-bgp: setup  ## Routes to a real router and back, one and 100,000
 	$(BIN)/python -m tests.bench.bench_bgp
 
 bench-flows: setup  ## 50,000 flows from an empty switch, against ovs-ofctl
-	PYTHONPATH=. $(BIN)/python -m tests.bench.bench_flows
+	$(BIN)/python -m tests.bench.bench_flows
 
 requirements:  ## Pin what is installed, with hashes and no addresses (needs pip-tools)
 	pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --strip-extras --allow-unsafe --extra controller --extra vrouter --extra lab -o requirements/dev.txt pyproject.toml requirements/dev.in

@@ -196,6 +196,16 @@ class View:
         return value in self._tables[relation].buckets[index]
 
 
+def _covered_by(rule: Rule[Any, Any]) -> Iterable[Cell]:
+    """The cells, but for the key at their end, whose changes trigger the rule for that key."""
+    for source, keys in rule.triggers:
+        if keys is same_key:
+            yield (source.name,)
+        for index, values in source.indexes.items():
+            if keys is values:
+                yield (source.name, index)
+
+
 Reads = tuple[Cell, ...]
 Instance = tuple[int, Hashable]
 Log = dict[str, Delta[Any, Any]]
@@ -215,7 +225,7 @@ class Engine:
     )
     _readers: dict[Cell, Some] = field(default_factory=dict)
     _reads: dict[Instance, Reads] = field(default_factory=dict)
-    _rule_of: dict[str, int] = field(default_factory=dict)
+    _covered: list[tuple[Cell, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for relation in self.inputs:
@@ -226,7 +236,7 @@ class Engine:
                     raise ValueError(f"{rule.output} is triggered by {source}, declared after it")
                 self._triggers[source.name].append((rank, keys))
             self._declare(rule.output, rank)
-            self._rule_of[rule.output.name] = rank
+            self._covered.append(tuple(_covered_by(rule)))
 
     def _declare(self, relation: Relation[Any, Any], rank: int) -> None:
         if relation.name in self._by_name:
@@ -256,7 +266,7 @@ class Engine:
             for key in dirty[rank]:
                 view = View(self._tables)
                 row = rule.derive(key, view)
-                self._record((rank, key), view.reads, rank)
+                self._record((rank, key), view.reads, row)
                 self._put(table, key, row, log, dirty)
         return log
 
@@ -284,11 +294,20 @@ class Engine:
                     for named in keys(key, version):
                         dirty[rank][named] = None
 
-    def _record(self, instance: Instance, reads: set[Cell], rank: int) -> None:
-        """Replace what an instance is known to read; forget it if all of that is absent."""
+    def _record(self, instance: Instance, reads: set[Cell], row: object) -> None:
+        """Replace what an instance is known to read.
+
+        Cells whose change names the instance by a trigger anyway are left out: they are the
+        greater part. A row that is not there, made of nothing that is there, is forgotten.
+        """
+        rank, key = instance
         by_name = self._by_name
-        if not any(by_name[cell[0]].holds(cell) for cell in reads):
+        if row is None and not any(by_name[cell[0]].holds(cell) for cell in reads):
             reads = set()
+        else:
+            for prefix in self._covered[rank]:
+                reads.discard((*prefix, key))
+                reads.discard((*prefix, key, True))
         old = self._reads.get(instance, ())
         readers = self._readers
         for cell in old:
@@ -307,10 +326,14 @@ class Engine:
         elif old:
             del self._reads[instance]
 
-    def explain(self, relation: Relation[K, V], key: K) -> Reads:
-        """The cells that a derived row was computed from; () for an input or an unknown key."""
-        rank = self._rule_of.get(relation.name)
-        return () if rank is None else self._reads.get((rank, key), ())
+    def explain(self, relation: Relation[K, V], key: K) -> frozenset[Cell]:
+        """The cells that a derived row is computed from; empty for an input."""
+        rank = self._by_name[relation.name].rank
+        if rank < 0:
+            return frozenset()
+        view = View(self._tables)
+        self.rules[rank].derive(key, view)
+        return frozenset(view.reads)
 
     def size(self) -> dict[str, int]:
         """How much is held: rows, cells with readers, and rule instances with reads."""

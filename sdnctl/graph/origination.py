@@ -10,7 +10,6 @@ from sdnctl.graph.relations import (
     EVI_INSTANCE,
     ORIGINATED,
     VRF_INSTANCE,
-    routes_of,
 )
 from sdnctl.routes import IpPrefixRoute, Path, RouteKey
 from sdnctl.types import Ip, Mac
@@ -57,4 +56,4 @@ def originated(key: RouteKey, v: View) -> Path | None:
     )
 
 
-RULES: Final = (Rule(ORIGINATED, originated, (on(ATTACHMENT, lambda _key, row: routes_of(row)),)),)
+RULES: Final = (Rule(ORIGINATED, originated, (on(ATTACHMENT, ATTACHMENT.indexes["route"]),)),)

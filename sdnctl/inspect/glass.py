@@ -159,7 +159,7 @@ def topology(engine: Engine, delivery: Delivery, links: list[Link]) -> Json:
 
 
 def explain(engine: Engine, relation: Relation[Any, Any], key: Any) -> list[str]:
-    """What a derived row was computed from, a line each, as the engine recorded it."""
+    """What a derived row is computed from, a line each."""
     return sorted("/".join(str(part) for part in cell) for cell in engine.explain(relation, key))
 
 

@@ -36,6 +36,7 @@ AGENTS = 19697
 BULK = 100
 PER_PAIR = 20
 WIDE = 2
+QUIET = 0.03
 
 
 class House:
@@ -182,6 +183,7 @@ async def one(client: Client, network: str, host: str, expected: int) -> float:
     revision = next(
         int(line.partition(b":")[2]) for line in lines if line.startswith(b"x-sdnctl-revision:")
     )
+    await asyncio.sleep(QUIET)  # the question must not be part of what is measured
     way = await client.json("GET", f"/sdn/v1/convergence/{revision}?wait=10")
     row = way["convergence"]
     if not row["complete"] or row["agents"] != expected:

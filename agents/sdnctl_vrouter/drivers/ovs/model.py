@@ -44,6 +44,7 @@ from sdnctl_vrouter.drivers.ovs.translate import (
 )
 
 STATIC: Final = "static"
+NODE: Final = "node"
 
 MAX_BODY: Final = 0xFFFF - 64
 """Octets of a message: a bundle has 64 KiB for one, its own headers and ours included."""
@@ -153,7 +154,7 @@ class Model:
         """The tunnel interfaces are on these OpenFlow ports."""
         if self.tunnels != tunnels:
             self.tunnels = tunnels
-            self._dirty["node"] = None
+            self._dirty[NODE] = None
             self._mark((Evi, Vrf))
 
     def quarantine(self, flow: Flow, unit: str, reason: str) -> None:
@@ -199,10 +200,12 @@ class Model:
             reason = str(error)
         except (struct.error, ValueError) as error:
             reason = f"a value does not fit: {error}"
-        self._fail(unit, reason)
         if reason:
             self._floods.leave(unit)
             translation = NOTHING
+        elif unit == NODE and self.node is not None:
+            reason = translate.lacking(self.node, self.tunnels)
+        self._fail(unit, reason)
         self._settle(unit, translation)
 
     def _settle(self, unit: str, translation: Translation) -> None:

@@ -94,6 +94,13 @@ def node(resource: Node, tunnels: Tunnels) -> Translation:
     return Translation(tuple(flows))
 
 
+def lacking(resource: Node, tunnels: Tunnels) -> str:
+    """What the node says it sends and the switch has no port for; empty is well."""
+    ports = {Encapsulation.VXLAN: tunnels.vxlan, Encapsulation.MPLS_GRE: tunnels.gre}
+    missing = [str(e) for e in resource.encapsulations if ports.get(e, 1) == 0]
+    return f"the switch has no port for {', '.join(missing)}" if missing else ""
+
+
 def evi(resource: Evi, tunnels: Tunnels) -> Translation:
     """What comes out of the tunnels for a network."""
     flows = []
