@@ -23,7 +23,7 @@ from sdnctl.delta import Change
 from sdnctl.routes import IpPrefixRoute, Path
 from sdnctl.speaker.v1 import speaker_pb2 as pb
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget
-from tests.unit.bgp.conftest import Link
+from tests.unit.bgp.conftest import Link, speakers
 from tests.unit.bgp.raw_peer import (
     END_OF_RIB,
     UPDATE,
@@ -413,19 +413,6 @@ def test_socket_that_cannot_be_made(tmp_path: FilePath) -> None:
         speaker_command(tmp_path / ("x" * 200)), capture_output=True, timeout=20, check=False
     )
     assert done.returncode == 1
-
-
-def speakers(link: SpeakerLink) -> list[int]:
-    """Processes that serve this link's socket."""
-    found = []
-    for entry in FilePath("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if str(link.socket_path).encode() in words and b"sdnctl.bgp.speaker" in words:
-            found.append(int(entry.name))
-    return found
 
 
 def cpu_seconds(pid: int) -> float:
