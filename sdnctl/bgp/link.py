@@ -34,6 +34,9 @@ ROUTES_PER_BATCH: Final = 250
 
 BATCHES_IN_FLIGHT: Final = 32
 CONNECT_SECONDS: Final = 5.0
+SILENCE_SECONDS: Final = 8.0
+"""A speaker gives a sign of life every second, out of its reactor."""
+
 MAX_PAUSE_SECONDS: Final = 10.0
 STEADY_SECONDS: Final = 30.0
 """A speaker that lived that long is started again at once."""
@@ -194,7 +197,7 @@ class SpeakerLink:
         self._begin()
         writer = asyncio.create_task(self._write(call))
         try:
-            async for message in call:
+            while (message := await _read(call)) is not grpc.aio.EOF:
                 self._receive(pb.Upstream.FromString(message))
             if writer.done():
                 writer.result()  # raises what broke it
@@ -317,6 +320,11 @@ class SpeakerLink:
 def _replaced(old: Peer | None, new: Peer) -> bool:
     """The speaker starts this peer from nothing: another router, or none before."""
     return old is None or old.address != new.address
+
+
+async def _read(call: Any) -> Any:
+    async with asyncio.timeout(SILENCE_SECONDS):
+        return await call.read()
 
 
 async def _supervise(command: tuple[str, ...], socket_path: str) -> None:

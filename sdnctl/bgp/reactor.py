@@ -156,6 +156,7 @@ class Reactor:
                 next_tick = now + TICK_SECONDS
                 for session in self._sessions.values():
                     session.tick(now)
+                self._owner.on_tick()
             self._sleep(waiting, next_tick - now)
         for session in self._sessions.values():
             session.close()

@@ -61,6 +61,9 @@ class Owner(Protocol):
     def on_in_sync(self, peer: str) -> None:
         """The peer has said all, or had its time."""
 
+    def on_tick(self) -> None:
+        """A second has passed, and all sessions had their turn."""
+
 
 class Retry:
     """When to connect again: at once, then after 0.5, 1, 2, 4 and 5 seconds, and so on."""

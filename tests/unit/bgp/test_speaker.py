@@ -23,7 +23,7 @@ from sdnctl.delta import Change
 from sdnctl.routes import IpPrefixRoute, Path
 from sdnctl.speaker.v1 import speaker_pb2 as pb
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget
-from tests.unit.bgp.conftest import Link
+from tests.unit.bgp.conftest import Link, speakers
 from tests.unit.bgp.raw_peer import (
     END_OF_RIB,
     UPDATE,
@@ -170,6 +170,24 @@ async def test_link_keeps_learned_routes_over_a_killed_speaker(link: Link, start
     raw.send(frame(UPDATE, END_OF_RIB + VPNV4))
     await until(lambda: len(link.learned) == 1)
     assert [change.new for change in link.changes] == [None]
+
+
+async def test_speaker_that_stands_still_is_noticed(link: Link, start: Start) -> None:
+    raw = await start()
+    link.set_peers([peer("raw", raw)])
+    await until(lambda: link.sessions and link.sessions[0].up)
+    (pid,) = speakers(link)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await until(lambda: not link.sessions[0].up)
+        assert link.sessions[0].last_error == "the speaker does not answer"
+        link.update([Change(("raw", host_route(1)), None, PATH)])
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await until(lambda: link.settled and link.sessions[0].up)
+    await until(lambda: link.sessions[0].routes_out == 1)
+    assert speakers(link) == [pid]
+    assert raw.sessions == 1
 
 
 async def test_peer_that_does_not_read_delays_nobody(link: Link, start: Start) -> None:
@@ -395,19 +413,6 @@ def test_socket_that_cannot_be_made(tmp_path: FilePath) -> None:
         speaker_command(tmp_path / ("x" * 200)), capture_output=True, timeout=20, check=False
     )
     assert done.returncode == 1
-
-
-def speakers(link: SpeakerLink) -> list[int]:
-    """Processes that serve this link's socket."""
-    found = []
-    for entry in FilePath("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if str(link.socket_path).encode() in words and b"sdnctl.bgp.speaker" in words:
-            found.append(int(entry.name))
-    return found
 
 
 def cpu_seconds(pid: int) -> float:
