@@ -73,11 +73,8 @@ _COOKIE: Final = struct.Struct("!Q")
 _GROUP: Final = struct.Struct("!I")
 
 
-class Message(NamedTuple):
-    """A message without its OpenFlow header."""
-
-    type: int
-    body: bytes
+Message = tuple[int, bytes]
+"""A message's type, and the message without its OpenFlow header."""
 
 
 class Refusal(NamedTuple):
@@ -113,7 +110,7 @@ def delete_by_cookie(cookie: int) -> Message:
     body = _DELETE(
         cookie, (1 << 64) - 1, ALL_TABLES, FLOW_DELETE, 0, 0, 0, NO_BUFFER, ANY, ANY, 0, 0, 1, 4
     )
-    return Message(FLOW_MOD, body)
+    return FLOW_MOD, body
 
 
 class Connection(asyncio.Protocol):
