@@ -250,7 +250,7 @@ async def test_a_slow_database_costs_no_flow(cloud: MakeCloud) -> None:
     new = made.agents[0] = await Agent(switch).start()
     put = asyncio.create_task(new.put(*old.desired.values()))
     new.reconciler.in_sync()
-    await asyncio.sleep(3)  # longer than the agent waits for its tunnels
+    await asyncio.sleep(6)  # longer than the agent waits for its tunnels
     assert f"nw_src={tenant.addresses(A)[0]}" in switch.ofctl("dump-flows")
     os.kill(database, signal.SIGCONT)
     assert [failure.key for failure in await put] == ["node"]
@@ -329,7 +329,7 @@ async def test_what_the_switch_does_with_a_rejected_add(cloud: MakeCloud) -> Non
 
     def flow(cookie: int, mask: bytes = b"\xff" * 4, then: bytes = b"") -> Message:
         body = templates.fib_remote_4(9, cookie, b"\x0a\0\0\x01", mask) + then
-        return Message(FLOW_MOD, (0xABCD << 48 | cookie).to_bytes(8, "big") + body)
+        return FLOW_MOD, (0xABCD << 48 | cookie).to_bytes(8, "big") + body
 
     async def present() -> set[int]:
         return {c & 0xFF for c in await connection.cookies(0xABCD << 48, 0xFFFF << 48)}

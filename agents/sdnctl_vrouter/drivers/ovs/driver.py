@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 RETRY_FIRST: Final = 0.05
 RETRY_MOST: Final = 1.0
 
-TUNNEL_PATIENCE: Final = 2.0
+TUNNEL_PATIENCE: Final = 5.0
 """Seconds that programming waits for the tunnel ports; then they are a failure of the node."""
 
 AUDIT_PATIENCE: Final = 5.0
@@ -237,11 +237,15 @@ class OvsDriver:
 
     async def _resync(self, connection: Connection) -> None:
         """Ask what is there; one bundle with the difference."""
+        installed = await connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK)
+        groups = _ours(await connection.groups())
+        # Last, for there is no wait from here to the bundle: a node that comes while we ask
+        # is in it, and so must its tunnels be.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(TUNNEL_PATIENCE):
                 await self._bridge.settled.wait()
-        installed = await connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK)
-        groups = _ours(await connection.groups())
+        if connection.lost.done():
+            return
         self._take_back()
         self._live.set()
         await self._send(self._everything(installed, groups))
@@ -295,15 +299,12 @@ class OvsDriver:
     ) -> Iterator[Sequence[Message]]:
         for difference in differences:
             self._peers.add(difference.vteps)
-            messages = [Message(GROUP_MOD, body) for body in difference.groups]
+            messages = [(GROUP_MOD, body) for body in difference.groups]
             batch.sent += [None] * len(messages)
             batch.sent += difference.flows
-            messages += [
-                Message(FLOW_MOD, flow.cookie.to_bytes(8, "big") + flow.body)
-                for _, flow in difference.flows
-            ]
+            messages += [(FLOW_MOD, flow.message) for _, flow in difference.flows]
             messages += map(delete_by_cookie, difference.dead_flows)
-            messages += [Message(GROUP_MOD, body) for body in difference.dead_groups]
+            messages += [(GROUP_MOD, body) for body in difference.dead_groups]
             batch.sent += [None] * (len(difference.dead_flows) + len(difference.dead_groups))
             batch.failures |= difference.failures
             for key in difference.ports:
