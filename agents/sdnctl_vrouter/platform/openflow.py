@@ -26,7 +26,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from sdnctl_vrouter.platform.transports import hang_up
 
@@ -225,15 +225,14 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say hello with this version alone (OpenFlow 1.4 section 7.5.1)."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 what create_*_connection gives
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         # Room for a bundle, so that the switch reads while the agent still packs. The kernel's
         # ceiling falls only to root; without it the bundle waits in the transport.
         with contextlib.suppress(OSError):
             transport.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, _SO_SNDBUFFORCE, SEND_BUFFER
             )
-        transport.write(_HEADER.pack(VERSION, HELLO, 16, 0) + struct.pack("!HHI", 1, 8, 1 << 5))
+        self._transport.write(_HEADER.pack(VERSION, HELLO, 16, 0) + struct.pack("!HHI", 1, 8, 1 << 5))
 
     def data_received(self, data: bytes) -> None:
         """Cut into messages."""
