@@ -152,6 +152,9 @@ class Connection(asyncio.Protocol):
         outcome count through all slices. No message at all is a success at once.
         """
         future: asyncio.Future[Outcome] = self._loop.create_future()
+        if self._transport.is_closing():
+            future.set_exception(ConnectionResetError("the switch hung up"))
+            return future
         self._bundle_id = self._bundle_id % 0x7FFFFFFF + 1
         bundle_id = self._bundle_id
         # One run of numbers tells an error's place; nothing else is numbered in between.
@@ -175,9 +178,6 @@ class Connection(asyncio.Protocol):
             future.set_result(Outcome(committed=True, refused={}))
             return future
         last = self._xid = xid + 1
-        if self.lost.done():
-            future.set_exception(ConnectionResetError("the switch hung up"))
-            return future
         self._bundles.append(_Bundle(first, last, future, {}))
         self._transport.write(_control(last, bundle_id, BUNDLE_COMMIT))
         return future
@@ -202,7 +202,7 @@ class Connection(asyncio.Protocol):
 
     def _dump(self, kind: int, request: bytes) -> asyncio.Future[list[bytes]]:
         future: asyncio.Future[list[bytes]] = self._loop.create_future()
-        if self.lost.done():
+        if self._transport.is_closing():
             future.set_exception(ConnectionResetError("the switch hung up"))
             return future
         self._xid += 1

@@ -120,6 +120,8 @@ class OvsDriver:
         self._tasks = [asyncio.create_task(self._bridge.run()), asyncio.create_task(self._run())]
         if self._userspace:
             self._tasks.append(asyncio.create_task(self._peers.run()))
+        for task in self._tasks:
+            task.add_done_callback(_must_not_end)
 
     def apply(self, changes: Sequence[Change[str, Desired]], done: Done) -> None:
         """See ``Driver``."""
@@ -364,6 +366,11 @@ class OvsDriver:
         elif self._told.get(status.port_id) != status:
             self._told[status.port_id] = status
             self._tell_vif(status)
+
+
+def _must_not_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the driver stopped working", exc_info=error)
 
 
 def _ours(groups: set[int]) -> set[int]:
