@@ -92,7 +92,7 @@ class OvsDriver:
     ) -> None:
         self._management = f"{rundir}/{bridge}.mgmt"
         self._userspace = datapath_type == "netdev"
-        self._model = Model()
+        self._model = Model(answers_nd=self._userspace)
         self._bridge = Bridge(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels)
         self._peers = Peers()
         self._connection: Connection | None = None

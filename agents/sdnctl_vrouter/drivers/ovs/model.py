@@ -89,9 +89,15 @@ class Difference(NamedTuple):
 
 
 class Model:
-    """See the module."""
+    """See the module.
 
-    def __init__(self) -> None:
+    Args:
+        answers_nd: The switch can turn a solicitation into an advertisement: its userspace
+            data path can, the kernel's cannot set the type of an option.
+    """
+
+    def __init__(self, *, answers_nd: bool = True) -> None:
+        self._answers_nd = answers_nd
         self.resources: dict[str, Desired] = {}
         self.node: Node | None = None
         self.tunnels = Tunnels()
@@ -273,9 +279,9 @@ class Model:
             case FibEntry():
                 return translate.fib(resource, self.node) if self.node else NOTHING
             case Neighbor():
-                return translate.neighbor(resource)
+                return translate.neighbor(resource, answers_nd=self._answers_nd)
             case Irb():
-                return translate.irb(resource)
+                return translate.irb(resource, answers_nd=self._answers_nd)
             case Evi():
                 return translate.evi(resource, self.tunnels)
             case Vrf():
