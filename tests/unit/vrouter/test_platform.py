@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from sdnctl.types import Ip, Mac
+from sdnctl_vrouter.drivers.ovs import discovery
 from sdnctl_vrouter.platform.openflow import Connection, Outcome, Refusal
 from sdnctl_vrouter.platform.ovsdb import Column, Ovsdb
 
@@ -167,3 +169,22 @@ async def test_a_switch_that_says_nothing(peer: tuple[Peer, str]) -> None:
     server.writer.close()
     with pytest.raises(ConnectionResetError):
         await opening
+
+
+def test_a_solicitation_is_answered_and_nothing_else() -> None:
+    mac, asker = Mac.parse("fa:16:3e:ff:00:01"), Mac.parse("fa:16:3e:00:00:01")
+    ip, source = Ip.parse("fd00::fe"), Ip.parse("fd00::1")
+    head = asker + asker + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, 32, 58, 255)
+    question = head + source + ip + struct.pack("!BBHI", 135, 0, 0, 0) + ip + b"\x01\x01" + asker
+    assert discovery.target(question) == ip
+    answer = discovery.advertisement(question, ip, mac)
+    assert answer[:12] == asker + mac
+    assert answer[22:54] == ip + source
+    assert answer[54] == 136
+    assert answer[62:78] == ip
+    assert answer[78:] == b"\x02\x01" + mac
+    pseudo = answer[22:54] + struct.pack("!II", 32, 58) + answer[54:]
+    total = sum(struct.unpack(f"!{len(pseudo) // 2}H", pseudo))
+    assert total % 0xFFFF == 0
+    for garbage in (b"", question[:60], question[:12] + b"\x08\x00" + question[14:], answer):
+        assert discovery.target(garbage) is None

@@ -30,7 +30,7 @@ from sdnctl.desired import (
     Node,
     Vrf,
 )
-from sdnctl.types import Encapsulation, Ip, Vni
+from sdnctl.types import Encapsulation, Ip, Mac, Vni
 from sdnctl_vrouter.drivers.ovs import templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
@@ -105,6 +105,8 @@ class Model:
         """Resources that cannot be translated, and why."""
         self.groups = Groups()
         self._vifs: dict[str, int] = {}
+        self._ports_by_number: dict[int, str] = {}
+        self._irbs: dict[Vni, dict[str, Irb]] = {}
         self._holders: dict[bytes, tuple[str, Flow]] = {}
         self._rivals: dict[bytes, dict[str, Flow]] = {}
         self._owned: dict[str, tuple[Flow, ...]] = {}
@@ -120,7 +122,7 @@ class Model:
 
     # ---- input
 
-    def put(self, key: str, new: Desired | None) -> None:
+    def put(self, key: str, new: Desired | None) -> None:  # noqa: C901 one case for each kind
         """The resource ``key`` is ``new`` from now on."""
         old = self.resources.get(key)
         if new is None:
@@ -147,6 +149,12 @@ class Model:
                         del self._bridged[vni]
             case FibEntry(via=via):
                 self._meet(via)
+            case Irb(vni=vni):
+                irbs = self._irbs.setdefault(vni, {})
+                if isinstance(new, Irb):
+                    irbs[key] = new
+                else:
+                    irbs.pop(key, None)
             case _:
                 pass
 
@@ -160,15 +168,26 @@ class Model:
         """The VIF of a port is on that OpenFlow port; 0 if it is not there."""
         if self._vifs.get(port_id, 0) == ofport:
             return
+        old = self._vifs.pop(port_id, 0)
+        if self._ports_by_number.get(old) == port_id:
+            del self._ports_by_number[old]
         if ofport:
             self._vifs[port_id] = ofport
-        else:
-            del self._vifs[port_id]
+            self._ports_by_number[ofport] = port_id
         self._dirty[f"port/{port_id}"] = None
 
     def vif(self, port_id: str) -> int:
         """The OpenFlow port of a port's VIF, or 0."""
         return self._vifs.get(port_id, 0)
+
+    def gateway(self, ofport: int, ip: Ip) -> Mac | None:
+        """The MAC of the router's interface with that address, as the VIF there sees it."""
+        port = self.resources.get(f"port/{self._ports_by_number.get(ofport, '')}")
+        if isinstance(port, LocalPort):
+            for _, irb in sorted(self._irbs.get(port.vni, {}).items()):
+                if any(ip == address for address, _ in irb.addresses):
+                    return irb.mac
+        return None
 
     def set_tunnels(self, tunnels: Tunnels) -> None:
         """The tunnel interfaces are on these OpenFlow ports."""

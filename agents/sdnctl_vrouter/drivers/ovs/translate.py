@@ -174,6 +174,8 @@ def _irb(irb: Irb, *, answers_nd: bool) -> Iterator[bytes]:
         four = ip.version == 4
         if four or answers_nd:
             yield (t.gateway_4 if four else t.gateway_6)(irb.vni, ip, irb.mac)
+        else:
+            yield t.gateway_asked_6(irb.vni, ip)
         yield (t.echo_4 if four else t.echo_6)(irb.vrf, ip, irb.mac)
         prefix, mask = Prefix.covering(ip, length), netmask(length, ip.bits)
         on_link = t.fib_on_link_4 if four else t.fib_on_link_6
