@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
 APT_TESTS := frr
 
-.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-engine bench-flows bench-latency protos templates requirements clean
+.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency protos templates requirements clean
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -62,6 +62,9 @@ templates: setup  ## Packed flows from their shapes
 	@mkdir -p .cache
 	$(BIN)/python -m sdnctl_vrouter.drivers.ovs.shapes > .cache/templates.py
 	cp .cache/templates.py agents/sdnctl_vrouter/drivers/ovs/templates.py
+
+bench-bgp: setup  ## Routes to a real router and back, one and 100,000
+	$(BIN)/python -m tests.bench.bench_bgp
 
 bench-flows: setup  ## 50,000 flows from an empty switch, against ovs-ofctl
 	$(BIN)/python -m tests.bench.bench_flows

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdnctl.lab import netns, state
@@ -81,7 +81,7 @@ class Lab:
         """Start a process in a node; the state names it from then on, in place of a dead one."""
         log = self.folder / node / f"{name}.log"
         command = netns.inside(self.namespace(node), argv)
-        process = spawn(node, name, command, self.env(node), log)
+        process = replace(spawn(node, name, command, self.env(node), log), argv=tuple(argv))
         kept = [p for p in self.state.processes if (p.node, p.name) != (node, name) or p.alive]
         self.state.processes = [*kept, process]
         self.state.save()

@@ -80,6 +80,9 @@ def test_the_demo_holds_and_stays_up_to_explore(program: Program, name: str) -> 
     }
     assert "established" in sdnctl("bgp-session", "list")
     assert sdnctl("agent", "list", "-o", "name") == "hv1\nhv2\nhv3\n"
+    for node, process in (("hv1", "sdnctl-vrouter"), ("controller", "sdnctl-controller")):
+        sdnctl("lab", "restart", node, process)
+    assert "FAILED" not in sdnctl("lab", "check")
     sdnctl("lab", "unplug", "red-web1")
     sdnctl("lab", "plug", "again", "red-web1")
     assert "1 received" in sdnctl("lab", "exec", "again", "--", "ping", "-c1", "-W2", "10.0.1.21")

@@ -73,11 +73,8 @@ _COOKIE: Final = struct.Struct("!Q")
 _GROUP: Final = struct.Struct("!I")
 
 
-class Message(NamedTuple):
-    """A message without its OpenFlow header."""
-
-    type: int
-    body: bytes
+Message = tuple[int, bytes]
+"""A message's type, and the message without its OpenFlow header."""
 
 
 class Refusal(NamedTuple):
@@ -113,7 +110,7 @@ def delete_by_cookie(cookie: int) -> Message:
     body = _DELETE(
         cookie, (1 << 64) - 1, ALL_TABLES, FLOW_DELETE, 0, 0, 0, NO_BUFFER, ANY, ANY, 0, 0, 1, 4
     )
-    return Message(FLOW_MOD, body)
+    return FLOW_MOD, body
 
 
 class Connection(asyncio.Protocol):
@@ -164,16 +161,19 @@ class Connection(asyncio.Protocol):
         add = _ADD.pack
         parts: list[bytes] = []
         for messages in slices:
-            if xid == first and messages:
-                parts.append(_control(first, bundle_id, BUNDLE_OPEN))
+            if xid == first:
+                if messages:
+                    parts.append(_control(first, bundle_id, BUNDLE_OPEN))
+            elif messages:
+                # What came before goes now; the last slice goes with the commit, in one write.
+                self._transport.write(b"".join(parts))
+                parts.clear()
             for kind, body in messages:
                 xid += 1
                 size = 8 + len(body)
                 head = (VERSION, BUNDLE_ADD, 16 + size, xid, bundle_id, 0, ATOMIC_ORDERED)
                 parts.append(add(*head, VERSION, kind, size, xid))
                 parts.append(body)
-            self._transport.write(b"".join(parts))
-            parts.clear()
         if xid == first:
             future.set_result(Outcome(committed=True, refused={}))
             return future
@@ -182,7 +182,8 @@ class Connection(asyncio.Protocol):
             future.set_exception(ConnectionResetError("the switch hung up"))
             return future
         self._bundles.append(_Bundle(first, last, future, {}))
-        self._transport.write(_control(last, bundle_id, BUNDLE_COMMIT))
+        parts.append(_control(last, bundle_id, BUNDLE_COMMIT))
+        self._transport.write(b"".join(parts))
         return future
 
     async def cookies(self, owner: int, mask: int) -> set[int]:

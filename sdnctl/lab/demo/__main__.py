@@ -47,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A demo that is told to go takes its lab with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     show = Show(Console(highlight=False))
-    show.line("Two tenants with the same addresses on three hypervisors, behind one gateway:")
-    show.line(", ".join(f"{t.name} by {t.encapsulation}" for t in TENANTS) + ".")
+    show.line("Two tenants with the same addresses on three hypervisors and behind a gateway:")
+    show.line("red over VXLAN, blue over MPLS-over-GRE, both to the gateway over MPLS-over-GRE.")
     show.line()
     try:
         with _up(show, options.file, options.name, keep=options.keep) as site:

@@ -61,7 +61,7 @@ class Show:
     def routes(self, routes: Iterable[VpnRoute]) -> None:
         """A router's VPN routes, a line each."""
         table = _table()
-        for heading in ("RD", "prefix", "label", "next hop", "route targets", "by"):
+        for heading in ("RD", "prefix", "label", "next hop", "route targets", "encap"):
             table.add_column(heading, no_wrap=True)
         for route in sorted(routes, key=lambda r: (r.rd, str(r.prefix))):
             table.add_row(

@@ -9,6 +9,7 @@ While the switch is away changes collapse in the model, and their ``done`` wait.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,6 +45,9 @@ log = logging.getLogger(__name__)
 
 RETRY_FIRST: Final = 0.05
 RETRY_MOST: Final = 1.0
+
+TUNNEL_PATIENCE: Final = 5.0
+"""Seconds that programming waits for the tunnel ports; then they are a failure of the node."""
 
 AUDIT_PATIENCE: Final = 5.0
 """Seconds that an audit waits for the switch to come back."""
@@ -122,8 +126,9 @@ class OvsDriver:
         model = self._model
         for change in changes:
             model.put(change.key, change.new)
-        self._bridge.set_vtep(model.node.vtep if model.node else None)
         self._applies.append(_Apply(tuple(change.key for change in changes), done))
+        if model.node is not None and self._bridge.set_vtep(model.node.vtep):
+            self._restart()  # nothing is done before its tunnels are there
         self._push()
 
     def in_sync(self) -> None:
@@ -133,7 +138,7 @@ class OvsDriver:
             self._restart()
 
     async def audit(self) -> list[str]:
-        """See ``Driver``."""
+        """See ``Driver``; what it finds is mended at once, so the next finds nothing."""
         try:
             async with asyncio.timeout(AUDIT_PATIENCE):
                 await self._live.wait()
@@ -152,6 +157,8 @@ class OvsDriver:
         lines += [f"a flow of nothing: cookie {c:#x}" for c in installed - desired.keys()]
         lines += [f"group {number:#x} is missing" for number in numbers - groups]
         lines += [f"a group of nothing: {number:#x}" for number in groups - numbers]
+        if lines:
+            self._restart()
         return sorted(lines)
 
     async def stop(self) -> None:
@@ -204,12 +211,17 @@ class OvsDriver:
             pause = min(2 * pause, RETRY_MOST)
 
     async def _until_stale(self, connection: Connection) -> None:
-        stale = asyncio.ensure_future(self._stale.wait())
+        events = [self._stale]
+        if not self._bridge.surveyed.is_set():
+            events.append(self._bridge.surveyed)
+        waits = [asyncio.create_task(event.wait()) for event in events]
+        lost = asyncio.create_task(asyncio.wait((connection.lost,)))
         try:
-            await asyncio.wait((stale, connection.lost), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((*waits, lost), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stale.cancel()
-            await asyncio.gather(stale, return_exceptions=True)
+            for task in (*waits, lost):
+                task.cancel()
+            await asyncio.gather(*waits, lost, return_exceptions=True)
 
     def _restart(self) -> None:
         """What the switch holds is to be asked anew."""
@@ -227,11 +239,23 @@ class OvsDriver:
         """Ask what is there; one bundle with the difference."""
         installed = await connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK)
         groups = _ours(await connection.groups())
+        # Last, for there is no wait from here to the bundle: a node that comes while we ask
+        # is in it, and so must its tunnels be.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TUNNEL_PATIENCE):
+                await self._bridge.settled.wait()
+        if connection.lost.done():
+            return
         self._take_back()
         self._live.set()
         await self._send(self._everything(installed, groups))
-        if self._in_sync and self._live.is_set():
+        if self._may_remove and self._live.is_set():
             await self._bridge.end_restore()
+
+    @property
+    def _may_remove(self) -> bool:
+        """What is found and not desired may go; a VIF not yet seen would look like that."""
+        return self._in_sync and self._bridge.surveyed.is_set()
 
     def _everything(self, installed: set[int], groups: set[int]) -> Iterator[Difference]:
         """What a switch lacks that holds ``installed`` and ``groups``."""
@@ -245,7 +269,7 @@ class OvsDriver:
         missing = [item for item in model.flows if item[1].cookie not in installed]
         for start in range(0, len(missing), SLICE):
             yield nothing._replace(flows=missing[start : start + SLICE])
-        if self._in_sync:
+        if self._may_remove:
             dead = groups - model.groups.numbers
             yield nothing._replace(
                 dead_flows=sorted(installed - {flow.cookie for _, flow in model.flows}),
@@ -275,15 +299,12 @@ class OvsDriver:
     ) -> Iterator[Sequence[Message]]:
         for difference in differences:
             self._peers.add(difference.vteps)
-            messages = [Message(GROUP_MOD, body) for body in difference.groups]
+            messages = [(GROUP_MOD, body) for body in difference.groups]
             batch.sent += [None] * len(messages)
             batch.sent += difference.flows
-            messages += [
-                Message(FLOW_MOD, flow.cookie.to_bytes(8, "big") + flow.body)
-                for _, flow in difference.flows
-            ]
+            messages += [(FLOW_MOD, flow.message) for _, flow in difference.flows]
             messages += map(delete_by_cookie, difference.dead_flows)
-            messages += [Message(GROUP_MOD, body) for body in difference.dead_groups]
+            messages += [(GROUP_MOD, body) for body in difference.dead_groups]
             batch.sent += [None] * (len(difference.dead_flows) + len(difference.dead_groups))
             batch.failures |= difference.failures
             for key in difference.ports:

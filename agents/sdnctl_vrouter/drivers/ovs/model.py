@@ -34,7 +34,7 @@ from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.ovs import templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
-from sdnctl_vrouter.drivers.ovs.pipeline import COOKIE_OWNER
+from sdnctl_vrouter.drivers.ovs.pipeline import OWNER
 from sdnctl_vrouter.drivers.ovs.translate import (
     NOTHING,
     Translation,
@@ -43,10 +43,10 @@ from sdnctl_vrouter.drivers.ovs.translate import (
     with_actions,
 )
 
-STATIC: Final = "static"
+_OWNER: Final = OWNER.to_bytes(2, "big")
 
-MAX_BODY: Final = 0xFFFF - 64
-"""Octets of a message: a bundle has 64 KiB for one, its own headers and ours included."""
+STATIC: Final = "static"
+NODE: Final = "node"
 
 SLICE: Final = 1024
 """Units translated before the switch gets to see them."""
@@ -57,14 +57,18 @@ class Flow(NamedTuple):
 
     slot: bytes
     cookie: int
-    body: bytes
+    message: bytes
 
     @classmethod
     def of(cls, body: bytes) -> Flow:
-        """Table, priority and match are the slot (FlowMod without header and cookie)."""
+        """From a FlowMod without header and cookie.
+
+        From the table to the end of the match is the slot: what else lies there is the same
+        in all our flows.
+        """
+        cookie = _OWNER + blake2b(body, digest_size=6).digest()
         end = 32 + int.from_bytes(body[34:36], "big")
-        digest = int.from_bytes(blake2b(body, digest_size=6).digest(), "big")
-        return cls(body[8:9] + body[14:16] + body[32:end], COOKIE_OWNER | digest, body)
+        return cls(body[8:end], int.from_bytes(cookie, "big"), cookie + body)
 
 
 class Difference(NamedTuple):
@@ -153,7 +157,7 @@ class Model:
         """The tunnel interfaces are on these OpenFlow ports."""
         if self.tunnels != tunnels:
             self.tunnels = tunnels
-            self._dirty["node"] = None
+            self._dirty[NODE] = None
             self._mark((Evi, Vrf))
 
     def quarantine(self, flow: Flow, unit: str, reason: str) -> None:
@@ -188,7 +192,12 @@ class Model:
                 self._attempt(unit)
             yield self._difference()
         for flood in self._floods.changed():
-            self._settle(flood.unit, self._floods.translate(flood))
+            try:
+                translation = self._floods.translate(flood)
+            except Unreachable as error:
+                self._fail(_resource_of(flood.unit), str(error))
+                translation = NOTHING
+            self._claim(flood.unit, translation)
         yield self._difference()
 
     def _attempt(self, unit: str) -> None:
@@ -199,16 +208,12 @@ class Model:
             reason = str(error)
         except (struct.error, ValueError) as error:
             reason = f"a value does not fit: {error}"
-        self._fail(unit, reason)
         if reason:
             self._floods.leave(unit)
             translation = NOTHING
-        self._settle(unit, translation)
-
-    def _settle(self, unit: str, translation: Translation) -> None:
-        if translation.longest > MAX_BODY:
-            self._fail(_resource_of(unit), "too long for a message of OpenFlow")
-            translation = NOTHING
+        elif unit == NODE and self.node is not None:
+            reason = translate.lacking(self.node, self.tunnels)
+        self._fail(unit, reason)
         self._claim(unit, translation)
 
     def _difference(self) -> Difference:
