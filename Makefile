@@ -63,7 +63,7 @@ templates: setup  ## Packed flows from their shapes
 	$(BIN)/python -m sdnctl_vrouter.drivers.ovs.shapes > .cache/templates.py
 	cp .cache/templates.py agents/sdnctl_vrouter/drivers/ovs/templates.py
 
-bench-bgp: setup  ## Routes to a real router and back, one and 100,000
+bench-bgp: setup packages-of-tests  ## Routes to a real router and back, one and 100,000
 	$(BIN)/python -m tests.bench.bench_bgp
 
 bench-flows: setup  ## 50,000 flows from an empty switch, against ovs-ofctl
