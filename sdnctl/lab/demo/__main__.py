@@ -181,7 +181,7 @@ class Demo:
             self._show.routes(table.parse(self._lab.exec("gateway", [*command, "-j"])))
 
     def _verdict(self, pairs: Sequence[Pair]) -> int:
-        self._show.title("Who reaches whom over IPv4 and IPv6: ✓ both answer, · both kept apart")
+        self._show.title("Who reaches whom over IPv4 and IPv6: ✓ both answered, · neither arrived")
         self._show.matrix(pairs)
         wrong = [p for p in pairs if not p.right]
         inside = sum(p.wanted for p in pairs)
