@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from sdnctl.lab import lab, services
 from sdnctl.lab.demo import capture, matrix, tenants, timing
 from sdnctl.lab.demo.api import Api
@@ -43,10 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=os.environ.get("KEEP", "") not in ("", "0"),
         help="leave the lab up (KEEP=1 says the same)",
     )
+    parser.add_argument(
+        "--svg", type=Path, help="draw what is shown into this file", metavar="FILE"
+    )
     options = parser.parse_args(argv)
     # A demo that is told to go takes its lab with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    show = Show(Console(highlight=False))
+    show = Show(options.svg)
     show.line("Two tenants with the same addresses on three hypervisors and behind a gateway:")
     show.line("red over VXLAN, blue over MPLS-over-GRE, both to the gateway over MPLS-over-GRE.")
     show.line()
@@ -57,7 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         show.failed(str(error))
         return 1
     except KeyboardInterrupt:
+        show.failed("interrupted")
         return 130
+    finally:
+        show.draw()
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -21,6 +22,29 @@ from sdnctl.lab.gateway.table import VpnRoute
 from sdnctl.types import Encapsulation
 
 _TIME_COLUMN: Final = 70
+_COLUMNS: Final = 80
+"""Of a picture."""
+_PICTURE: Final = """\
+<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{
+  font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+  font-size: {char_height}px; line-height: {line_height}px;
+}}
+.{unique_id}-title {{ font-family: sans-serif; font-size: 18px; font-weight: bold; }}
+{styles}
+</style>
+<defs><clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/></clipPath>
+{lines}</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">{matrix}</g>
+</g>
+</svg>
+"""
+"""Rich's own template fetches its font from elsewhere; this one takes what the reader has."""
 _TUNNELS: Final = {int(e): str(e).removeprefix("mpls-").upper() for e in Encapsulation}
 """By number, as routers print them."""
 
@@ -28,8 +52,24 @@ _TUNNELS: Final = {int(e): str(e).removeprefix("mpls-").upper() for e in Encapsu
 class Show:
     """A terminal, or a file."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, picture: Path | None = None) -> None:
+        """Draw all of it into an SVG file, too, if that is asked for."""
+        self._picture = picture
+        if picture is None:
+            self._console = Console(highlight=False)
+        else:
+            self._console = Console(
+                highlight=False, record=True, width=_COLUMNS, force_terminal=False
+            )
+
+    def draw(self) -> None:
+        """Draw what was shown, if that was asked for."""
+        if self._picture is not None:
+            svg = self._console.export_svg(
+                title="make demo", code_format=_PICTURE, unique_id="demo"
+            )
+            lines = (line.rstrip() for line in svg.splitlines())
+            self._picture.write_text("\n".join(lines) + "\n")
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Callable[[str], None]]:
