@@ -41,9 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=os.environ.get("KEEP", "") not in ("", "0"),
         help="leave the lab up (KEEP=1 says the same)",
     )
-    parser.add_argument(
-        "--svg", type=Path, help="draw what is shown into this file", metavar="FILE"
-    )
+    parser.add_argument("--svg", type=Path, help="draw what is shown", metavar="FILE")
     options = parser.parse_args(argv)
     # A demo that is told to go takes its lab with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
