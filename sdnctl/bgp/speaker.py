@@ -22,6 +22,7 @@ from typing import Final
 
 from sdnctl.bgp import patches
 from sdnctl.bgp.server import Server
+from sdnctl.logs import set_up_logs
 
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -37,9 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--socket", required=True, type=Path, help="unix socket to serve on")
     parser.add_argument("--log-level", default="INFO", help="of Python's logging (INFO)")
     options = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    set_up_logs(options.log_level.upper())
     _confine()
     lock = os.open(f"{options.socket}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -1,4 +1,7 @@
-"""One line of JSON a record on standard error: quiet when all is well."""
+"""The logs of every process: one line of JSON a record on standard error, quiet when all is well.
+
+Standard library only, so that controller, speaker and agent write alike.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,11 @@ import logging
 import time
 from typing import Final
 
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "color_message",  # uvicorn's, with escape codes
+}
 
 
 class JsonFormatter(logging.Formatter):
@@ -28,10 +35,10 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(row, default=str)
 
 
-def set_up_logs(*, verbose: bool = False) -> None:
-    """Send every logger's records to standard error."""
+def set_up_logs(level: int | str = logging.INFO) -> None:
+    """Send every logger's records of that level and above to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True
-    )
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # It tells of its own start and end; that is not news to whom we tell of ours.
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.getLogger().level))
