@@ -10,8 +10,6 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from sdnctl.delivery.session import Programmed
-
 GRACE_SECONDS: Final = 10.0
 """An agent that is away for less keeps its ports ACTIVE: restarts are not outages."""
 
@@ -40,6 +38,15 @@ class Convergence:
     last: str = ""  # the agent that was last, and when it says that it had the message,
     last_received_ns: int = 0  # and its switch had confirmed it: by that host's clock
     last_switch_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Programmed:
+    """An agent confirmed that its switch does what these revisions ask for."""
+
+    revisions: tuple[int, ...]
+    received_ns: int
+    programmed_ns: int
 
 
 class Observed:
