@@ -1,27 +1,28 @@
-# `make demo` and `make test` do all their own set-up on a fresh Debian machine as root.
+# `make demo` and `make test` do all their own set-up on a fresh Debian machine as root:
+# the Debian packages that are missing, and a virtual environment in .venv.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-APT := openvswitch-switch frr gobgpd etcd-server etcd-client tcpdump iproute2 iputils-ping ethtool python3-venv
+APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
+APT_TESTS := frr
 
-.PHONY: help setup lint format test demo bench bench-api bench-engine bench-flows bench-latency protos templates requirements clean
+.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency protos templates requirements clean
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
-setup: .cache/apt $(VENV)/ready  ## Debian packages and the virtual environment
+setup: packages $(VENV)/ready  ## Debian packages and the virtual environment
 
-.cache/apt: Makefile
-	@mkdir -p .cache
-	@if ! dpkg-query -W -f='$${Status}\n' $(APT) 2>/dev/null | awk '!/install ok installed/{bad=1} {n++} END{exit bad || n < $(words $(APT))}'; then \
-	  echo "installing Debian packages: $(APT)"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(APT) >.cache/apt.log || { cat .cache/apt.log; exit 1; }; \
-	fi
-	@touch $@
+packages:
+	@requirements/debian $(APT)
 
-$(VENV)/ready: requirements/dev.txt pyproject.toml | .cache/apt
-	@echo "making the virtual environment in $(VENV)"
+packages-of-tests: packages
+	@requirements/debian $(APT_TESTS)
+
+$(VENV)/ready: requirements/dev.txt pyproject.toml | packages
+	@echo "making the virtual environment in $(VENV): some 450 MB"
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("sdnctl needs Python 3.11 or later; this is %s" % sys.version)'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
@@ -31,13 +32,13 @@ lint: setup  ## Style, types, layers, generated code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: setup  ## Rewrite to the house's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: setup  ## Every test, data planes in namespaces included
+test: setup packages-of-tests  ## Every test, data planes in namespaces included
 	$(BIN)/python -m pytest
 
 bench: bench-engine bench-api bench-flows bench-latency  ## All benchmarks, a JSON object each
@@ -58,8 +59,12 @@ protos: setup  ## Generated code from protos/
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $$(find protos -name '*.proto' -printf '%P ')
 
 templates: setup  ## Packed flows from their shapes
+	@mkdir -p .cache
 	$(BIN)/python -m sdnctl_vrouter.drivers.ovs.shapes > .cache/templates.py
 	cp .cache/templates.py agents/sdnctl_vrouter/drivers/ovs/templates.py
+
+bench-bgp: setup packages-of-tests  ## Routes to a real router and back, one and 100,000
+	$(BIN)/python -m tests.bench.bench_bgp
 
 bench-flows: setup  ## 50,000 flows from an empty switch, against ovs-ofctl
 	$(BIN)/python -m tests.bench.bench_flows

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import grpc
+import uvloop
 
 from sdnctl.logs import set_up_logs
 from sdnctl_vrouter.drivers.base import Failure, VifStatus
@@ -74,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     set_up_logs(logging.DEBUG if options.verbose else logging.INFO)
     try:
-        asyncio.run(_run(options))
+        uvloop.run(_run(options))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"sdnctl-vrouter: {error}\n")
         return 1

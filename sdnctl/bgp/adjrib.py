@@ -14,6 +14,8 @@ Neither knows of sockets, clocks or threads.
 from __future__ import annotations
 
 import itertools
+import logging
+import struct
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -37,6 +39,9 @@ ROUTES_AT_ONCE: Final = 20_000
 
 NLRIS_PER_UPDATE: Final = 1000
 """NLRIs handed to ExaBGP at a time; it cuts them into messages of the size negotiated."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class Grouped(Update):  # type: ignore[misc]  # ExaBGP has no types
@@ -131,12 +136,15 @@ class AdjRibOut:
             groups.setdefault((family, type(nlri), key), []).append((nlri, path))
         for (family, _, _), routes in groups.items():
             nlri, path = routes[0]
-            attributes = None
-            if path is not None:
-                attributes = encode_attributes(family, nlri, path, self._session)
-            for start in range(0, len(routes), NLRIS_PER_UPDATE):
-                chunk = routes[start : start + NLRIS_PER_UPDATE]
-                yield Grouped(family, [encode_nlri(family, n, p) for n, p in chunk], attributes)
+            try:
+                attributes = path and encode_attributes(family, nlri, path, self._session)
+                nlris = [encode_nlri(family, n, p) for n, p in routes]
+            except (ValueError, OverflowError, struct.error):
+                # One that cannot be said must not cost the session, and with it all others.
+                _log.exception("cannot announce %s and %d more", nlri, len(routes) - 1)
+                continue
+            for start in range(0, len(nlris), NLRIS_PER_UPDATE):
+                yield Grouped(family, nlris[start : start + NLRIS_PER_UPDATE], attributes)
 
     def replace_restart(self, _previous: object = None, _new: object = None) -> None:
         """The session is new: the peer holds nothing."""

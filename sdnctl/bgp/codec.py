@@ -124,7 +124,8 @@ def encode_attributes(family: Family, nlri: Nlri, path: Path, session: Attachmen
     if isinstance(nlri, InclusiveMulticastRoute):
         # RFC 7432 section 11.2: ingress replication, with the label that the copy shall carry.
         label = path.vni if _vxlan(path) else path.label << 4
-        attributes.add(PMSIIngressReplication(str(path.next_hop), raw_label=label))
+        end = bytes(path.next_hop)
+        attributes.add(PMSIIngressReplication(str(path.next_hop), raw_label=label, tunnel=end))
     return attributes
 
 
@@ -250,9 +251,7 @@ def _decode_nlri(nlri: Any) -> Nlri | None:
 
 def _next_hop(nlri: Any) -> Ip | None:
     """The next hop; None for the link-local one that may follow the global one (RFC 2545)."""
-    packed = nlri.nexthop.pack() if isinstance(nlri.nexthop, IP) else b""
-    if isinstance(nlri.nexthop, Attribute):
-        packed = nlri.nexthop.ton()
+    packed = nlri.nexthop.ton() if isinstance(nlri.nexthop, IP) else b""
     if len(packed) == IPV6_BYTES:
         if packed.startswith(_V4_MAPPED):
             return Ip(packed[len(_V4_MAPPED) :])
@@ -325,7 +324,7 @@ def _with_label(base: Path, family: Family, nlri: Any, attributes: Any) -> Path 
         return msgspec.structs.replace(base, label=Label(labels[0])) if labels else None
     if isinstance(nlri, EvpnMulticast):
         pmsi = attributes.get(Attribute.CODE.PMSI_TUNNEL)
-        if not isinstance(pmsi, PMSIIngressReplication):
+        if pmsi is None or pmsi.TUNNEL_TYPE != PMSIIngressReplication.TUNNEL_TYPE:
             return None  # no other way to replicate (RFC 7432 section 11.2)
         raw = pmsi.raw_label or pmsi.label << 4
     else:

@@ -34,6 +34,9 @@ ROUTES_PER_BATCH: Final = 250
 
 BATCHES_IN_FLIGHT: Final = 32
 CONNECT_SECONDS: Final = 5.0
+SILENCE_SECONDS: Final = 8.0
+"""A speaker gives a sign of life every second, out of its reactor."""
+
 MAX_PAUSE_SECONDS: Final = 10.0
 STEADY_SECONDS: Final = 30.0
 """A speaker that lived that long is started again at once."""
@@ -85,7 +88,8 @@ class SpeakerLink:
         self._lost = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
         self._stream: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._shut_down = False
+        self._ending = False
 
     # ---- for the controller
 
@@ -161,6 +165,7 @@ class SpeakerLink:
 
         Its sessions close without a NOTIFICATION: peers with graceful restart keep the routes.
         """
+        self._ending = True
         supervisor, self._supervisor = self._supervisor, None
         if supervisor is not None:
             if not keep_speaker:
@@ -169,7 +174,7 @@ class SpeakerLink:
                     await asyncio.wait_for(self._found.wait(), CONNECT_SECONDS)
             await _cancel(supervisor)
             if self._connected and not keep_speaker:
-                self._stopping = True
+                self._shut_down = True
                 self._wake.set()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._lost.wait(), CONNECT_SECONDS)
@@ -203,8 +208,10 @@ class SpeakerLink:
         self._begin()
         writer = asyncio.create_task(self._write(call))
         try:
-            async for message in call:
+            while (message := await _read(call)) is not grpc.aio.EOF:
                 self._receive(pb.Upstream.FromString(message))
+            if writer.done():
+                writer.result()  # raises what broke it
         finally:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
@@ -229,8 +236,7 @@ class SpeakerLink:
     def _disconnected(self) -> None:
         if not self._connected:
             return
-        if self._command is None or self._supervisor is not None:  # else it ends as it should
-            _log.warning("speaker lost")
+        _log.log(logging.INFO if self._ending else logging.WARNING, "speaker lost")
         self._connected = False
         self._lost.set()
         self._found.clear()
@@ -245,15 +251,19 @@ class SpeakerLink:
         return iter([RouteKey(p, nlri) for p in peers for nlri in self._desired.get(p, ())])
 
     async def _write(self, call: Any) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while (message := self._next()) is not None:
-                await call.write(message.SerializeToString())
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while (message := self._next()) is not None:
+                    await call.write(message.SerializeToString())
+        except Exception:
+            await call.done_writing()  # so that the speaker ends the stream
+            raise
 
     def _next(self) -> pb.Downstream | None:
-        if self._stopping:
-            self._stopping = False
+        if self._shut_down:
+            self._shut_down = False
             return pb.Downstream(shutdown=pb.Shutdown())
         if self._tell_peers:
             self._tell_peers = False
@@ -327,6 +337,11 @@ def _replaced(old: Peer | None, new: Peer) -> bool:
     return old is None or old.address != new.address
 
 
+async def _read(call: Any) -> Any:
+    async with asyncio.timeout(SILENCE_SECONDS):
+        return await call.read()
+
+
 async def _supervise(command: tuple[str, ...], socket_path: str) -> None:
     """Start a speaker wherever none answers."""
     loop = asyncio.get_running_loop()
@@ -339,8 +354,8 @@ async def _supervise(command: tuple[str, ...], socket_path: str) -> None:
         try:
             status = await _run_to_end(command)
             _log.warning("speaker ended with status %d", status)
-        except OSError as error:  # no process, no file descriptor: for now
-            _log.error("speaker cannot be started: %s", error)
+        except OSError as error:
+            _log.error("cannot start a speaker: %s", error)
         steady = loop.time() - started > STEADY_SECONDS
         pause = 0.0 if steady else min(pause * 2 or 0.5, MAX_PAUSE_SECONDS)
         await asyncio.sleep(pause)

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from exabgp.bgp.message.update.attribute import Attribute, Attributes
+from exabgp.bgp.message.update.attribute import PMSI, Attribute, Attributes
 from exabgp.logger import log
 from exabgp.protocol.family import AFI, SAFI, Family
 from exabgp.reactor import peer
@@ -30,6 +30,7 @@ def apply() -> None:
     """Mend ExaBGP in this process."""
     accept_evpn_ipv6_next_hop()
     keep_update_with_discarded_attribute()
+    keep_vni_of_ipv6_tunnel()
     tell_refused_connection()
     bridge_logging()
 
@@ -59,6 +60,20 @@ def keep_update_with_discarded_attribute() -> None:
         return attributes
 
     Attributes.parse = without_discarded
+
+
+def keep_vni_of_ipv6_tunnel() -> None:
+    """RFC 8365 section 5.1.3: the label of a PMSI tunnel is a VNI of 24 bits.
+
+    Bug: of a tunnel whose end is an IPv6 address ExaBGP keeps the upper 20.
+    """
+
+    def unknown(kind: int, tunnel: bytes, label: int, flags: int, raw_label: int) -> Any:
+        pmsi = PMSI(tunnel, label, flags, raw_label)
+        pmsi.TUNNEL_TYPE = kind
+        return pmsi
+
+    PMSI.pmsi_unknown = staticmethod(unknown)
 
 
 def tell_refused_connection() -> None:

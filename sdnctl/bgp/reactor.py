@@ -8,6 +8,7 @@ own reactor, which wakes a hundred times a second and knows no jobs. Knows nothi
 from __future__ import annotations
 
 import logging
+import math
 import os
 import queue
 import select
@@ -26,6 +27,9 @@ TURNS: Final = 64
 """Messages that a session may read or write before the others have their turn."""
 
 TICK_SECONDS: Final = 1.0
+LISTEN_SECONDS: Final = 5.0
+"""When to try again to listen, where an address or a port was not to be had."""
+
 CONNECTING_SECONDS: Final = 0.02
 """How often a connection attempt is looked at; ExaBGP keeps that socket to itself."""
 
@@ -74,6 +78,7 @@ class Reactor:
         self.processes = _Helpers()
         self.asynchronous = _Refusals()
         self._listener = _Listener(self)
+        self._listen_again = math.inf
 
     # ---- from any thread
 
@@ -145,10 +150,13 @@ class Reactor:
                 self.asynchronous.run()
             now = time.monotonic()
             waiting = [(s, self._turn(s, now)) for s in self._sessions.values()]
+            if now >= self._listen_again:
+                self._listen()
             if now >= next_tick:
                 next_tick = now + TICK_SECONDS
                 for session in self._sessions.values():
                     session.tick(now)
+                self._owner.on_tick()
             self._sleep(waiting, next_tick - now)
         for session in self._sessions.values():
             session.close()
@@ -195,13 +203,15 @@ class Reactor:
                 os.eventfd_read(self._wake)
 
     def _listen(self) -> None:
+        self._listen_again = math.inf
         wanted = set()
         for session in self._sessions.values():
             neighbor = session.neighbor
             if not neighbor["passive"]:
                 continue
-            wanted.add((neighbor["md5-ip"].top(), neighbor["listen"]))
-            self._listener.listen_on(
+            at = (neighbor["md5-ip"].top(), neighbor["listen"])
+            wanted.add(at)
+            listening = self._listener.listen_on(
                 neighbor["md5-ip"],
                 neighbor["peer-address"],
                 neighbor["listen"],
@@ -209,6 +219,9 @@ class Reactor:
                 neighbor["md5-base64"],
                 None,
             )
+            if not listening:
+                session.fail(f"cannot listen on {at[0]} port {at[1]}")
+                self._listen_again = time.monotonic() + LISTEN_SECONDS
         self._listener.close_unwanted(wanted)
 
     # ---- what ExaBGP's listener calls

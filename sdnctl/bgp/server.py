@@ -77,6 +77,11 @@ class Outbox:
             self._in_sync[peer] = None
             self._signal()
 
+    def sign_of_life(self) -> None:
+        """Say something, be it nothing."""
+        with self._lock:
+            self._signal()
+
     @property
     def closed(self) -> bool:
         """The stream is over, or another one has taken its place."""
@@ -104,6 +109,8 @@ class Outbox:
                 acked, sessions, routes = self._acked, self._sessions, self._routes
                 end_of_rib, in_sync = self._end_of_rib, self._in_sync
                 self._reset()
+            if not (acked or sessions or routes or end_of_rib or in_sync):
+                yield pb.Upstream()
             if acked:
                 yield pb.Upstream(ack=pb.Ack(sequence=acked))
             for event in sessions.values():
@@ -153,6 +160,11 @@ class Server:
         if self._outbox is not None:
             self._outbox.in_sync(peer)
 
+    def on_tick(self) -> None:
+        """A second has passed: the controller shall know that we live."""
+        if self._outbox is not None:
+            self._outbox.sign_of_life()
+
     # ---- in the reactor's thread: what the controller says
 
     def _handle(self, outbox: Outbox, message: pb.Downstream) -> None:
@@ -170,8 +182,10 @@ class Server:
                 outbox.close()
             case "batch":
                 batch = message.batch
-                self.reactor.put(wire.decode_routes(batch.routes, batch.withdrawn))
-                outbox.ack(batch.sequence)
+                try:
+                    self.reactor.put(wire.decode_routes(batch.routes, batch.withdrawn))
+                finally:
+                    outbox.ack(batch.sequence)
             case "replay_complete":
                 self.reactor.replay_complete()
 

@@ -1,8 +1,8 @@
 """One BGP session: ExaBGP's peer with the house's tables, timers and account of itself.
 
 Promise: what is learned survives the peer's restart as RFC 4724 says, and no longer; a session
-that cannot be established is tried again every few seconds, and says why. Knows the clock only
-as a number that it is given. Runs in the reactor's thread.
+that cannot be established is tried again every few seconds, and says why. Runs in the reactor's
+thread; knows nothing of other sessions or of who listens.
 """
 
 from __future__ import annotations
@@ -60,6 +60,9 @@ class Owner(Protocol):
 
     def on_in_sync(self, peer: str) -> None:
         """The peer has said all, or had its time."""
+
+    def on_tick(self) -> None:
+        """A second has passed, and all sessions had their turn."""
 
 
 class Retry:
@@ -168,6 +171,11 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
             routes_in=len(self.adj_rib_in),
             families=self._negotiated(),
         )
+
+    def fail(self, why: str) -> None:
+        """The session cannot come up, for a reason that it does not see itself."""
+        self._last_error = why
+        self._tell()
 
     def restart(self) -> None:
         """Begin anew after an error of our own."""

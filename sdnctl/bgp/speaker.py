@@ -29,7 +29,7 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 _CAPABILITY_VERSION_3: Final = 0x20080522
 _CAP_NET_BIND_SERVICE: Final = 10
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("sdnctl.bgp.speaker")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -74,6 +74,11 @@ def _check(context: Context, args: argparse.Namespace) -> int:
     return 1 if any(r.problem for r in results) else 0
 
 
+def _restart(context: Context, args: argparse.Namespace) -> None:
+    services.restart(lab.opened(args.lab), args.node, args.process)
+    context.output.done(f"{args.process} of {args.node} is started again")
+
+
 def _list(context: Context, args: argparse.Namespace) -> None:
     del args
     labs = [
@@ -153,6 +158,16 @@ COMMANDS: Final = (
         "run the checks beside the topology",
         _check,
         (_LAB, argument("file", help="other checks", nargs="?", type=Path, metavar="FILE")),
+    ),
+    Command(
+        ("lab", "restart"),
+        "end a node's process and start it as it was",
+        _restart,
+        (
+            _LAB,
+            argument("node", help="of the process", metavar="NODE"),
+            argument("process", help="its name: that of its log", metavar="PROCESS"),
+        ),
     ),
     Command(("lab", "list"), "list the labs of this machine", _list),
     Command(

@@ -172,7 +172,7 @@ class Delivery:
             case "ack":
                 done = session.ack(message.ack)
                 if done is not None:
-                    self.observed.programmed(host, done.revisions, now_ns)
+                    self.observed.programmed(host, done, now_ns)
             case "nack":
                 session.nack(message.nack, self.groups_of(host))
             case "port_status":

@@ -35,6 +35,18 @@ class Convergence:
     agents: int
     outstanding: set[str]
     programmed_ns: int = 0
+    last: str = ""  # the agent that was last, and when it says that it had the message,
+    last_received_ns: int = 0  # and its switch had confirmed it: by that host's clock
+    last_switch_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Programmed:
+    """An agent confirmed that its switch does what these revisions ask for."""
+
+    revisions: tuple[int, ...]
+    received_ns: int
+    programmed_ns: int
 
 
 class Observed:
@@ -82,15 +94,18 @@ class Observed:
         while len(self._revisions) > REMEMBERED:
             self._revisions.popitem(last=False)
 
-    def programmed(self, host: str, revisions: tuple[int, ...], now_ns: int) -> None:
-        """An agent's switch confirmed these revisions."""
-        for revision in revisions:
+    def programmed(self, host: str, done: Programmed, now_ns: int) -> None:
+        """An agent's switch confirmed some revisions."""
+        for revision in done.revisions:
             row = self._revisions.get(revision)
             if row is None or host not in row.outstanding:
                 continue
             row.outstanding.discard(host)
             if not row.outstanding:
                 row.programmed_ns = now_ns
+                row.last = host
+                row.last_received_ns = done.received_ns
+                row.last_switch_ns = done.programmed_ns
                 self.durations_ms.append((now_ns - row.committed_ns) / 1e6)
 
     def convergence(self, revision: int) -> Convergence | None:

@@ -19,7 +19,7 @@ from itertools import islice
 from typing import Final
 
 from sdnctl import wire
-from sdnctl.delivery.observed import REMEMBERED
+from sdnctl.delivery.observed import REMEMBERED, Programmed
 from sdnctl.delivery.tables import Tables, group_of_node
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
 
@@ -37,15 +37,6 @@ class Pending:
     keys: dict[str, None] = field(default_factory=dict)
     snapshot: bool = False
     leave: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Programmed:
-    """An agent confirmed that its switch does what these revisions ask for."""
-
-    revisions: tuple[int, ...]
-    received_ns: int
-    programmed_ns: int
 
 
 class AgentSession:

@@ -208,7 +208,7 @@ def convergence(delivery: Delivery, revision: int) -> Json:
     """How far a revision got: the agents that it went to, and when the last had programmed it.
 
     A revision that concerned no connected agent has ``agents`` 0 and is complete. Times are
-    nanoseconds of the controller's wall clock.
+    nanoseconds of the controller's wall clock, those of ``last`` of that hypervisor's.
     """
     row = delivery.observed.convergence(revision)
     if row is None:
@@ -222,4 +222,11 @@ def convergence(delivery: Delivery, revision: int) -> Json:
         "complete": done,
         "committed_ns": row.committed_ns,
         "programmed_ns": row.programmed_ns if done else None,
+        "last": {
+            "hypervisor": row.last,
+            "received_ns": row.last_received_ns,
+            "switch_ns": row.last_switch_ns,
+        }
+        if done
+        else None,
     }

@@ -8,8 +8,10 @@ means is in ``services``.
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdnctl.lab import netns, state
@@ -79,7 +81,7 @@ class Lab:
         """Start a process in a node; the state names it from then on, in place of a dead one."""
         log = self.folder / node / f"{name}.log"
         command = netns.inside(self.namespace(node), argv)
-        process = spawn(node, name, command, self.env(node), log)
+        process = replace(spawn(node, name, command, self.env(node), log), argv=tuple(argv))
         kept = [p for p in self.state.processes if (p.node, p.name) != (node, name) or p.alive]
         self.state.processes = [*kept, process]
         self.state.save()
@@ -134,9 +136,8 @@ def up(
         raise LabError("a lab needs root: it makes network namespaces")
     with state.locked(topology.name):
         if state.read(topology.name) is not None:
-            raise LabError(
-                f"lab {topology.name} is already up; end it with: sdnctl lab down {topology.name}"
-            )
+            ending = f"{command_line()} lab down {topology.name}"
+            raise LabError(f"lab {topology.name} is already up; end it with: {ending}")
         lab = Lab(topology, State(topology.name, str(topology.file)))
         try:
             lab.state.save()
@@ -175,6 +176,14 @@ def opened(name: str | None = None) -> Lab:
         names = ", ".join(s.name for s in labs)
         raise LabError(f"several labs are up ({names}): say which with --lab")
     return Lab(load(Path(labs[0].file), labs[0].name), labs[0])
+
+
+def command_line() -> str:
+    """How a person calls ``sdnctl`` from here: by name if a shell finds it, else by its path."""
+    script = Path(sys.executable).with_name("sdnctl")
+    if shutil.which("sdnctl") is None and script.exists():
+        return os.path.relpath(script)
+    return "sdnctl"
 
 
 def _build(lab: Lab) -> None:

@@ -27,13 +27,17 @@ POLL_S: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A started process; ``start_time`` in clock ticks since boot (proc(5), field 22)."""
+    """A started process; ``start_time`` in clock ticks since boot (proc(5), field 22).
+
+    ``argv`` is what it was asked to be, before the node's namespace was put around it.
+    """
 
     node: str
     name: str
     pid: int
     start_time: int
     log: str
+    argv: tuple[str, ...] = ()
 
     @property
     def alive(self) -> bool:

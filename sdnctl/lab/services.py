@@ -22,10 +22,11 @@ from typing import Final
 from sdnctl.lab import netns
 from sdnctl.lab.errors import LabError
 from sdnctl.lab.lab import Lab
-from sdnctl.lab.process import wait_for
+from sdnctl.lab.process import end, wait_for
 from sdnctl.lab.switch import INTEGRATION_BRIDGE, UNDERLAY_BRIDGE
 from sdnctl.lab.topology import Endpoint, Node, Role
 
+SWITCH: Final = "ovs-vswitchd"
 GOBGP_CONFIG: Final = "/etc/gobgp/gobgp.toml"
 GATEWAY_CONFIG: Final = "/etc/sdnctl/gateway.toml"
 
@@ -58,6 +59,21 @@ def underlay(lab: Lab, node: str) -> Endpoint:
     return found[0]
 
 
+def restart(lab: Lab, node: str, name: str) -> None:
+    """End a service and start it as it was; a switch gets its address back with its bridge."""
+    old = lab.process(node, name)
+    end([old])
+    process = lab.start(node, name, old.argv)
+    if name == SWITCH:
+        # Its database has not changed, so that no vsctl waits for it.
+        wait_for(
+            f"node {node}: the switch",
+            lambda: lab.answers(node, ["ovs-ofctl", "show", UNDERLAY_BRIDGE]),
+            process=process,
+        )
+        _wire(lab, lab.node(node))
+
+
 def _start_switches(lab: Lab, nodes: Sequence[Node]) -> None:
     servers = [(n, lab.start(n.name, "ovsdb-server", lab.switch(n.name).prepare())) for n in nodes]
     for node, server in servers:
@@ -67,7 +83,7 @@ def _start_switches(lab: Lab, nodes: Sequence[Node]) -> None:
             process=server,
         )
     for node in nodes:
-        lab.start(node.name, "ovs-vswitchd", lab.switch(node.name).daemon())
+        lab.start(node.name, SWITCH, lab.switch(node.name).daemon())
     for node in nodes:
         _wire(lab, node)
 
@@ -84,7 +100,7 @@ def _wire(lab: Lab, node: Node) -> None:
         [
             f"address flush dev {cable.interface}",
             f"link set dev {UNDERLAY_BRIDGE} up",
-            *(f"address add {a} dev {UNDERLAY_BRIDGE}" for a in cable.addresses),
+            *(f"address replace {a} dev {UNDERLAY_BRIDGE}" for a in cable.addresses),
         ],
     )
     switch.vsctl("set", "Open_vSwitch", ".", f"external_ids:hostname={node.name}")

@@ -50,7 +50,8 @@ def resources(count: int) -> Iterator[Desired]:
             case 0:
                 yield FdbEntry(vni, mac, NextHop(vtep, Label(100), vni, accepted))
             case 1:
-                hop = NextHop(vtep, Label(5000), Vni(5000), accepted, mac)
+                router_mac = Mac(b"\x02\0" + vtep)
+                hop = NextHop(vtep, Label(5000), Vni(5000), accepted, router_mac)
                 yield FibEntry(Vni(5000), Prefix.host(ip), (hop,))
             case _:
                 yield Neighbor(vni, ip, mac)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -88,16 +89,26 @@ class House:
                 process.wait()
         self.lab.close()
 
-    def cpu_s(self, name: str) -> float:
-        fields = Path(f"/proc/{self.processes[name].pid}/stat").read_text().rpartition(")")[2]
-        user, system = fields.split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    def cpu_s(self) -> dict[str, float]:
+        """CPU seconds of the controller, of the first agent, and of its switch."""
+        pids = {
+            "controller": self.processes["controller"].pid,
+            "agent": self.processes[self.names[0]].pid,
+            "switch": self.lab.switches[0].pid("ovs-vswitchd"),
+        }
+        return {name: _cpu_s(pid) for name, pid in pids.items() if pid}
 
     def rss_mib(self, name: str) -> float:
         for line in Path(f"/proc/{self.processes[name].pid}/status").read_text().splitlines():
             if line.startswith("VmRSS"):
                 return int(line.split()[1]) / 1024
         return 0.0
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    user, system = fields.split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 async def connect() -> Client:
@@ -175,7 +186,11 @@ async def settled(client: Client) -> None:
     raise RuntimeError(f"not settled: {agents}")
 
 
-async def one(client: Client, network: str, host: str, expected: int) -> float:
+STAGES = ("total", "commit", "stream", "switch", "back")
+
+
+async def one(client: Client, network: str, host: str, expected: int) -> tuple[float, ...]:
+    """Milliseconds: in all, then to the commit, to the last agent, to its switch, and back."""
     body = {"port": {"network_id": network, "binding:host_id": host}}
     began = time.time_ns()
     head, _blank, payload = (await client.send("POST", "/v2.0/ports", body)).partition(b"\r\n\r\n")
@@ -191,7 +206,16 @@ async def one(client: Client, network: str, host: str, expected: int) -> float:
     port = json.loads(payload)["port"]["id"]
     await client.send("DELETE", f"/v2.0/ports/{port}")
     await asyncio.sleep(0.01)
-    return float(row["programmed_ns"] - began) / 1e6
+    last = row["last"]
+    marks = (
+        began,
+        row["committed_ns"],
+        last["received_ns"],
+        last["switch_ns"],
+        row["programmed_ns"],
+    )
+    stages = ((b - a) / 1e6 for a, b in itertools.pairwise(marks))
+    return ((row["programmed_ns"] - began) / 1e6, *stages)
 
 
 async def measure(house: House, options: argparse.Namespace) -> dict[str, Any]:
@@ -207,19 +231,26 @@ async def measure(house: House, options: argparse.Namespace) -> dict[str, Any]:
     synced = time.monotonic() - began
     result: dict[str, Any] = {}
     cases = (("two", pair, 2), ("all", wide, len(house.names)))
-    before = {name: house.cpu_s(name) for name in house.processes}
+    before = house.cpu_s()
     for case, network, agents in cases:
         for _warm in range(20):
             await one(client, network, "h1", agents)
-        times = sorted([await one(client, network, "h1", agents) for _n in range(options.posts)])
+        rows = [await one(client, network, "h1", agents) for _n in range(options.posts)]
+        times = sorted(row[0] for row in rows)
         result[case] = {
             "agents": agents,
             "median_ms": round(statistics.median(times), 2),
             "p90_ms": round(times[int(len(times) * 0.9)], 2),
             "p99_ms": round(times[int(len(times) * 0.99)], 2),
+            "stages_ms": {
+                stage: round(statistics.median(row[n] for row in rows), 2)
+                for n, stage in enumerate(STAGES)
+                if n
+            },
         }
         print(json.dumps({case: result[case]}), flush=True)
-    cpu = {name: house.cpu_s(name) - before[name] for name in house.processes}
+    changes = 2 * len(cases) * (options.posts + 20)
+    cpu = {name: seconds - before[name] for name, seconds in house.cpu_s().items()}
     flows = int(house.lab.switches[0].ofctl("dump-aggregate").split("flow_count=")[1].split()[0])
     return {
         "name": "latency",
@@ -237,7 +268,7 @@ async def measure(house: House, options: argparse.Namespace) -> dict[str, Any]:
         "rate_per_s": None,
         "cpu_s": round(cpu["controller"], 2),
         "rss_mib": round(house.rss_mib("controller"), 1),
-        "agent_cpu_s": round(cpu[house.names[0]], 2),
+        "cpu_ms_per_change": {name: round(s * 1e3 / changes, 2) for name, s in cpu.items()},
         "agent_rss_mib": round(house.rss_mib(house.names[0]), 1),
         **result,
     }

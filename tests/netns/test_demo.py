@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -50,10 +51,14 @@ def test_the_demo_holds_and_stays_up_to_explore(program: Program, name: str) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "120 pairs of one tenant: 120 answered" in done.stdout
     assert "144 pairs of two tenants: 0 answered" in done.stdout
-    assert "4789: VXLAN" in done.stdout
-    assert "GREv0, length 92: MPLS (label" in done.stdout
+    assert re.search(r"4789\n +VXLAN, .* vni 4097\n +IP 10\.0\.0\.11 > 10\.0\.0\.13", done.stdout)
+    assert re.search(r"GREv0, length 92\n +MPLS \(label .*\n +IP 10\.0\.0\.11", done.stdout)
+    assert re.search(r"GREv0, length 106\n +MPLS \(label .*\n +Ethernet frame", done.stdout)
+    assert "\x1b" not in done.stdout
+    shown = done.stdout.partition("The lab stays up")[0]
+    assert max(map(len, shown.splitlines())) <= 80
     assert "ms of 20 ports on 3 hypervisors" in done.stdout
-    assert "[GRE]" in done.stdout
+    assert re.search(r"10\.0\.1\.31/32 .* 64512:1 64512:8000001 GRE", done.stdout)
 
     def sdnctl(*argv: str) -> str:
         ran = program("sdnctl.cli.main", *argv)
@@ -75,6 +80,9 @@ def test_the_demo_holds_and_stays_up_to_explore(program: Program, name: str) -> 
     }
     assert "established" in sdnctl("bgp-session", "list")
     assert sdnctl("agent", "list", "-o", "name") == "hv1\nhv2\nhv3\n"
+    for node, process in (("hv1", "sdnctl-vrouter"), ("controller", "sdnctl-controller")):
+        sdnctl("lab", "restart", node, process)
+    assert "FAILED" not in sdnctl("lab", "check")
     sdnctl("lab", "unplug", "red-web1")
     sdnctl("lab", "plug", "again", "red-web1")
     assert "1 received" in sdnctl("lab", "exec", "again", "--", "ping", "-c1", "-W2", "10.0.1.21")

@@ -8,8 +8,11 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from sdnctl.desired import FibEntry
+from sdnctl.desired import FdbEntry, FibEntry
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix
+from sdnctl_vrouter.drivers.ovs.driver import OvsDriver
+from sdnctl_vrouter.reconciler import Reconciler
+from tests.netns.harness import DATAPATH
 from tests.netns.wire import BROADCAST, Wire, arp_request, neighbor_advert, tcp, udp
 from tests.netns.world import Cloud, Place, Tenant
 
@@ -224,12 +227,30 @@ async def test_a_pinned_network_uses_its_pin(cloud: MakeCloud) -> None:
     made = await cloud(2)
     tenant = made.tenant(A, B)
     await made.program()
-    pinned = msgspec.structs.replace(tenant.evi(0), encapsulation=Encapsulation.MPLS_GRE)
     gre = b"\x00\x00\x88\x47"
     with Wire(made.switches[1]) as underlay:
         assert await pings(made, tenant, A, "10.0.0.2") == 2
         assert underlay.count(gre, 0.2) == 0
+        # A pinned network's routes name one encapsulation: all members are told of that alone.
         for agent in made.agents:
-            await agent.put(pinned)
+            for row in list(agent.desired.values()):
+                if isinstance(row, FdbEntry):
+                    via = row.via._replace(encapsulations=(Encapsulation.MPLS_GRE,))
+                    await agent.put(msgspec.structs.replace(row, via=via))
         assert await pings(made, tenant, A, "10.0.0.2") == 2
         assert underlay.count(gre, 0.2) >= 2
+
+
+async def test_the_agent_answers_for_gateways_where_the_switch_cannot(cloud: MakeCloud) -> None:
+    made = await cloud(2)
+    target = Place(1, 1, 4)
+    tenant = made.tenant(A, B, target)
+    for agent in made.agents:
+        await agent.stop()
+        driver = OvsDriver(str(agent.switch.rundir), datapath_type=DATAPATH, answers_nd=False)
+        agent.reconciler = Reconciler(driver)
+        await agent.start()
+    await made.program()
+    assert "nd_target=fd00::fe actions=CONTROLLER" in made.switches[0].ofctl("dump-flows")
+    for address in ("fd00::2", "fd00::fe", "fd00:1::fe", "fd00:1::4"):
+        assert await pings(made, tenant, A, address) == 2

@@ -133,6 +133,17 @@ def test_a_process_is_found_and_started_again(folder: Path, name: str) -> None:
         made.process("h", "other")
 
 
+def test_a_restarted_switch_has_its_bridges_and_its_address(folder: Path, name: str) -> None:
+    made = _up(folder, name)
+    old = made.process("hv1", services.SWITCH)
+    services.restart(lab.opened(name), "hv1", services.SWITCH)
+    assert not old.alive
+    again = lab.opened(name)
+    assert again.answers("hv1", ["ping", "-c1", "-W2", "192.0.2.12"])
+    assert again.switch("hv1").vsctl("list-br").split() == ["br-int", "br-phy"]
+    assert again.process("hv1", services.SWITCH).alive
+
+
 def test_one_at_a_time_changes_a_lab(folder: Path, name: str) -> None:
     with state.locked(name):
         for change in (lambda: _up(folder, name), lambda: lab.down(name)):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -222,6 +224,42 @@ async def test_killed_in_the_middle_of_a_bulk(cloud: MakeCloud) -> None:
     await _answers(made.guests[0, A], "10.0.0.2")
 
 
+async def test_what_someone_deletes_is_found_and_mended(cloud: MakeCloud) -> None:
+    made = await cloud(1)
+    made.tenant(A)
+    await made.program()
+    agent = made.agents[0]
+    made.switches[0].ofctl("del-flows")
+    made.switches[0].ofctl("add-flow", "cookie=0x5d4e000000000001,table=9,actions=drop")
+    found = await agent.reconciler.audit()
+    assert "a flow of nothing: cookie 0x5d4e000000000001" in found
+    assert "evi/100: a flow is missing" in found
+    assert await agent.reconciler.audit() == []
+
+
+async def test_a_slow_database_costs_no_flow(cloud: MakeCloud) -> None:
+    made = await cloud(1)
+    tenant = made.tenant(A)
+    await made.program()
+    switch, old = made.switches[0], made.agents[0]
+    before = switch.ofctl("dump-flows", "--no-stats")
+    await old.stop()
+    database = switch.pid("ovsdb-server")
+    assert database is not None
+    os.kill(database, signal.SIGSTOP)
+    new = made.agents[0] = await Agent(switch).start()
+    put = asyncio.create_task(new.put(*old.desired.values()))
+    new.reconciler.in_sync()
+    await asyncio.sleep(6)  # longer than the agent waits for its tunnels
+    assert f"nw_src={tenant.addresses(A)[0]}" in switch.ofctl("dump-flows")
+    os.kill(database, signal.SIGCONT)
+    assert [failure.key for failure in await put] == ["node"]
+    await new.up(tenant.port_id(A))
+    await until(lambda: Failure("node", "") in new.failures)
+    assert await new.reconciler.audit() == []
+    assert switch.ofctl("dump-flows", "--no-stats") == before
+
+
 async def test_one_bad_key_never_blocks_the_others(cloud: MakeCloud) -> None:
     made = await cloud(2)
     tenant = made.tenant(A, B)
@@ -291,7 +329,7 @@ async def test_what_the_switch_does_with_a_rejected_add(cloud: MakeCloud) -> Non
 
     def flow(cookie: int, mask: bytes = b"\xff" * 4, then: bytes = b"") -> Message:
         body = templates.fib_remote_4(9, cookie, b"\x0a\0\0\x01", mask) + then
-        return Message(FLOW_MOD, (0xABCD << 48 | cookie).to_bytes(8, "big") + body)
+        return FLOW_MOD, (0xABCD << 48 | cookie).to_bytes(8, "big") + body
 
     async def present() -> set[int]:
         return {c & 0xFF for c in await connection.cookies(0xABCD << 48, 0xFFFF << 48)}

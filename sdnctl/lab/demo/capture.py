@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import Final
 
@@ -14,8 +15,8 @@ from sdnctl.lab.process import wait_for
 FILTERS: Final = {"vxlan": "udp port 4789", "mpls-gre": "ip proto 47"}
 
 
-def packet(lab: Lab, cable: str, encapsulation: str, *, source: Station, address: str) -> str:
-    """What tcpdump says of the first such packet on a cable while ``source`` pings.
+def packet(lab: Lab, cable: str, encapsulation: str, *, source: Station, address: str) -> list[str]:
+    """What tcpdump says of the first such packet on a cable while ``source`` pings, by header.
 
     Args:
         lab: the lab.
@@ -46,6 +47,13 @@ def packet(lab: Lab, cable: str, encapsulation: str, *, source: Station, address
             text = tcpdump.communicate()[0]
         finally:
             tcpdump.kill()
+    return layers(text)
+
+
+def layers(text: str) -> list[str]:
+    """The headers of a packet as tcpdump prints it, the outermost first."""
     # Under an EVI's label is a whole frame, which tcpdump takes for no protocol and dumps.
     head, dump, _ = text.partition("\n\t0x")
-    return " ".join(head.split()) + (" Ethernet frame" if dump else "")
+    line = " ".join(head.split())
+    found = re.split(r"(?:: | )(?=VXLAN,|GREv0,|MPLS \(|(?<!^)IP6? )", line)
+    return [*found, "Ethernet frame"] if dump else found

@@ -6,7 +6,7 @@ VRFs, go out as MPLS over GRE; what comes in with a VRF's label goes to that VRF
 alone. The gateway announces its VRFs' outside prefixes through the same daemon. It stands for
 any router with L3VPN over GRE (RFC 4364, RFC 4659, RFC 4023) and knows no controller.
 
-The daemon is GoBGP: of the two that were tried it alone originates VPNv4 routes with a chosen
-label, route targets and the encapsulation community (RFC 9012) without VRF devices. FRR 8.4
-can set no encapsulation community at all.
+The daemon is GoBGP: it originates VPN routes with a chosen label, route targets and the
+encapsulation community (RFC 9012) and needs no VRF device. FRR 8.4 takes a VRF for each, and
+its route maps set route targets, site of origin and bandwidth, but no encapsulation.
 """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path as FilePath
 
@@ -28,5 +31,23 @@ class Link(SpeakerLink):
 async def link(tmp_path: FilePath) -> AsyncIterator[SpeakerLink]:
     link = Link(tmp_path / "speaker.sock")
     await link.start()
-    yield link
-    await link.stop()
+    try:
+        yield link
+        await link.stop()
+    finally:
+        for pid in speakers(link):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def speakers(link: SpeakerLink) -> list[int]:
+    """Processes that serve this link's socket."""
+    found = []
+    for entry in FilePath("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if link.socket_path.encode() in words and b"sdnctl.bgp.speaker" in words:
+            found.append(int(entry.name))
+    return found

@@ -81,7 +81,7 @@ nlris: st.SearchStrategy[Nlri] = (
 )
 paths = st.builds(
     Path,
-    next_hop=v4,
+    next_hop=v4 | v6,
     route_targets=st.lists(targets, max_size=40, unique=True).map(lambda t: tuple(sorted(t))),
     encapsulations=st.sampled_from([(), *((e,) for e in Encapsulation), tuple(Encapsulation)]),
     label=st.integers(0, (1 << 20) - 1).map(Label),

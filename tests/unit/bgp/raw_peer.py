@@ -64,10 +64,17 @@ class RawPeer:
         self._server = await asyncio.start_server(self._serve, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def call(self, port: int) -> None:
+    async def call_until_answered(self, port: int) -> None:
         """Connect to the speaker, instead of waiting for it."""
-        reader, writer = await asyncio.open_connection(self.host, port, local_addr=(self.host, 0))
-        self._caller = asyncio.create_task(self._serve(reader, writer))
+        async with asyncio.timeout(15):
+            while True:
+                try:
+                    streams = await asyncio.open_connection(self.host, port)
+                except ConnectionRefusedError:
+                    await asyncio.sleep(0.05)
+                else:
+                    break
+        self._caller = asyncio.create_task(self._serve(*streams))
 
     async def stop(self) -> None:
         if self._server is not None:

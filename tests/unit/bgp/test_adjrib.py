@@ -243,6 +243,18 @@ def test_far_end_equals_what_is_wanted(some: list[Nlri], steps: list[Any]) -> No
     assert far.table == fresh.table
 
 
+def test_route_that_cannot_be_said_costs_itself_only() -> None:
+    far, rib = FarEnd(), AdjRibOut((Family.IPV4_VPN,), SENDER)
+    rib.put(ROUTE, msgspec.structs.replace(PATH, local_preference=1 << 40))
+    for nlri, path in routes(2):
+        rib.put(nlri, path)
+    far.receive(rib)
+    assert {nlri for _, nlri in far.table} == {nlri for nlri, _ in routes(2)}
+    rib.put(ROUTE, PATH)
+    far.receive(rib)
+    assert label(far) == 1000
+
+
 class Heard:
     """An Adj-RIB-In, fed with messages, and a mirror fed with what it tells."""
 

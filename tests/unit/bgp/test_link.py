@@ -21,7 +21,7 @@ async def test_a_speaker_that_cannot_be_started_is_tried_again(
         tmp_path / "socket", lambda _l: None, lambda _e: None, command=(str(program),)
     )
     await link.start()
-    await until(lambda: "speaker cannot be started" in caplog.text)
+    await until(lambda: "cannot start a speaker" in caplog.text)
     program.write_text("#!/bin/sh\nexit 3\n")
     program.chmod(0o700)
     await until(lambda: "speaker ended with status 3" in caplog.text)

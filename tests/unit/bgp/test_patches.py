@@ -30,6 +30,13 @@ from tests.waiting import until
 MALFORMED_AGGREGATOR = attribute(0xC0, 7, b"\1\2\3")
 
 
+STOCK_PMSI_UNKNOWN = """
+from exabgp.bgp.message.update.attribute import PMSI
+tunnel = bytes.fromhex("0006001389") + bytes(16)
+print(PMSI.unpack(tunnel, None, None).raw_label)
+"""
+
+
 def evpn_with_ipv6_next_hop() -> bytes:
     """A type 3 route as FRR sends it over an IPv6 underlay."""
     next_hop = Ip.parse("2001:db8::9")
@@ -54,6 +61,21 @@ def test_stock_refuses_evpn_with_ipv6_next_hop(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(Notify) as error:
         unpack(evpn_with_ipv6_next_hop(), negotiated())
     assert (error.value.code, error.value.subcode) == (3, 9)
+
+
+def test_vni_of_a_tunnel_to_an_ipv6_address() -> None:
+    v4 = attribute(0xC0, 22, bytes.fromhex("0006001388") + bytes((10, 0, 0, 9)))
+    v6 = attribute(0xC0, 22, bytes.fromhex("0006001389") + Ip.parse("2001:db8::9"))
+    message = evpn_with_ipv6_next_hop()[19:].replace(v4, v6)
+    length = (int.from_bytes(message[2:4], "big") + len(v6) - len(v4)).to_bytes(2, "big")
+    (decoded,) = decode(bytes(19) + message[:2] + length + message[4:])
+    assert decoded is not None
+    assert decoded.path is not None
+    assert decoded.path.vni == 0x1389
+
+
+def test_stock_loses_the_vni_of_a_tunnel_to_an_ipv6_address() -> None:
+    assert stock(STOCK_PMSI_UNKNOWN).stdout == "None\n"
 
 
 def test_malformed_aggregator_costs_only_itself() -> None:
@@ -95,6 +117,13 @@ async def test_malformed_aggregator_over_a_session(link: SpeakerLink) -> None:
         await raw.stop()
 
 
+def stock(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program with ExaBGP as it comes."""
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+
+
 def refused() -> socket.socket:
     """A socket whose connection was refused."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -133,10 +162,7 @@ def test_errors_reach_the_log_and_chatter_is_not_rendered(
 
 def test_stock_logging_raises_before_it_is_initialised() -> None:
     program = "from exabgp.logger import log; log.debug(lambda: 'x', 'network')"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
-    )
-    assert "AttributeError" in done.stderr
+    assert "AttributeError" in stock(program).stderr
 
 
 def test_apply_twice_is_apply_once() -> None:

@@ -23,8 +23,17 @@ from sdnctl.delta import Change
 from sdnctl.routes import IpPrefixRoute, Path
 from sdnctl.speaker.v1 import speaker_pb2 as pb
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget
-from tests.unit.bgp.conftest import Link
-from tests.unit.bgp.raw_peer import END_OF_RIB, UPDATE, VPNV4, RawPeer, frame, update, vpnv4
+from tests.unit.bgp.conftest import Link, speakers
+from tests.unit.bgp.raw_peer import (
+    END_OF_RIB,
+    UPDATE,
+    VPNV4,
+    RawPeer,
+    attribute,
+    frame,
+    update,
+    vpnv4,
+)
 from tests.waiting import becomes, until
 
 PATH = Path(
@@ -108,6 +117,19 @@ async def test_unknown_families_and_attributes_are_passed_over(link: Link, start
     assert raw.notifications() == []
 
 
+async def test_malformed_communities_withdraw_the_route(link: Link, start: Start) -> None:
+    """RFC 7606 section 7.14: treat-as-withdraw; the session stays."""
+    raw = await start()
+    link.set_peers([peer("raw", raw)])
+    await until(raw.up.is_set)
+    for number in (1, 2):
+        raw.send(update(vpnv4(number)))
+    await until(lambda: len(link.learned) == 2)
+    raw.send(update(attribute(0xC0, 16, bytes(7)), vpnv4(1)))
+    await until(lambda: len(link.learned) == 1)
+    assert raw.notifications() == []
+
+
 async def test_lost_peer_without_graceful_restart(link: Link, start: Start) -> None:
     raw = await start()
     link.set_peers([peer("raw", raw)])
@@ -148,6 +170,24 @@ async def test_link_keeps_learned_routes_over_a_killed_speaker(link: Link, start
     raw.send(frame(UPDATE, END_OF_RIB + VPNV4))
     await until(lambda: len(link.learned) == 1)
     assert [change.new for change in link.changes] == [None]
+
+
+async def test_speaker_that_stands_still_is_noticed(link: Link, start: Start) -> None:
+    raw = await start()
+    link.set_peers([peer("raw", raw)])
+    await until(lambda: link.sessions and link.sessions[0].up)
+    (pid,) = speakers(link)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await until(lambda: not link.sessions[0].up)
+        assert link.sessions[0].last_error == "the speaker does not answer"
+        link.update([Change(("raw", host_route(1)), None, PATH)])
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await until(lambda: link.settled and link.sessions[0].up)
+    await until(lambda: link.sessions[0].routes_out == 1)
+    assert speakers(link) == [pid]
+    assert raw.sessions == 1
 
 
 async def test_peer_that_does_not_read_delays_nobody(link: Link, start: Start) -> None:
@@ -231,20 +271,13 @@ async def test_peer_that_restarted_unnoticed_may_call_again(link: Link, start: S
     link.set_peers([passive])
     first, second = RawPeer(restart_time=30), RawPeer(restart_time=30)
 
-    async def called(caller: RawPeer) -> bool:
-        with contextlib.suppress(ConnectionRefusedError):
-            await caller.call(port)
-            return True
-        return False
-
-    while not await called(first):
-        await asyncio.sleep(0.05)
+    await first.call_until_answered(port)
     await until(lambda: link.sessions[0].up)
     first.send(update(vpnv4(1)))
     first.send(update(vpnv4(2)))
     await until(lambda: len(link.learned) == 2)
     link.changes.clear()
-    assert await called(second)
+    await second.call_until_answered(port)
     await until(second.up.is_set)
     second.send(update(vpnv4(1)))
     second.send(frame(UPDATE, END_OF_RIB + VPNV4))
@@ -253,6 +286,20 @@ async def test_peer_that_restarted_unnoticed_may_call_again(link: Link, start: S
     assert link.sessions[0].established == 2
     for caller in (first, second):
         await caller.stop()
+
+
+async def test_listens_as_soon_as_it_can(link: Link, start: Start) -> None:
+    raw = await start()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        local = Ip.parse("127.0.0.1")
+        settings = {"passive": True, "port": port, "local_address": local}
+        link.set_peers([msgspec.structs.replace(peer("raw", raw), **settings)])
+        await until(lambda: "cannot listen" in link.sessions[0].last_error)
+
+    await raw.call_until_answered(port)
+    await until(lambda: link.sessions[0].up)
+    assert link.sessions[0].last_error == ""
 
 
 async def test_garbage_on_the_socket(link: Link, start: Start) -> None:
@@ -288,6 +335,31 @@ async def test_one_speaker_per_socket(link: Link) -> None:
     assert second.returncode == 1
     assert b"another speaker serves" in errors
     assert len(speakers(link)) == 1
+
+
+async def test_link_survives_a_route_that_has_no_encoding(link: Link, start: Start) -> None:
+    raw = await start()
+    link.set_peers([peer("raw", raw)])
+    await until(raw.up.is_set)
+    bad = msgspec.structs.replace(PATH, label=Label(1 << 40))
+    link.update([Change(("raw", host_route(1)), None, bad)])
+    await until(lambda: not link.connected)
+    link.update([
+        Change(("raw", host_route(1)), None, PATH),
+        Change(("raw", host_route(2)), None, PATH),
+    ])  # fmt: skip
+    await until(lambda: link.settled and link.sessions[0].routes_out == 2)
+    assert raw.sessions == 1
+
+
+async def test_speaker_that_cannot_be_started(tmp_path: FilePath) -> None:
+    link = SpeakerLink(
+        tmp_path / "socket", lambda _: None, lambda _: None, command=("no-such-speaker",)
+    )
+    await link.start()
+    await asyncio.sleep(0.7)
+    assert not link.connected
+    await link.stop()
 
 
 async def test_newest_controller_wins(link: Link) -> None:
@@ -341,19 +413,6 @@ def test_socket_that_cannot_be_made(tmp_path: FilePath) -> None:
         speaker_command(tmp_path / ("x" * 200)), capture_output=True, timeout=20, check=False
     )
     assert done.returncode == 1
-
-
-def speakers(link: SpeakerLink) -> list[int]:
-    """Processes that serve this link's socket."""
-    found = []
-    for entry in FilePath("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if str(link.socket_path).encode() in words and b"sdnctl.bgp.speaker" in words:
-            found.append(int(entry.name))
-    return found
 
 
 def cpu_seconds(pid: int) -> float:

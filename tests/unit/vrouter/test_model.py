@@ -23,79 +23,81 @@ from sdnctl.desired import (
 )
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 from sdnctl_vrouter.drivers.ovs.model import Difference, Flow, Model
+from sdnctl_vrouter.drivers.ovs.pipeline import Table
 from sdnctl_vrouter.drivers.ovs.translate import Tunnels
 
 VXLAN, GRE = Encapsulation.VXLAN, Encapsulation.MPLS_GRE
 
-macs = st.sampled_from([Mac.parse(f"fa:16:3e:00:00:0{n}") for n in range(1, 4)])
-ips = st.sampled_from([Ip.parse(t) for t in ("10.0.0.1", "10.0.0.2", "10.0.1.1", "fd00::1")])
-vteps = st.sampled_from([Ip.parse(f"192.0.2.{n}") for n in range(1, 4)])
-vnis = st.sampled_from([Vni(1), Vni(2)])
-vrfs = st.sampled_from([Vni(0), Vni(10), Vni(11)])
-preferences = st.sampled_from([(VXLAN, GRE), (GRE, VXLAN), (VXLAN,), (GRE,), ()])
-hops = st.builds(
-    NextHop,
-    vteps,
-    st.sampled_from([Label(0), Label(100)]),
-    st.sampled_from([Vni(0), Vni(7)]),
-    preferences,
-    st.one_of(st.none(), macs),
-)
-prefixes = st.sampled_from(
-    [Prefix.parse(t) for t in ("10.0.0.1/32", "10.0.0.0/24", "0.0.0.0/0", "::/0", "fd00::/64")]
-)
-resources: st.SearchStrategy[Desired] = st.one_of(
-    st.builds(
-        Node,
-        st.just("h"),
-        vteps,
-        preferences,
-        st.just(1500),
-        macs,
-        st.sampled_from([(), ((Ip.parse("192.0.2.2"), 5),)]),
-    ),
-    st.builds(
-        LocalPort,
-        st.sampled_from(["a", "b", "c"]),
-        vnis,
-        vrfs,
-        macs,
-        st.lists(ips, max_size=2, unique=True).map(tuple),
-        st.booleans(),
-        st.booleans(),
-    ),
-    st.builds(Evi, vnis, st.just(Label(16)), st.just(1450), vrfs),
-    st.builds(
-        Irb,
-        vnis,
-        vrfs,
-        st.sampled_from(["gw", "gx"]),
-        macs,
-        st.lists(st.tuples(ips, st.sampled_from([24, 16])), max_size=2).map(tuple),
-    ),
-    st.builds(Neighbor, vnis, ips, macs),
-    st.builds(FdbEntry, vnis, macs, hops),
-    st.builds(FloodEntry, vnis, hops),
-    st.builds(Vrf, st.sampled_from([Vni(10), Vni(11)]), st.just(Label(17))),
-    st.builds(
-        FibEntry,
-        st.sampled_from([Vni(10), Vni(11)]),
-        prefixes,
-        st.lists(hops, min_size=1, max_size=3).map(tuple),
-    ),
-)
+M1, M2 = Mac.parse("fa:16:3e:00:00:01"), Mac.parse("fa:16:3e:00:00:02")
+IP1, IP2, IP6 = (Ip.parse(text) for text in ("10.0.0.1", "10.0.0.2", "fd00::1"))
+HERE, THERE, BEYOND = (Ip.parse(f"192.0.2.{n}") for n in (1, 2, 3))
+EVIS, VRFS = (Vni(1), Vni(2)), (Vni(10), Vni(11))
 
 
+def hop(vtep: Ip, *accepted: Encapsulation, mac: Mac | None = M1) -> NextHop:
+    return NextHop(vtep, Label(100), Vni(7), accepted, mac)
+
+
+HOPS = [
+    hop(HERE, VXLAN, GRE),
+    hop(THERE, VXLAN, GRE),
+    hop(BEYOND, VXLAN, GRE),
+    hop(THERE, GRE),
+    hop(THERE, VXLAN, mac=None),
+    hop(BEYOND),
+]
+FAR = ((THERE, 5),)
+POOL: list[Desired] = [
+    *(
+        Node("h", HERE, preference, 1500, M1, distances)
+        for preference in ((VXLAN, GRE), (GRE, VXLAN), (GRE,))
+        for distances in ((), FAR)
+    ),
+    Node("h", THERE, (VXLAN, GRE), 1500, M2),
+    *(Evi(vni, Label(label), 1450, VRFS[0]) for vni in EVIS for label in (16, 15)),
+    *(Vrf(vni, Label(label)) for vni in VRFS for label in (17, 18)),
+    *(
+        LocalPort(port_id, vni, vrf, M1, addresses, up, security)
+        for port_id in "abc"
+        for vni in EVIS
+        for vrf, addresses in ((VRFS[0], (IP1, IP6)), (Vni(0), (IP1,)), (VRFS[1], ()))
+        for up, security in ((True, True), (True, False), (False, True))
+    ),
+    *(
+        Irb(EVIS[0], VRFS[0], port_id, mac, addresses)
+        for port_id, mac in (("gw", M1), ("gx", M2))
+        for addresses in ((), ((IP1, 24), (IP2, 24)), ((IP1, 16), (IP6, 64)))
+    ),
+    *(Neighbor(EVIS[0], ip, mac) for ip in (IP1, IP6) for mac in (M1, M2)),
+    *(FdbEntry(vni, M1, via) for vni in EVIS for via in HOPS),
+    *(FloodEntry(vni, via) for vni in EVIS for via in HOPS),
+    *(
+        FibEntry(VRFS[0], Prefix.parse(prefix), via)
+        for prefix in ("10.0.0.1/32", "10.0.0.0/24", "::/0")
+        for via in ((HOPS[0],), (HOPS[1],), (HOPS[1], HOPS[2]), tuple(HOPS), (HOPS[5],))
+    ),
+]
+"""Resources that collide: few keys, each with several values, and values that share matches."""
+
+KINDS = sorted({type(resource).__name__ for resource in POOL})
+resources = st.sampled_from(KINDS).flatmap(
+    lambda name: st.sampled_from([r for r in POOL if type(r).__name__ == name])
+)
+ports = st.sampled_from(["a", "b", "c"])
 steps = st.one_of(
     st.tuples(st.just("put"), resources),
+    st.tuples(st.just("put"), resources),
     st.tuples(st.just("drop"), st.integers(0, 30)),
-    st.tuples(st.just("vif"), st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 4))),
+    st.tuples(st.just("vif"), st.tuples(ports, st.sampled_from([0, 1, 2]))),
     st.tuples(st.just("tunnels"), st.sampled_from([Tunnels(), Tunnels(8, 9), Tunnels(9, 8)])),
     st.tuples(st.just("flush"), st.none()),
 )
+ways = st.lists(steps, min_size=20, max_size=60).map(
+    lambda way: [("put", POOL[0]), ("vif", ("a", 1)), ("vif", ("b", 2)), ("vif", ("c", 3)), *way]
+)
 
 
-class Table:
+class Switch:
     """A switch: flows by slot, deleted by cookie; groups by number."""
 
     def __init__(self) -> None:
@@ -114,10 +116,10 @@ class Table:
                 self.groups.remove(struct.unpack_from("!I", message, 4)[0])
 
 
-@settings(max_examples=1000, deadline=None)
-@given(st.lists(steps, max_size=40))
+@settings(max_examples=600, deadline=None)
+@given(ways)
 def test_the_way_does_not_matter(events: list[tuple[str, object]]) -> None:
-    model, switch = Model(), Table()
+    model, switch = Model(), Switch()
     vifs: dict[str, int] = {}
     for kind, value in events:
         match kind, value:
@@ -135,7 +137,7 @@ def test_the_way_does_not_matter(events: list[tuple[str, object]]) -> None:
             case _:
                 switch.receive(model.flush())
     switch.receive(model.flush())
-    fresh, expected = Model(), Table()
+    fresh, expected = Model(), Switch()
     fresh.set_tunnels(model.tunnels)
     for port_id, ofport in vifs.items():
         fresh.set_vif(port_id, ofport)
@@ -159,12 +161,52 @@ def test_what_does_not_fit_fails_alone() -> None:
         FibEntry(Vni(1 << 32), Prefix.parse("10.0.1.0/24"), (hop,)),
         FibEntry(Vni(10), Prefix.parse("10.0.2.0/24"), (hop,)),
     ]
+    model.set_tunnels(Tunnels(8, 9))
     for entry in entries:
         model.put(entry.key, entry)
-    switch = Table()
+    switch = Switch()
     switch.receive(model.flush())
     assert set(model.failures) == {entries[1].key, entries[2].key}
     assert "too long" in model.failures[entries[1].key]
     assert "does not fit" in model.failures[entries[2].key]
     assert entries[3].key in [unit for unit, _ in model.flows]
     assert not switch.groups
+
+
+def test_the_first_by_name_holds_a_match_and_the_next_inherits() -> None:
+    model, switch = Model(), Switch()
+    ports = [LocalPort(name, EVIS[0], Vni(0), M1, (), security=False) for name in "dbac"]
+    held = []
+    for number, port in enumerate(ports, 1):
+        model.set_vif(port.port_id, number)
+        model.put(port.key, port)
+    for name in "abcd":
+        switch.receive(model.flush())
+        l2 = [unit for unit, flow in model.flows if flow.slot[0] == Table.L2]
+        held.append([unit for unit in l2 if unit.startswith("port/")])
+        model.put(f"port/{name}", None)
+    assert held == [[f"port/{name}"] for name in "abcd"]
+    switch.receive(model.flush())
+    assert len([slot for slot in switch.flows if slot[0] == Table.L2]) == 1, "the miss alone"
+
+
+def test_a_group_passes_from_one_entry_to_another() -> None:
+    model, switch = Model(), Switch()
+    one, two = (Prefix.parse(f"10.0.{n}.0/24") for n in (1, 2))
+    model.put("node", POOL[0])
+    for via, other in (((HOPS[1], HOPS[2]), (HOPS[1],)), ((HOPS[1],), (HOPS[1], HOPS[2]))):
+        for prefix, hops in ((one, via), (two, other)):
+            entry = FibEntry(VRFS[0], prefix, hops)
+            model.put(entry.key, entry)
+        switch.receive(model.flush())
+        assert len(switch.groups) == 1
+
+
+def test_a_node_without_its_tunnels_says_so() -> None:
+    model = Model()
+    model.put("node", POOL[0])
+    model.set_tunnels(Tunnels(8, 0))
+    failures = [difference.failures for difference in model.flush()]
+    assert {"node": "the switch has no port for mpls-gre"} in failures
+    model.set_tunnels(Tunnels(8, 9))
+    assert {"node": ""} in [difference.failures for difference in model.flush()]

@@ -77,12 +77,19 @@ class Bridge:
         """Interfaces with the names of our tunnels."""
         self._told: dict[str, int] = {}
         self._tunnels = Tunnels()
+        self.surveyed = asyncio.Event()
+        """All VIFs that were there at the start have been told."""
+        self.settled = asyncio.Event()
+        """And the tunnel ports are there, or cannot be."""
 
-    def set_vtep(self, vtep: Ip | None) -> None:
-        """Tunnels start at this address; None leaves them as they are."""
-        if vtep is not None and vtep != self._vtep:
-            self._vtep = vtep
-            self._wake.set()
+    def set_vtep(self, vtep: Ip) -> bool:
+        """Tunnels start at this address; whether that is news."""
+        if vtep == self._vtep:
+            return False
+        self._vtep = vtep
+        self.settled.clear()
+        self._wake.set()
+        return True
 
     async def run(self) -> None:
         """Stay connected for ever."""
@@ -165,6 +172,14 @@ class Bridge:
                     operations.append(_mended_tunnel(uuid, kind, options))
         if operations:
             await ovsdb.transact(*operations)
+        else:
+            self._check_settled(ovsdb)
+
+    def _check_settled(self, ovsdb: Ovsdb) -> None:
+        """Each tunnel port is right, and the switch has said what became of it."""
+        rows = [ovsdb.tables["Interface"].get(self._tunnel_rows.get(name, "")) for name in TUNNELS]
+        if self._vtep is None or all(row and (row["ofport"] or row["error"]) for row in rows):
+            self.settled.set()
 
     def _bridge(self, ovsdb: Ovsdb) -> tuple[str, Row] | None:
         for uuid, row in ovsdb.tables["Bridge"].items():
@@ -185,6 +200,7 @@ class Bridge:
             self._settle(ovsdb, uuid)
         for port_id in [port_id for port_id in self._told if port_id not in self._claims]:
             self._tell(port_id)
+        self.surveyed.set()
 
     def _changed(self, changes: list[tuple[str, str]]) -> None:
         ovsdb = self._ovsdb
@@ -215,6 +231,7 @@ class Bridge:
             self._port_of.pop(uuid, None)
         elif row["name"] in TUNNELS:
             self._tunnel_rows[row["name"]] = uuid
+            self._wake.set()
         new = self._claim(ovsdb, uuid, row)
         old = self._seen.get(uuid)
         if new == old:

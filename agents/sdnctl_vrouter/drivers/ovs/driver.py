@@ -9,6 +9,7 @@ While the switch is away changes collapse in the model, and their ``done`` wait.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +20,7 @@ from typing import Final, NamedTuple
 from sdnctl.delta import Change
 from sdnctl.desired import Desired, LocalPort
 from sdnctl_vrouter.drivers.base import Failure, VifStatus
-from sdnctl_vrouter.drivers.ovs import templates
+from sdnctl_vrouter.drivers.ovs import discovery, templates
 from sdnctl_vrouter.drivers.ovs.bridge import Bridge
 from sdnctl_vrouter.drivers.ovs.model import SLICE, Difference, Flow, Model
 from sdnctl_vrouter.drivers.ovs.peers import Peers
@@ -44,6 +45,9 @@ log = logging.getLogger(__name__)
 
 RETRY_FIRST: Final = 0.05
 RETRY_MOST: Final = 1.0
+
+TUNNEL_PATIENCE: Final = 5.0
+"""Seconds that programming waits for the tunnel ports; then they are a failure of the node."""
 
 AUDIT_PATIENCE: Final = 5.0
 """Seconds that an audit waits for the switch to come back."""
@@ -77,6 +81,7 @@ class OvsDriver:
         rundir: Where Open vSwitch keeps its sockets (``db.sock``, ``BRIDGE.mgmt``).
         bridge: The integration bridge, made if it is missing.
         datapath_type: ``system`` for the kernel's data path, ``netdev`` for userspace.
+        answers_nd: Whether the switch can answer ND; by default what the data path can.
     """
 
     def __init__(
@@ -85,10 +90,12 @@ class OvsDriver:
         *,
         bridge: str = BRIDGE,
         datapath_type: str = "system",
+        answers_nd: bool | None = None,
     ) -> None:
         self._management = f"{rundir}/{bridge}.mgmt"
         self._userspace = datapath_type == "netdev"
-        self._model = Model()
+        self._answers_nd = self._userspace if answers_nd is None else answers_nd
+        self._model = Model(answers_nd=self._answers_nd)
         self._bridge = Bridge(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels)
         self._peers = Peers()
         self._connection: Connection | None = None
@@ -116,14 +123,17 @@ class OvsDriver:
         self._tasks = [asyncio.create_task(self._bridge.run()), asyncio.create_task(self._run())]
         if self._userspace:
             self._tasks.append(asyncio.create_task(self._peers.run()))
+        for task in self._tasks:
+            task.add_done_callback(_must_not_end)
 
     def apply(self, changes: Sequence[Change[str, Desired]], done: Done) -> None:
         """See ``Driver``."""
         model = self._model
         for change in changes:
             model.put(change.key, change.new)
-        self._bridge.set_vtep(model.node.vtep if model.node else None)
         self._applies.append(_Apply(tuple(change.key for change in changes), done))
+        if model.node is not None and self._bridge.set_vtep(model.node.vtep):
+            self._restart()  # nothing is done before its tunnels are there
         self._push()
 
     def in_sync(self) -> None:
@@ -133,7 +143,7 @@ class OvsDriver:
             self._restart()
 
     async def audit(self) -> list[str]:
-        """See ``Driver``."""
+        """See ``Driver``; what it finds is mended at once, so the next finds nothing."""
         try:
             async with asyncio.timeout(AUDIT_PATIENCE):
                 await self._live.wait()
@@ -152,6 +162,8 @@ class OvsDriver:
         lines += [f"a flow of nothing: cookie {c:#x}" for c in installed - desired.keys()]
         lines += [f"group {number:#x} is missing" for number in numbers - groups]
         lines += [f"a group of nothing: {number:#x}" for number in groups - numbers]
+        if lines:
+            self._restart()
         return sorted(lines)
 
     async def stop(self) -> None:
@@ -172,13 +184,23 @@ class OvsDriver:
             self._peers.connected(self._connection, tunnels.vxlan)
         self._push()
 
+    def _on_packet(self, ofport: int, frame: bytes) -> None:
+        """The switch asks for a gateway's link-layer address."""
+        ip = discovery.target(frame)
+        mac = self._model.gateway(ofport, ip) if ip is not None else None
+        if ip is not None and mac is not None and self._connection is not None:
+            answer = discovery.advertisement(frame, ip, mac)
+            self._connection.packet_out(templates.send(ofport), answer)
+
     # ---- connection
 
     async def _run(self) -> None:
         pause = RETRY_FIRST
         while True:
             try:
-                connection = self._connection = await Connection.open(self._management)
+                connection = self._connection = await Connection.open(
+                    self._management, None if self._answers_nd else self._on_packet
+                )
                 log.info("connected to %s", self._management)
                 pause = RETRY_FIRST
                 if self._userspace:
@@ -204,12 +226,17 @@ class OvsDriver:
             pause = min(2 * pause, RETRY_MOST)
 
     async def _until_stale(self, connection: Connection) -> None:
-        stale = asyncio.ensure_future(self._stale.wait())
+        events = [self._stale]
+        if not self._bridge.surveyed.is_set():
+            events.append(self._bridge.surveyed)
+        waits = [asyncio.create_task(event.wait()) for event in events]
+        lost = asyncio.create_task(asyncio.wait((connection.lost,)))
         try:
-            await asyncio.wait((stale, connection.lost), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((*waits, lost), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stale.cancel()
-            await asyncio.gather(stale, return_exceptions=True)
+            for task in (*waits, lost):
+                task.cancel()
+            await asyncio.gather(*waits, lost, return_exceptions=True)
 
     def _restart(self) -> None:
         """What the switch holds is to be asked anew."""
@@ -227,11 +254,23 @@ class OvsDriver:
         """Ask what is there; one bundle with the difference."""
         installed = await connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK)
         groups = _ours(await connection.groups())
+        # Last, for there is no wait from here to the bundle: a node that comes while we ask
+        # is in it, and so must its tunnels be.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TUNNEL_PATIENCE):
+                await self._bridge.settled.wait()
+        if connection.lost.done():
+            return
         self._take_back()
         self._live.set()
         await self._send(self._everything(installed, groups))
-        if self._in_sync and self._live.is_set():
+        if self._may_remove and self._live.is_set():
             await self._bridge.end_restore()
+
+    @property
+    def _may_remove(self) -> bool:
+        """What is found and not desired may go; a VIF not yet seen would look like that."""
+        return self._in_sync and self._bridge.surveyed.is_set()
 
     def _everything(self, installed: set[int], groups: set[int]) -> Iterator[Difference]:
         """What a switch lacks that holds ``installed`` and ``groups``."""
@@ -245,7 +284,7 @@ class OvsDriver:
         missing = [item for item in model.flows if item[1].cookie not in installed]
         for start in range(0, len(missing), SLICE):
             yield nothing._replace(flows=missing[start : start + SLICE])
-        if self._in_sync:
+        if self._may_remove:
             dead = groups - model.groups.numbers
             yield nothing._replace(
                 dead_flows=sorted(installed - {flow.cookie for _, flow in model.flows}),
@@ -275,15 +314,12 @@ class OvsDriver:
     ) -> Iterator[Sequence[Message]]:
         for difference in differences:
             self._peers.add(difference.vteps)
-            messages = [Message(GROUP_MOD, body) for body in difference.groups]
+            messages = [(GROUP_MOD, body) for body in difference.groups]
             batch.sent += [None] * len(messages)
             batch.sent += difference.flows
-            messages += [
-                Message(FLOW_MOD, flow.cookie.to_bytes(8, "big") + flow.body)
-                for _, flow in difference.flows
-            ]
+            messages += [(FLOW_MOD, flow.message) for _, flow in difference.flows]
             messages += map(delete_by_cookie, difference.dead_flows)
-            messages += [Message(GROUP_MOD, body) for body in difference.dead_groups]
+            messages += [(GROUP_MOD, body) for body in difference.dead_groups]
             batch.sent += [None] * (len(difference.dead_flows) + len(difference.dead_groups))
             batch.failures |= difference.failures
             for key in difference.ports:
@@ -346,6 +382,11 @@ class OvsDriver:
         elif self._told.get(status.port_id) != status:
             self._told[status.port_id] = status
             self._tell_vif(status)
+
+
+def _must_not_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the driver stopped working", exc_info=error)
 
 
 def _ours(groups: set[int]) -> set[int]:

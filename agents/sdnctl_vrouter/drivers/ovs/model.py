@@ -30,11 +30,11 @@ from sdnctl.desired import (
     Node,
     Vrf,
 )
-from sdnctl.types import Ip
+from sdnctl.types import Ip, Mac, Vni
 from sdnctl_vrouter.drivers.ovs import templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
-from sdnctl_vrouter.drivers.ovs.pipeline import COOKIE_OWNER
+from sdnctl_vrouter.drivers.ovs.pipeline import OWNER
 from sdnctl_vrouter.drivers.ovs.translate import (
     NOTHING,
     Translation,
@@ -43,10 +43,10 @@ from sdnctl_vrouter.drivers.ovs.translate import (
     with_actions,
 )
 
-STATIC: Final = "static"
+_OWNER: Final = OWNER.to_bytes(2, "big")
 
-MAX_BODY: Final = 0xFFFF - 64
-"""Octets of a message: a bundle has 64 KiB for one, its own headers and ours included."""
+STATIC: Final = "static"
+NODE: Final = "node"
 
 SLICE: Final = 1024
 """Units translated before the switch gets to see them."""
@@ -57,14 +57,18 @@ class Flow(NamedTuple):
 
     slot: bytes
     cookie: int
-    body: bytes
+    message: bytes
 
     @classmethod
     def of(cls, body: bytes) -> Flow:
-        """Table, priority and match are the slot (FlowMod without header and cookie)."""
+        """From a FlowMod without header and cookie.
+
+        From the table to the end of the match is the slot: what else lies there is the same
+        in all our flows.
+        """
+        cookie = _OWNER + blake2b(body, digest_size=6).digest()
         end = 32 + int.from_bytes(body[34:36], "big")
-        digest = int.from_bytes(blake2b(body, digest_size=6).digest(), "big")
-        return cls(body[8:9] + body[14:16] + body[32:end], COOKIE_OWNER | digest, body)
+        return cls(body[8:end], int.from_bytes(cookie, "big"), cookie + body)
 
 
 class Difference(NamedTuple):
@@ -85,9 +89,15 @@ class Difference(NamedTuple):
 
 
 class Model:
-    """See the module."""
+    """See the module.
 
-    def __init__(self) -> None:
+    Args:
+        answers_nd: The switch can turn a solicitation into an advertisement: its userspace
+            data path can, the kernel's cannot set the type of an option.
+    """
+
+    def __init__(self, *, answers_nd: bool = True) -> None:
+        self._answers_nd = answers_nd
         self.resources: dict[str, Desired] = {}
         self.node: Node | None = None
         self.tunnels = Tunnels()
@@ -95,6 +105,8 @@ class Model:
         """Resources that cannot be translated, and why."""
         self.groups = Groups()
         self._vifs: dict[str, int] = {}
+        self._ports_by_number: dict[int, str] = {}
+        self._irbs: dict[Vni, dict[str, Irb]] = {}
         self._holders: dict[bytes, tuple[str, Flow]] = {}
         self._rivals: dict[bytes, dict[str, Flow]] = {}
         self._owned: dict[str, tuple[Flow, ...]] = {}
@@ -126,6 +138,12 @@ class Model:
                 self._meet((via,))
             case FibEntry(via=via):
                 self._meet(via)
+            case Irb(vni=vni):
+                irbs = self._irbs.setdefault(vni, {})
+                if isinstance(new, Irb):
+                    irbs[key] = new
+                else:
+                    irbs.pop(key, None)
             case _:
                 pass
 
@@ -139,21 +157,32 @@ class Model:
         """The VIF of a port is on that OpenFlow port; 0 if it is not there."""
         if self._vifs.get(port_id, 0) == ofport:
             return
+        old = self._vifs.pop(port_id, 0)
+        if self._ports_by_number.get(old) == port_id:
+            del self._ports_by_number[old]
         if ofport:
             self._vifs[port_id] = ofport
-        else:
-            del self._vifs[port_id]
+            self._ports_by_number[ofport] = port_id
         self._dirty[f"port/{port_id}"] = None
 
     def vif(self, port_id: str) -> int:
         """The OpenFlow port of a port's VIF, or 0."""
         return self._vifs.get(port_id, 0)
 
+    def gateway(self, ofport: int, ip: Ip) -> Mac | None:
+        """The MAC of the router's interface with that address, as the VIF there sees it."""
+        port = self.resources.get(f"port/{self._ports_by_number.get(ofport, '')}")
+        if isinstance(port, LocalPort):
+            for _, irb in sorted(self._irbs.get(port.vni, {}).items()):
+                if any(ip == address for address, _ in irb.addresses):
+                    return irb.mac
+        return None
+
     def set_tunnels(self, tunnels: Tunnels) -> None:
         """The tunnel interfaces are on these OpenFlow ports."""
         if self.tunnels != tunnels:
             self.tunnels = tunnels
-            self._dirty["node"] = None
+            self._dirty[NODE] = None
             self._mark((Evi, Vrf))
 
     def quarantine(self, flow: Flow, unit: str, reason: str) -> None:
@@ -188,7 +217,12 @@ class Model:
                 self._attempt(unit)
             yield self._difference()
         for flood in self._floods.changed():
-            self._settle(flood.unit, self._floods.translate(flood))
+            try:
+                translation = self._floods.translate(flood)
+            except Unreachable as error:
+                self._fail(_resource_of(flood.unit), str(error))
+                translation = NOTHING
+            self._claim(flood.unit, translation)
         yield self._difference()
 
     def _attempt(self, unit: str) -> None:
@@ -199,16 +233,12 @@ class Model:
             reason = str(error)
         except (struct.error, ValueError) as error:
             reason = f"a value does not fit: {error}"
-        self._fail(unit, reason)
         if reason:
             self._floods.leave(unit)
             translation = NOTHING
-        self._settle(unit, translation)
-
-    def _settle(self, unit: str, translation: Translation) -> None:
-        if translation.longest > MAX_BODY:
-            self._fail(_resource_of(unit), "too long for a message of OpenFlow")
-            translation = NOTHING
+        elif unit == NODE and self.node is not None:
+            reason = translate.lacking(self.node, self.tunnels)
+        self._fail(unit, reason)
         self._claim(unit, translation)
 
     def _difference(self) -> Difference:
@@ -257,9 +287,9 @@ class Model:
             case FibEntry():
                 return translate.fib(resource, self.node) if self.node else NOTHING
             case Neighbor():
-                return translate.neighbor(resource)
+                return translate.neighbor(resource, answers_nd=self._answers_nd)
             case Irb():
-                return translate.irb(resource)
+                return translate.irb(resource, answers_nd=self._answers_nd)
             case Evi():
                 return translate.evi(resource, self.tunnels)
             case Vrf():

@@ -21,6 +21,9 @@ _BUCKET: Final = struct.Struct("!HHII4x").pack
 _APPLY_ACTIONS: Final = 4
 _ANY: Final = 0xFFFFFFFF
 
+LONGEST: Final = 0xFFFF - 256
+"""Octets of actions or buckets: a message has 64 KiB, for its match and headers too."""
+
 FLOOD_CHUNK: Final = 500
 """Members in one flood flow: a message of OpenFlow has 64 KiB, a member at most 64 octets."""
 
@@ -41,11 +44,6 @@ class Translation(NamedTuple):
 
     flows: tuple[bytes, ...] = ()
     buckets: bytes = b""
-
-    @property
-    def longest(self) -> int:
-        """Octets of the longest message."""
-        return max(len(self.buckets), *map(len, self.flows), 0)
 
 
 NOTHING: Final = Translation()
@@ -92,6 +90,13 @@ def node(resource: Node, tunnels: Tunnels) -> Translation:
         flows.append(t.to_mpls(tunnels.gre))
         flows.append(t.to_mpls_routed(tunnels.gre))
     return Translation(tuple(flows))
+
+
+def lacking(resource: Node, tunnels: Tunnels) -> str:
+    """What the node says it sends and the switch has no port for; empty is well."""
+    ports = {Encapsulation.VXLAN: tunnels.vxlan, Encapsulation.MPLS_GRE: tunnels.gre}
+    missing = [str(e) for e in resource.encapsulations if ports.get(e, 1) == 0]
+    return f"the switch has no port for {', '.join(missing)}" if missing else ""
 
 
 def evi(resource: Evi, tunnels: Tunnels) -> Translation:
@@ -148,24 +153,29 @@ def _guard(port: LocalPort, ofport: int) -> Iterator[bytes]:
             yield t.ip_advert_6(ofport, ip)
 
 
-def neighbor(resource: Neighbor) -> Translation:
-    """An answer on the host."""
+def neighbor(resource: Neighbor, *, answers_nd: bool) -> Translation:
+    """An answer on the host; without it the question is flooded, and the guest itself answers."""
+    if resource.ip.version == 6 and not answers_nd:
+        return NOTHING
     answer = t.neighbor_4 if resource.ip.version == 4 else t.neighbor_6
     return Translation((answer(resource.vni, resource.ip, resource.mac),))
 
 
-def irb(resource: Irb) -> Translation:
+def irb(resource: Irb, *, answers_nd: bool) -> Translation:
     """A router's interface: its door, its answers, its connected prefixes."""
-    return Translation(tuple(_irb(resource)))
+    return Translation(tuple(_irb(resource, answers_nd=answers_nd)))
 
 
-def _irb(irb: Irb) -> Iterator[bytes]:
+def _irb(irb: Irb, *, answers_nd: bool) -> Iterator[bytes]:
     yield t.l2_router_4(irb.vni, irb.mac, irb.vrf)
     yield t.l2_router_6(irb.vni, irb.mac, irb.vrf)
     yield t.l2_router_refused(irb.vni, irb.mac)
     for ip, length in irb.addresses:
         four = ip.version == 4
-        yield (t.gateway_4 if four else t.gateway_6)(irb.vni, ip, irb.mac)
+        if four or answers_nd:
+            yield (t.gateway_4 if four else t.gateway_6)(irb.vni, ip, irb.mac)
+        else:
+            yield t.gateway_asked_6(irb.vni, ip)
         yield (t.echo_4 if four else t.echo_6)(irb.vrf, ip, irb.mac)
         prefix, mask = Prefix.covering(ip, length), netmask(length, ip.bits)
         on_link = t.fib_on_link_4 if four else t.fib_on_link_6
@@ -202,6 +212,8 @@ def fib(entry: FibEntry, node: Node) -> Translation:
     if len(paths) == 1:
         return Translation((with_actions(match, t.dec_ttl() + paths[0]),))
     buckets = b"".join(_BUCKET(16 + len(path), 1, _ANY, _ANY) + path for path in paths)
+    if len(buckets) > LONGEST:
+        raise Unreachable(f"{len(paths)} paths are too long for a message of OpenFlow")
     return Translation((match,), buckets)
 
 
@@ -245,7 +257,13 @@ def routed(via: NextHop, node: Node) -> bytes:
 def choose(via: NextHop, node: Node, *, routed: bool) -> Encapsulation:
     """Our first preference that the far end accepts (RFC 9012)."""
     for encapsulation in node.encapsulations:
-        if encapsulation in via.encapsulations and _complete(via, encapsulation, routed=routed):
+        if encapsulation not in via.encapsulations:
+            continue
+        # The far end must have given all that the header needs.
+        if encapsulation is Encapsulation.VXLAN:
+            if via.vni and not (routed and via.router_mac is None):
+                return encapsulation
+        elif encapsulation is Encapsulation.MPLS_GRE and via.label:
             return encapsulation
     offered = ", ".join(map(str, via.encapsulations)) or "none"
     ours = ", ".join(map(str, node.encapsulations)) or "none"
@@ -254,22 +272,14 @@ def choose(via: NextHop, node: Node, *, routed: bool) -> Encapsulation:
     )
 
 
-def _complete(via: NextHop, encapsulation: Encapsulation, *, routed: bool) -> bool:
-    """Whether the far end gave all that the header needs; others than these two are not ours."""
-    match encapsulation:
-        case Encapsulation.VXLAN:
-            return via.vni != 0 and (via.router_mac is not None or not routed)
-        case Encapsulation.MPLS_GRE:
-            return via.label != 0
-        case _:
-            return False
-
-
 def flood_local(vni: int, ports: Sequence[bytes]) -> Translation:
     """The ports here that get a copy; the switch leaves out the sender."""
     if not ports:
         return NOTHING
-    return Translation((with_actions(t.flood_local(vni), b"".join(ports)),))
+    actions = b"".join(ports)
+    if len(actions) > LONGEST:
+        raise Unreachable(f"{len(ports)} ports are too long for a message of OpenFlow")
+    return Translation((with_actions(t.flood_local(vni), actions),))
 
 
 def flood_remote(vni: int, members: Sequence[bytes]) -> Translation:

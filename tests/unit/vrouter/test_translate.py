@@ -1,0 +1,97 @@
+"""Which way a resource takes: encapsulation, nearest paths, shares of a flood list."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdnctl.desired import FibEntry, NextHop, Node
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
+from sdnctl_vrouter.drivers.ovs import templates as t
+from sdnctl_vrouter.drivers.ovs import translate
+from sdnctl_vrouter.drivers.ovs.pipeline import Preference, fib_priority
+from sdnctl_vrouter.drivers.ovs.translate import FLOOD_CHUNK, NOTHING, Unreachable
+
+VXLAN, GRE, UDP = Encapsulation.VXLAN, Encapsulation.MPLS_GRE, Encapsulation.MPLS_UDP
+MAC = Mac.parse("02:00:00:00:00:01")
+HERE, NEAR, FAR, SIX = (
+    Ip.parse(text) for text in ("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::2")
+)
+
+
+def node(*preference: Encapsulation, distances: tuple[tuple[Ip, int], ...] = ()) -> Node:
+    return Node("h", HERE, preference, 1500, MAC, distances)
+
+
+def hop(vtep: Ip, *accepted: Encapsulation, label: int = 100, vni: int = 7) -> NextHop:
+    return NextHop(vtep, Label(label), Vni(vni), accepted, MAC)
+
+
+def entry(*via: NextHop) -> FibEntry:
+    return FibEntry(Vni(10), Prefix.parse("10.0.0.0/8"), via)
+
+
+@pytest.mark.parametrize(
+    ("preference", "accepted", "chosen"),
+    [
+        ((VXLAN, GRE), (GRE, VXLAN), VXLAN),
+        ((GRE, VXLAN), (VXLAN, GRE), GRE),
+        ((VXLAN, GRE), (GRE,), GRE),
+        ((UDP, VXLAN), (UDP, VXLAN), VXLAN),
+    ],
+)
+def test_the_encapsulation_is_the_first_that_both_know(
+    preference: tuple[Encapsulation, ...],
+    accepted: tuple[Encapsulation, ...],
+    chosen: Encapsulation,
+) -> None:
+    assert translate.choose(hop(NEAR, *accepted), node(*preference), routed=True) is chosen
+
+
+def test_an_encapsulation_needs_its_identifier() -> None:
+    both = node(VXLAN, GRE)
+    assert translate.choose(hop(NEAR, VXLAN, GRE, vni=0), both, routed=True) is GRE
+    assert translate.choose(hop(NEAR, GRE, VXLAN, label=0), both, routed=True) is VXLAN
+    no_mac = hop(NEAR, VXLAN, GRE)._replace(router_mac=None)
+    assert translate.choose(no_mac, both, routed=True) is GRE
+    assert translate.choose(no_mac, both, routed=False) is VXLAN
+    with pytest.raises(Unreachable, match="accepts mpls-udp, this node sends vxlan, mpls-gre"):
+        translate.choose(hop(NEAR, UDP), both, routed=True)
+
+
+def test_the_nearest_paths_are_used() -> None:
+    near, far = hop(NEAR, GRE), hop(FAR, GRE)
+    head = t.fib_remote_4(fib_priority(8, Preference.REMOTE), 10, b"\x0a\0\0\0", b"\xff\0\0\0")
+    one = translate.with_actions(head, t.dec_ttl() + t.routed_mpls_4(NEAR, 100))
+    costs = ((NEAR, 1), (FAR, 2))
+    assert translate.fib(entry(near, far), node(GRE, distances=costs)).flows == (one,)
+    both = translate.fib(entry(near, far), node(GRE))
+    assert both.flows == (head,)
+    assert t.routed_mpls_4(NEAR, 100) in both.buckets
+    assert t.routed_mpls_4(FAR, 100) in both.buckets
+    unlisted = ((NEAR, 1),)
+    assert (
+        t.routed_mpls_4(FAR, 100)
+        in translate.fib(entry(near, far), node(GRE, distances=unlisted)).flows[0]
+    )
+
+
+def test_ourselves_and_the_unreachable_are_left_out() -> None:
+    ours, deaf, near = hop(HERE, GRE), hop(FAR, VXLAN), hop(NEAR, GRE)
+    assert translate.fib(entry(ours), node(GRE)) is NOTHING
+    assert t.routed_mpls_4(NEAR, 100) in translate.fib(entry(ours, deaf, near), node(GRE)).flows[0]
+    with pytest.raises(Unreachable, match=str(FAR)):
+        translate.fib(entry(ours, deaf), node(GRE))
+
+
+def test_an_ipv6_underlay() -> None:
+    flow = translate.fib(entry(hop(SIX, VXLAN)), node(VXLAN)).flows[0]
+    assert t.routed_vxlan_6(MAC, SIX, 7) in flow
+
+
+def test_a_long_flood_list_is_several_flows() -> None:
+    members = [t.via_mpls_4(Ip.from_number(n, 4), 100) for n in range(2 * FLOOD_CHUNK + 1)]
+    flows = translate.flood_remote(7, members).flows
+    assert len(flows) == 3
+    assert [t.next_chunk(n + 1) in flow for n, flow in enumerate(flows)] == [True, True, False]
+    assert sum(flow.count(m) for flow in flows for m in members[:3]) == 3
+    assert max(map(len, flows)) < 1 << 16
