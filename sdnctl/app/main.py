@@ -224,7 +224,7 @@ def _api(options: argparse.Namespace, controller: Controller, token: str) -> uvi
     """The server of the API; SIGTERM and SIGINT end it from now on, and with it the rest."""
     app = make_app(
         controller.store,
-        Settings(token=token, mtu=options.mtu),
+        Settings(token=token, mtu=options.mtu, asn=options.asn),
         controller,
         routes=make_routes(
             controller.engine,
