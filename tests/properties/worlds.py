@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from hypothesis import strategies as st
@@ -65,6 +66,7 @@ def _row(relation: Relation[Any, Any], key: Any, row: st.SearchStrategy[Any]) ->
     return st.tuples(st.just(relation), st.just(key), st.one_of(row, row, row, st.none()))
 
 
+@functools.cache
 def hypervisors(key: str) -> st.SearchStrategy[Any]:
     """Mostly each with a VTEP of its own; at times one moves, or two have the same."""
     vtep = VTEPS[HOSTS.index(key)]
@@ -76,6 +78,7 @@ def hypervisors(key: str) -> st.SearchStrategy[Any]:
     )
 
 
+@functools.cache
 def networks(key: str) -> st.SearchStrategy[Any]:
     n = NETWORKS.index(key) + 1
     return st.builds(
@@ -93,6 +96,7 @@ def networks(key: str) -> st.SearchStrategy[Any]:
     )
 
 
+@functools.cache
 def routers(key: str) -> st.SearchStrategy[Any]:
     n = ROUTERS.index(key) + 11
     return st.builds(
@@ -108,6 +112,7 @@ def routers(key: str) -> st.SearchStrategy[Any]:
     )
 
 
+@functools.cache
 def subnets(key: str) -> st.SearchStrategy[Any]:
     return st.builds(
         Subnet,
@@ -117,6 +122,7 @@ def subnets(key: str) -> st.SearchStrategy[Any]:
     )
 
 
+@functools.cache
 def ports(key: str) -> st.SearchStrategy[Any]:
     common: dict[str, Any] = {
         "id": st.just(key),
@@ -165,6 +171,7 @@ paths = st.builds(
 )
 
 
+@functools.cache
 def peers(key: str) -> st.SearchStrategy[Any]:
     return st.builds(
         BgpPeer,
