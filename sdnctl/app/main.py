@@ -20,10 +20,10 @@ import uvloop
 from sdnctl.api import Settings, make_app, make_server
 from sdnctl.api.settings import read_token
 from sdnctl.app.controller import Controller
-from sdnctl.app.logs import set_up_logs
 from sdnctl.bgp.link import SpeakerLink, speaker_command
 from sdnctl.inspect.rest import make_routes
 from sdnctl.intent import Link
+from sdnctl.logs import set_up_logs
 from sdnctl.southbound.pki import PkiError, enrol, init_ca, server_credentials
 from sdnctl.southbound.server import AgentServer
 from sdnctl.store import Ranges, Store, StoreError

@@ -22,6 +22,7 @@ from typing import Final
 
 from sdnctl.bgp import patches
 from sdnctl.bgp.server import Server
+from sdnctl.logs import set_up_logs
 
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -35,11 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run until told to end; gives the exit status."""
     parser = argparse.ArgumentParser(prog="sdnctl-speaker", description="BGP speaker of sdnctl")
     parser.add_argument("--socket", required=True, type=Path, help="unix socket to serve on")
-    parser.add_argument("--log-level", default="INFO", help="of Python's logging (INFO)")
+    parser.add_argument("--verbose", action="store_true", help="log more")
     options = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    set_up_logs(verbose=options.verbose)
     _confine()
     lock = os.open(f"{options.socket}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -7,7 +7,10 @@ import logging
 import time
 from typing import Final
 
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    *("message", "asctime"),
+    "color_message",  # uvicorn's, with a terminal's control codes
+}
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,3 +38,5 @@ def set_up_logs(*, verbose: bool = False) -> None:
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True
     )
+    # A server that starts and stops with its process says nothing that we do not.
+    logging.getLogger("uvicorn.error").setLevel(logging.DEBUG if verbose else logging.WARNING)
