@@ -1,4 +1,7 @@
-"""One line of JSON a record on standard error: quiet when all is well."""
+"""The logs of every process: one line of JSON a record on standard error, quiet when all is well.
+
+Standard library only, so that controller, speaker and agent write alike.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import time
 from typing import Final
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
-    *("message", "asctime"),
-    "color_message",  # uvicorn's, with a terminal's control codes
+    "message",
+    "asctime",
+    "color_message",  # uvicorn's, with escape codes
 }
 
 
@@ -31,12 +35,10 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(row, default=str)
 
 
-def set_up_logs(*, verbose: bool = False) -> None:
-    """Send every logger's records to standard error."""
+def set_up_logs(level: int | str = logging.INFO) -> None:
+    """Send every logger's records of that level and above to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True
-    )
-    # A server that starts and stops with its process says nothing that we do not.
-    logging.getLogger("uvicorn.error").setLevel(logging.DEBUG if verbose else logging.WARNING)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # It tells of its own start and end; that is not news to whom we tell of ours.
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.getLogger().level))

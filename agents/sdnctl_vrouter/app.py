@@ -6,18 +6,18 @@ import argparse
 import asyncio
 import gc
 import ipaddress
-import json
 import logging
 import os
 import signal
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import Final
 
 import grpc
+import uvloop
 
+from sdnctl.logs import set_up_logs
 from sdnctl_vrouter.drivers.base import Failure, VifStatus
 from sdnctl_vrouter.drivers.ovs.driver import OvsDriver
 from sdnctl_vrouter.reconciler import Reconciler
@@ -73,9 +73,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """0 well, 1 refused or failed, 2 wrong usage."""
     options = parser().parse_args(arguments)
-    _set_up_logs(verbose=options.verbose)
+    set_up_logs(logging.DEBUG if options.verbose else logging.INFO)
     try:
-        asyncio.run(_run(options))
+        uvloop.run(_run(options))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"sdnctl-vrouter: {error}\n")
         return 1
@@ -84,7 +84,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _run(options: argparse.Namespace) -> None:
     controllers = [address for address in options.controller.split(",") if address]
-    credentials = _credentials(options.pki or options.state_dir / "pki")
+    pki: Path = options.pki or options.state_dir / "pki"
+    wanted = options.pki is not None or (pki / "cert.pem").exists()
+    credentials = _credentials(pki) if wanted else None
     if credentials is None and not all(_is_loopback(a) for a in controllers):
         if not options.insecure:
             raise ValueError(f"{options.controller} needs certificates (--pki), or --insecure")
@@ -144,9 +146,7 @@ class EpochFile:
         fresh.replace(self._path)
 
 
-def _credentials(pki: Path) -> grpc.ChannelCredentials | None:
-    if not (pki / "cert.pem").exists():
-        return None
+def _credentials(pki: Path) -> grpc.ChannelCredentials:
     ca, key, certificate = ((pki / n).read_bytes() for n in ("ca.pem", "key.pem", "cert.pem"))
     return grpc.ssl_channel_credentials(ca, key, certificate)
 
@@ -157,32 +157,6 @@ def _is_loopback(address: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-class _Formatter(logging.Formatter):
-    """One line of JSON a record; the agent carries no library for it."""
-
-    _standard: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-
-    def format(self, record: logging.LogRecord) -> str:
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        row = {
-            "time": f"{moment}.{int(record.msecs):03d}Z",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **{key: value for key, value in vars(record).items() if key not in self._standard},
-        }
-        if record.exc_info:
-            row["exception"] = self.formatException(record.exc_info)
-        return json.dumps(row, default=str)
-
-
-def _set_up_logs(*, verbose: bool) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter())
-    level = logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import uvicorn
 import uvloop
 
 from sdnctl.api import Settings, make_app, make_server
@@ -30,6 +31,7 @@ from sdnctl.store import Ranges, Store, StoreError
 from sdnctl.types import Ip
 
 STATE_DIR: Final = Path("/var/lib/sdnctl")
+BACKLOG: Final = 2048
 
 _log = logging.getLogger("sdnctl.app")
 
@@ -46,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument(
         "--api",
+        type=_address,
         default="127.0.0.1:9696",
         metavar="HOST:PORT",
         help="network API; DIR/api.sock always (default: %(default)s)",
@@ -53,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--token-file", type=Path, metavar="FILE", help="ask API clients for it")
     root.add_argument(
         "--agents",
+        type=_address,
         default="127.0.0.1:9697",
         metavar="HOST:PORT",
         help="where agents connect (default: %(default)s)",
@@ -68,11 +72,15 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="serve agents in plain text, and the API without a token, beyond loopback",
     )
-    root.add_argument("--asn", type=int, default=64512, help="our AS (default: %(default)s)")
+    root.add_argument("--asn", type=_asn, default=64512, help="our AS (default: %(default)s)")
     root.add_argument(
-        "--router-id", default="127.0.0.1", metavar="IP", help="BGP identifier, an IPv4 address"
+        "--router-id",
+        type=_router_id,
+        default="127.0.0.1",
+        metavar="IP",
+        help="BGP identifier, an IPv4 address",
     )
-    root.add_argument("--mtu", type=int, default=1450, help="of new networks, in octets")
+    root.add_argument("--mtu", type=_mtu, default=1450, help="of new networks, in octets")
     root.add_argument("--verbose", action="store_true", help="log more")
     commands = root.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="run the controller (the default)")
@@ -86,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """0 well, 1 refused or failed, 2 wrong usage."""
     options = parser().parse_args(arguments)
-    set_up_logs(verbose=options.verbose)
+    set_up_logs(logging.DEBUG if options.verbose else logging.INFO)
     pki: Path = options.pki or options.state_dir / "pki"
     try:
         match options.command:
@@ -105,6 +113,34 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _address(text: str) -> str:
+    host, _colon, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) <= 0xFFFF:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return text
+
+
+def _asn(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 0xFFFFFFFF:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an AS number")
+    return int(text)
+
+
+def _router_id(text: str) -> Ip:
+    """RFC 6286: any four octets but zero."""
+    with contextlib.suppress(ValueError):
+        ip = Ip.parse(text)
+        if ip.version == 4 and any(ip):
+            return ip
+    raise argparse.ArgumentTypeError(f"{text!r} is not an IPv4 address that names a router")
+
+
+def _mtu(text: str) -> int:
+    if not text.isdecimal() or not 68 <= int(text) <= 0xFFFF:  # RFC 791 section 3.2
+        raise argparse.ArgumentTypeError(f"{text!r} is not an MTU")
+    return int(text)
+
+
 def _is_loopback(address: str) -> bool:
     host = address.rpartition(":")[0].strip("[]")
     try:
@@ -121,7 +157,8 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         if not options.insecure:
             raise ValueError(f"--api {options.api} needs --token-file, or --insecure")
         _log.warning("the API asks nobody for a token", extra={"address": options.api})
-    credentials = server_credentials(pki) if (pki / "cert.pem").exists() else None
+    wanted = options.pki is not None or (pki / "cert.pem").exists()
+    credentials = server_credentials(pki) if wanted else None
     if credentials is None and not _is_loopback(options.agents):
         if not options.insecure:
             raise ValueError(
@@ -132,14 +169,17 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         store = await Store.open(state / "store.db", ranges=Ranges())
         stack.push_async_callback(store.close)
         controller = Controller(
-            store,
-            asn=options.asn,
-            router_id=Ip.parse(options.router_id),
-            epoch=await store.next_epoch(),
+            store, asn=options.asn, router_id=options.router_id, epoch=await store.next_epoch()
         )
         gc.disable()  # millions of objects are made here and none is garbage
         controller.load()
         gc.enable()
+        api = _api(options, controller, token)
+        # Doors first: who cannot have them has not touched the speaker of who does.
+        sockets = [_tcp(options.api), _unix(state / "api.sock")]
+        stack.callback((state / "api.sock").unlink, missing_ok=True)
+        for listener in sockets:
+            stack.callback(listener.close)
         controller.agents = AgentServer(controller.delivery, credentials)
         await controller.agents.start(options.agents)
         stack.push_async_callback(controller.agents.stop)
@@ -152,10 +192,19 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         controller.connect_speaker(speaker)
         await speaker.start()
         stack.push_async_callback(speaker.stop)
-        await _serve_api(options, controller, token)
+        # What was loaded stays; a full collection over it would stop everything for 100 ms.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        _log.info(
+            "ready",
+            extra={"api": options.api, "agents": options.agents, "revision": store.revision},
+        )
+        await api.serve(sockets=sockets)
 
 
-async def _serve_api(options: argparse.Namespace, controller: Controller, token: str) -> None:
+def _api(options: argparse.Namespace, controller: Controller, token: str) -> uvicorn.Server:
+    """The server of the API; SIGTERM and SIGINT end it from now on, and with it the rest."""
     app = make_app(
         controller.store,
         Settings(token=token, mtu=options.mtu),
@@ -172,23 +221,7 @@ async def _serve_api(options: argparse.Namespace, controller: Controller, token:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    sockets = [_tcp(options.api), _unix(options.state_dir / "api.sock")]
-    # What was loaded stays; a full collection over it would stop everything for 100 ms.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    _log.info(
-        "ready",
-        extra={
-            "api": options.api,
-            "agents": options.agents,
-            "revision": controller.store.revision,
-        },
-    )
-    try:
-        await server.serve(sockets=sockets)
-    finally:
-        (options.state_dir / "api.sock").unlink(missing_ok=True)
+    return server
 
 
 def _tcp(address: str) -> socket.socket:
@@ -199,7 +232,9 @@ def _tcp(address: str) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, int(port)))
-    except (OSError, OverflowError) as error:
+        listener.listen(BACKLOG)  # two may be bound to a port, but one only listens
+    except OSError as error:
+        listener.close()
         raise OSError(f"cannot serve the API on {address}: {error}") from error
     return listener
 

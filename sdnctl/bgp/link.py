@@ -83,6 +83,7 @@ class SpeakerLink:
         self._acked = 0
         self._connected = False
         self._wake = asyncio.Event()
+        self._found = asyncio.Event()
         self._lost = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
         self._stream: asyncio.Task[None] | None = None
@@ -161,6 +162,10 @@ class SpeakerLink:
         self._ending = True
         supervisor, self._supervisor = self._supervisor, None
         if supervisor is not None:
+            if not keep_speaker:
+                # One that was started a moment ago must be reached before it can be ended.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._found.wait(), CONNECT_SECONDS)
             await _cancel(supervisor)
             if self._connected and not keep_speaker:
                 self._shut_down = True
@@ -211,6 +216,7 @@ class SpeakerLink:
         _log.info("speaker connected")
         self._connected = True
         self._lost.clear()
+        self._found.set()
         self._sent = self._acked = 0
         self._dirty.clear()
         self._replay = self._keys(list(self._desired))
@@ -226,6 +232,7 @@ class SpeakerLink:
         _log.log(logging.INFO if self._ending else logging.WARNING, "speaker lost")
         self._connected = False
         self._lost.set()
+        self._found.clear()
         self._dirty.clear()
         self._replay = None
         for name, event in list(self._sessions.items()):

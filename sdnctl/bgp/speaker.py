@@ -36,9 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run until told to end; gives the exit status."""
     parser = argparse.ArgumentParser(prog="sdnctl-speaker", description="BGP speaker of sdnctl")
     parser.add_argument("--socket", required=True, type=Path, help="unix socket to serve on")
-    parser.add_argument("--verbose", action="store_true", help="log more")
+    parser.add_argument("--log-level", default="INFO", help="of Python's logging (INFO)")
     options = parser.parse_args(arguments)
-    set_up_logs(verbose=options.verbose)
+    set_up_logs(options.log_level.upper())
     _confine()
     lock = os.open(f"{options.socket}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -11,7 +11,7 @@ from collections import defaultdict
 
 from sdnctl import wire
 from sdnctl.delivery.observed import Observed
-from sdnctl.delivery.session import AgentSession
+from sdnctl.delivery.session import CHUNK, AgentSession
 from sdnctl.delivery.tables import GroupChange, Tables, group_of_evi, group_of_node, group_of_vrf
 from sdnctl.graph.engine import Log
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
@@ -46,14 +46,14 @@ class Delivery:
     def commit(self, revision: int, log: Log, now_ns: int) -> Outgoing:
         """Tell every agent concerned what changed; ``now_ns`` is the commit's wall clock time."""
         self.revision = revision
-        for _key, old, new in log.get("local_port", ()):
-            if old is not None and (new is None or new.host != old.host):
-                self.observed.agent(old.host).ports.pop(old.port.port_id, None)
+        self._forget_reports(log)
         joined, left = self._follow_members(log)
         moved = joined.keys() | left.keys()
         fast: dict[str, list[bytes]] = {}
         slow = {host for host in moved if host in self.sessions}
-        for change in self.tables.apply(log):
+        changes = self.tables.apply(log)
+        slow |= self._overfull(changes)
+        for change in changes:
             self._spread(change, fast, slow, joined)
         for host in slow:
             for group in joined.get(host, ()):
@@ -68,6 +68,17 @@ class Delivery:
         if out or slow:
             self.observed.sent(revision, slow | fast.keys(), now_ns)
         return out
+
+    def _forget_reports(self, log: Log) -> None:
+        """What agents said of ports that moved away and of hypervisors that are no more."""
+        for _key, old, new in log.get("local_port", ()):
+            if old is not None and (new is None or new.host != old.host):
+                state = self.observed.known(old.host)
+                if state is not None:
+                    state.ports.pop(old.port.port_id, None)
+        for host, _old, node in log.get("node", ()):
+            if node is None and host not in self.sessions:
+                self.observed.forget(host)
 
     def _spread(
         self,
@@ -94,6 +105,16 @@ class Delivery:
             else:
                 session.note(change.group, change.keys)
                 slow.add(host)
+
+    def _overfull(self, changes: list[GroupChange]) -> set[str]:
+        """Agents for which these changes are too much for one message."""
+        if sum(len(change.upserts) + len(change.removals) for change in changes) <= CHUNK:
+            return set()
+        due: defaultdict[str, int] = defaultdict(int)
+        for change in changes:
+            for host in self._audience(change.group):
+                due[host] += len(change.keys)
+        return {host for host, keys in due.items() if keys > CHUNK and host in self.sessions}
 
     def _audience(self, group: str) -> set[str]:
         kind, _slash, name = group.partition("/")
@@ -156,7 +177,8 @@ class Delivery:
                 session.nack(message.nack, self.groups_of(host))
             case "port_status":
                 status = message.port_status
-                state.ports[status.port_id] = "" if status.up else status.reason or "down"
+                if f"port/{status.port_id}" in self.tables.table(group_of_node(host)).entries:
+                    state.ports[status.port_id] = "" if status.up else status.reason or "down"
             case _:
                 return []
         return [(host, data) for data in session.drain()]

@@ -10,8 +10,6 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from sdnctl.delivery.session import Programmed
-
 GRACE_SECONDS: Final = 10.0
 """An agent that is away for less keeps its ports ACTIVE: restarts are not outages."""
 
@@ -42,6 +40,15 @@ class Convergence:
     last_switch_ns: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Programmed:
+    """An agent confirmed that its switch does what these revisions ask for."""
+
+    revisions: tuple[int, ...]
+    received_ns: int
+    programmed_ns: int
+
+
 class Observed:
     """The reports of all agents."""
 
@@ -58,6 +65,10 @@ class Observed:
         """The state of an agent that was seen at least once."""
         return self._agents.get(host)
 
+    def forget(self, host: str) -> None:
+        """A hypervisor that is no more."""
+        self._agents.pop(host, None)
+
     def is_alive(self, host: str, now: float) -> bool:
         """Connected, or away for less than the grace time."""
         state = self._agents.get(host)
@@ -69,11 +80,15 @@ class Observed:
         return state is not None and state.ports.get(port_id) == "" and self.is_alive(host, now)
 
     def sent(self, revision: int, hosts: set[str], now_ns: int) -> None:
-        """A revision was sent to these agents, or more of it was."""
+        """A revision was sent to these agents, or more of it was.
+
+        One that all had programmed stays so: what follows under its number (routes that were
+        learned since) is of another moment.
+        """
         row = self._revisions.get(revision)
         if row is None:
             self._revisions[revision] = Convergence(now_ns, len(hosts), hosts)
-        else:
+        elif row.outstanding:
             row.outstanding |= hosts
             row.agents = max(row.agents, len(row.outstanding))
         while len(self._revisions) > REMEMBERED:

@@ -2,7 +2,8 @@
 
 Rules of the stream (DESIGN.md section 6) that live here: whole-resource upserts and removals, a
 version per group, a nonce per message; the difference on reconnect; the InSync marker; at most
-one pending update per key, whatever the speed of the agent.
+one pending update per key, whatever the speed of the agent; make before break, over however
+many messages it takes.
 
 Two ways lead to an agent. The fast one: the agent keeps up, and gets the bytes that were encoded
 once for all members. The slow one: the window is full or a whole table is due; then only keys
@@ -14,10 +15,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from sdnctl import wire
-from sdnctl.delivery.tables import Table, Tables
+from sdnctl.delivery.observed import REMEMBERED, Programmed
+from sdnctl.delivery.tables import Tables, group_of_node
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
 
 WINDOW: Final = 64
@@ -36,15 +39,6 @@ class Pending:
     leave: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Programmed:
-    """An agent confirmed that its switch does what these revisions ask for."""
-
-    revisions: tuple[int, ...]
-    received_ns: int
-    programmed_ns: int
-
-
 class AgentSession:
     """A stream from its Hello to its end."""
 
@@ -60,8 +54,11 @@ class AgentSession:
         self._nonce = 0
         self._pending: dict[str, Pending] = {}
         self._sync_due = True
-        self._owed: deque[tuple[int, int]] = deque()  # (nonce that completes it, revision)
-        self._waiting: list[int] = []  # revisions whose changes are among the pending keys
+        self._own = group_of_node(host)
+        # (nonce that completes it, revision), and revisions whose changes are among the pending
+        # keys: for an agent whose switch is stuck no more than anybody asks for.
+        self._owed: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
+        self._waiting: deque[int] = deque(maxlen=REMEMBERED)
 
     # -- out -------------------------------------------------------------------------------------
 
@@ -135,43 +132,52 @@ class AgentSession:
         return messages
 
     def _next_deltas(self) -> list[bytes]:
+        """What the next message holds, in the order of rule 4: make before break.
+
+        First the hypervisor itself and the ports that close, then the tables, then the ports
+        that open, and when all that is said, the groups that are left.
+        """
         deltas: list[bytes] = []
         room = CHUNK
-        for group in list(self._pending):
-            pending = self._pending[group]
-            table = self._tables.table(group)
-            if pending.leave:
-                deltas.append(wire.group_delta(group, 0, [], [], leave=True))
-                del self._pending[group]
-                continue
-            keys = list(pending.keys)[:room] if len(pending.keys) > room else list(pending.keys)
-            partial = len(keys) < len(pending.keys)
-            deltas.append(self._delta(group, table, keys, pending, partial=partial))
-            room -= len(keys)
-            if partial:
-                for key in keys:
-                    del pending.keys[key]
-                pending.snapshot = False
-            else:
-                del self._pending[group]
-            if room <= 0:
-                break
+        tables = [g for g, p in self._pending.items() if g != self._own and not p.leave]
+        if tables and self._own in self._pending:
+            entries = self._tables.table(self._own).entries
+            keys = self._pending[self._own].keys
+            early = [key for key in keys if key == "node" or key not in entries][:room]
+            if early:
+                room -= self._take(self._own, early, deltas)
+        for group in (*tables, self._own):
+            if group in self._pending:
+                if room <= 0:
+                    return deltas
+                room -= self._take(group, list(islice(self._pending[group].keys, room)), deltas)
+        if all(pending.leave for pending in self._pending.values()):
+            deltas += (wire.group_delta(group, 0, [], [], leave=True) for group in self._pending)
+            self._pending.clear()
         return deltas
 
-    @staticmethod
-    def _delta(
-        group: str, table: Table, keys: list[str], pending: Pending, *, partial: bool
-    ) -> bytes:
-        upserts, removals = [], []
-        for key in keys:
-            resource = table.entries.get(key)
-            if resource is None:
-                removals.append(key)
-            else:
-                upserts.append(resource)
-        return wire.group_delta(
-            group, table.version, upserts, removals, snapshot=pending.snapshot, partial=partial
+    def _take(self, group: str, keys: list[str], deltas: list[bytes]) -> int:
+        """Move these pending keys of a group into a message; return how many they are."""
+        pending = self._pending[group]
+        table = self._tables.table(group)
+        partial = len(keys) < len(pending.keys)
+        deltas.append(
+            wire.group_delta(
+                group,
+                table.version,
+                [table.entries[key] for key in keys if key in table.entries],
+                [key for key in keys if key not in table.entries],
+                snapshot=pending.snapshot,
+                partial=partial,
+            )
         )
+        if partial:
+            for key in keys:
+                del pending.keys[key]
+            pending.snapshot = False
+        else:
+            del self._pending[group]
+        return len(keys)
 
     def _message(self, deltas: list[bytes]) -> bytes:
         self._nonce += 1

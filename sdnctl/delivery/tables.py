@@ -27,9 +27,15 @@ class Table:
 
     entries: dict[str, bytes] = field(default_factory=dict)
     version: int = 0
-    history: deque[tuple[int, tuple[str, ...]]] = field(
-        default_factory=lambda: deque(maxlen=HISTORY)
-    )
+    history: deque[tuple[int, tuple[str, ...]]] = field(default_factory=deque)
+    remembered: int = 0  # keys in the history
+
+    def remember(self, before: int, keys: tuple[str, ...]) -> None:
+        """Note a change; as much is kept as is less than the whole table."""
+        self.history.append((before, keys))
+        self.remembered += len(keys)
+        while len(self.history) > HISTORY or self.remembered > max(HISTORY, len(self.entries)):
+            self.remembered -= len(self.history.popleft()[1])
 
     def missed_since(self, version: int) -> dict[str, None] | None:
         """The keys that changed since the table had that version; None if that is not known."""
@@ -134,7 +140,7 @@ class Tables:
             return None
         change = GroupChange(group, tuple(upserts), tuple(removals))
         table.version = version % _MODULUS
-        table.history.append((before, change.keys))
+        table.remember(before, change.keys)
         if not table.entries:
             del self._tables[group]
         return change

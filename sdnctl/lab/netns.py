@@ -1,6 +1,6 @@
 """Network namespaces and cables.
 
-Promise: each call does one thing to namespaces that the caller named, through ``ip`` and
+Promise: each call does one thing to namespaces that the caller named, by netlink, ``ip`` and
 ``ethtool``; nothing outside of these namespaces changes. Knows nothing of labs.
 """
 
@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from pyroute2 import IPRoute, NetlinkError
+
+from sdnctl.lab.errors import LabError
 from sdnctl.lab.process import attempt, run
 
 _FOLDER: Final = Path("/run/netns")
@@ -40,6 +43,7 @@ def create(namespace: str) -> None:
     Without duplicate address detection (RFC 4862 section 5.4): both ends of every cable are
     the caller's, and it holds an IPv6 address back for a second.
     """
+    # Not pyroute2's: its forked helper would hold the runner's lock were the runner killed now.
     run(["ip", "netns", "add", namespace])
     configure(namespace, ["link set dev lo up"])
     run(inside(namespace, ["sh", "-c", f"[ ! -e {_DAD} ] || echo 0 >{_DAD}"]))
@@ -71,16 +75,19 @@ def cable(a: End, b: End, mtu: int) -> None:
     Checksums are computed by the sender: a userspace datapath at the other end would hand on
     what was left to a network card that does not exist.
     """
-    argv = ["ip", "link", "add", *_end(a, mtu), "type", "veth", "peer", *_end(b, mtu)]
-    run(argv)
+    try:
+        with IPRoute() as netlink:
+            netlink.link("add", kind="veth", **_end(a, mtu), peer=_end(b, mtu))
+    except (NetlinkError, OSError) as error:
+        raise LabError(f"{a.interface} to {b.interface}: {error}") from None
     for end in (a, b):
         run(inside(end.namespace, ["ethtool", "-K", end.interface, "tx", "off"]))
         configure(end.namespace, [f"link set dev {end.interface} up"])
 
 
-def _end(end: End, mtu: int) -> list[str]:
-    address = ["address", end.mac] if end.mac else []
-    return ["name", end.interface, *address, "netns", end.namespace, "mtu", str(mtu)]
+def _end(end: End, mtu: int) -> dict[str, object]:
+    address = {"address": end.mac} if end.mac else {}
+    return {"ifname": end.interface, "net_ns_fd": end.namespace, "mtu": mtu, **address}
 
 
 def ping(namespace: str, address: str, *, wait_s: int = 1) -> bool:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import msgspec
 
@@ -22,6 +23,9 @@ from sdnctl.lab.process import Process
 
 DEFAULT_ROOT: Final = Path("/run/sdnctl/lab")
 _FILE: Final = "state.json"
+
+LOCK_SECONDS: Final = 2.0
+"""For which a command waits for another one on the same lab."""
 
 
 def root() -> Path:
@@ -97,24 +101,37 @@ def read_all() -> list[State]:
     return [s for s in map(read, names) if s is not None]
 
 
+def _lock(path: Path) -> TextIO | None:
+    """The lock's file, locked; None if it is held, or went between opening and locking it."""
+    handle = path.open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.stat().st_ino == os.fstat(handle.fileno()).st_ino:
+            return handle
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    handle.close()
+    return None
+
+
 @contextmanager
 def locked(name: str) -> Iterator[None]:
     """One at a time changes a lab.
+
+    A command that was killed may have left a child on its way to exec(), which holds the lock for
+    a moment more: that is waited for.
 
     Raises:
         LabError: another command is at it.
     """
     root().mkdir(parents=True, exist_ok=True)
     path = root() / f".{name}.lock"
-    with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            ours = path.stat().st_ino == os.fstat(handle.fileno()).st_ino
-        except (BlockingIOError, FileNotFoundError):
-            ours = False
-        if not ours:
-            # Held, or removed by its holder between our opening and our locking it.
+    deadline = time.monotonic() + LOCK_SECONDS
+    while (handle := _lock(path)) is None:
+        if time.monotonic() > deadline:
             raise LabError(f"lab {name}: another command is at work on it")
+        time.sleep(0.02)
+    with handle:
         try:
             yield
         finally:

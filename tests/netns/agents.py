@@ -10,7 +10,7 @@ from sdnctl.desired import Desired
 from sdnctl_vrouter.drivers.base import Failure, VifStatus
 from sdnctl_vrouter.drivers.ovs.driver import OvsDriver
 from sdnctl_vrouter.reconciler import Reconciler
-from tests.netns.harness import Switch
+from tests.netns.harness import DATAPATH, Switch
 
 
 async def until(condition: Callable[[], bool], within: float = 10) -> None:
@@ -25,7 +25,7 @@ class Agent:
 
     def __init__(self, switch: Switch) -> None:
         self.switch = switch
-        self.reconciler = Reconciler(OvsDriver(str(switch.rundir), datapath_type="netdev"))
+        self.reconciler = Reconciler(OvsDriver(str(switch.rundir), datapath_type=DATAPATH))
         self.desired: dict[str, Desired] = {}
         self.vifs: dict[str, VifStatus] = {}
         self.failures: list[Failure] = []

@@ -22,6 +22,9 @@ from typing import Final
 from sdnctl.types import Ip, Mac
 
 SCHEMA: Final = "/usr/share/openvswitch/vswitch.ovsschema"
+DATAPATH: Final = os.environ.get("SDNCTL_TEST_DATAPATH", "netdev")
+"""``system`` where the kernel has Open vSwitch, GRE and MPLS; few test machines do."""
+
 UNDERLAY_PREFIX: Final = "192.0.2."
 
 _serial = itertools.count()
@@ -201,12 +204,15 @@ class Lab:
         # The kernel sees what a packet socket sees: it must not answer ARP and ND on eth0 too.
         switch.run("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
         switch.run("sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
-        switch.vsctl(
-            *("add-br", "br-phys", "--", "set", "Bridge", "br-phys", "datapath_type=netdev"),
-            *("--", "add-port", "br-phys", "eth0"),
-        )
-        switch.run("ip", "addr", "add", f"{vtep}/24", "dev", "br-phys")
-        switch.run("ip", "link", "set", "br-phys", "up")
+        if DATAPATH == "netdev":
+            # The userspace data path tunnels by itself, and only over a bridge of its own.
+            switch.vsctl(
+                *("add-br", "br-phys", "--", "set", "Bridge", "br-phys", "datapath_type=netdev"),
+                *("--", "add-port", "br-phys", "eth0"),
+            )
+            switch.run("ip", "link", "set", "br-phys", "up")
+        underlay = "br-phys" if DATAPATH == "netdev" else "eth0"
+        switch.run("ip", "addr", "add", f"{vtep}/24", "dev", underlay)
         return switch
 
     def guest(

@@ -10,6 +10,9 @@ import pytest
 
 from sdnctl.desired import FdbEntry, FibEntry
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix
+from sdnctl_vrouter.drivers.ovs.driver import OvsDriver
+from sdnctl_vrouter.reconciler import Reconciler
+from tests.netns.harness import DATAPATH
 from tests.netns.wire import BROADCAST, Wire, arp_request, neighbor_advert, tcp, udp
 from tests.netns.world import Cloud, Place, Tenant
 
@@ -236,3 +239,18 @@ async def test_a_pinned_network_uses_its_pin(cloud: MakeCloud) -> None:
                     await agent.put(msgspec.structs.replace(row, via=via))
         assert await pings(made, tenant, A, "10.0.0.2") == 2
         assert underlay.count(gre, 0.2) >= 2
+
+
+async def test_the_agent_answers_for_gateways_where_the_switch_cannot(cloud: MakeCloud) -> None:
+    made = await cloud(2)
+    target = Place(1, 1, 4)
+    tenant = made.tenant(A, B, target)
+    for agent in made.agents:
+        await agent.stop()
+        driver = OvsDriver(str(agent.switch.rundir), datapath_type=DATAPATH, answers_nd=False)
+        agent.reconciler = Reconciler(driver)
+        await agent.start()
+    await made.program()
+    assert "nd_target=fd00::fe actions=CONTROLLER" in made.switches[0].ofctl("dump-flows")
+    for address in ("fd00::2", "fd00::fe", "fd00:1::fe", "fd00:1::4"):
+        assert await pings(made, tenant, A, address) == 2

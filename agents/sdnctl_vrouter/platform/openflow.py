@@ -25,8 +25,8 @@ import contextlib
 import socket
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, cast
 
 from sdnctl_vrouter.platform.transports import hang_up
 
@@ -36,6 +36,8 @@ HELLO: Final = 0
 ERROR: Final = 1
 ECHO_REQUEST: Final = 2
 ECHO_REPLY: Final = 3
+SET_CONFIG: Final = 9
+PACKET_IN: Final = 10
 PACKET_OUT: Final = 13
 FLOW_MOD: Final = 14
 GROUP_MOD: Final = 15
@@ -47,6 +49,9 @@ BUNDLE_ADD: Final = 34
 MULTIPART_FLOW: Final = 1
 MULTIPART_GROUP_DESC: Final = 7
 REPLY_MORE: Final = 1
+
+REASON_ACTION: Final = 1
+_OXM_IN_PORT: Final = b"\x80\0\0\x04"
 
 BUNDLE_OPEN: Final = 0
 BUNDLE_COMMIT: Final = 4
@@ -116,8 +121,9 @@ def delete_by_cookie(cookie: int) -> Message:
 class Connection(asyncio.Protocol):
     """One connection to the switch; of no use once it is lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_packet: Callable[[int, bytes], None] | None = None) -> None:
         loop = asyncio.get_running_loop()
+        self._on_packet = on_packet
         self.ready: asyncio.Future[None] = loop.create_future()
         self.lost: asyncio.Future[None] = loop.create_future()
         self._loop = loop
@@ -128,9 +134,16 @@ class Connection(asyncio.Protocol):
         self._dumps: dict[int, tuple[list[bytes], asyncio.Future[list[bytes]]]] = {}
 
     @classmethod
-    async def open(cls, path: str) -> Connection:
-        """Connect to the unix socket and agree on the version; OSError if it cannot."""
-        _, connection = await asyncio.get_running_loop().create_unix_connection(cls, path)
+    async def open(
+        cls, path: str, on_packet: Callable[[int, bytes], None] | None = None
+    ) -> Connection:
+        """Connect to the unix socket and agree on the version; OSError if it cannot.
+
+        ``on_packet`` gets the OpenFlow port and the frame that a flow sends to the agent;
+        without it none are asked for.
+        """
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_unix_connection(lambda: cls(on_packet), path)
         try:
             async with asyncio.timeout(5):
                 await connection.ready
@@ -152,6 +165,9 @@ class Connection(asyncio.Protocol):
         outcome count through all slices. No message at all is a success at once.
         """
         future: asyncio.Future[Outcome] = self._loop.create_future()
+        if self._transport.is_closing():
+            future.set_exception(ConnectionResetError("the switch hung up"))
+            return future
         self._bundle_id = self._bundle_id % 0x7FFFFFFF + 1
         bundle_id = self._bundle_id
         # One run of numbers tells an error's place; nothing else is numbered in between.
@@ -178,9 +194,6 @@ class Connection(asyncio.Protocol):
             future.set_result(Outcome(committed=True, refused={}))
             return future
         last = self._xid = xid + 1
-        if self.lost.done():
-            future.set_exception(ConnectionResetError("the switch hung up"))
-            return future
         self._bundles.append(_Bundle(first, last, future, {}))
         parts.append(_control(last, bundle_id, BUNDLE_COMMIT))
         self._transport.write(b"".join(parts))
@@ -206,7 +219,7 @@ class Connection(asyncio.Protocol):
 
     def _dump(self, kind: int, request: bytes) -> asyncio.Future[list[bytes]]:
         future: asyncio.Future[list[bytes]] = self._loop.create_future()
-        if self.lost.done():
+        if self._transport.is_closing():
             future.set_exception(ConnectionResetError("the switch hung up"))
             return future
         self._xid += 1
@@ -225,15 +238,16 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say hello with this version alone (OpenFlow 1.4 section 7.5.1)."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 what create_*_connection gives
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         # Room for a bundle, so that the switch reads while the agent still packs. The kernel's
         # ceiling falls only to root; without it the bundle waits in the transport.
         with contextlib.suppress(OSError):
             transport.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, _SO_SNDBUFFORCE, SEND_BUFFER
             )
-        transport.write(_HEADER.pack(VERSION, HELLO, 16, 0) + struct.pack("!HHI", 1, 8, 1 << 5))
+        self._send(HELLO, struct.pack("!HHI", 1, 8, 1 << 5), 0)
+        if self._on_packet is not None:
+            self._send(SET_CONFIG, struct.pack("!HH", 0, 0xFFFF), 0)
 
     def data_received(self, data: bytes) -> None:
         """Cut into messages."""
@@ -272,11 +286,21 @@ class Connection(asyncio.Protocol):
                 self._refused(xid, Refusal(*_ERROR.unpack_from(body)))
             case 2:
                 self._send(ECHO_REPLY, body, xid)
+            case 10:
+                self._packet(body)
             case 19:
                 self._dumped(xid, body)
             case 33:
                 if self._bundles and xid == self._bundles[0].last:
                     self._finish(committed=True)
+
+    def _packet(self, body: bytes) -> None:
+        """A packet-in (OpenFlow 1.4 section 7.4.1); others than by a flow's action pass by."""
+        reason, size = body[6], int.from_bytes(body[18:20], "big")
+        at = 16 + -(-size // 8) * 8 + 2
+        port = body.find(_OXM_IN_PORT, 20, 16 + size)
+        if reason == REASON_ACTION and port >= 0 and self._on_packet is not None:
+            self._on_packet(int.from_bytes(body[port + 4 : port + 8], "big"), body[at:])
 
     def _refused(self, xid: int, refusal: Refusal) -> None:
         if xid in self._dumps:

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from sdnctl.delta import Change
 from sdnctl.desired import Desired, LocalPort
 from sdnctl_vrouter.drivers.base import Failure, VifStatus
-from sdnctl_vrouter.drivers.ovs import templates
+from sdnctl_vrouter.drivers.ovs import discovery, templates
 from sdnctl_vrouter.drivers.ovs.bridge import Bridge
 from sdnctl_vrouter.drivers.ovs.model import SLICE, Difference, Flow, Model
 from sdnctl_vrouter.drivers.ovs.peers import Peers
@@ -81,6 +81,7 @@ class OvsDriver:
         rundir: Where Open vSwitch keeps its sockets (``db.sock``, ``BRIDGE.mgmt``).
         bridge: The integration bridge, made if it is missing.
         datapath_type: ``system`` for the kernel's data path, ``netdev`` for userspace.
+        answers_nd: Whether the switch can answer ND; by default what the data path can.
     """
 
     def __init__(
@@ -89,10 +90,12 @@ class OvsDriver:
         *,
         bridge: str = BRIDGE,
         datapath_type: str = "system",
+        answers_nd: bool | None = None,
     ) -> None:
         self._management = f"{rundir}/{bridge}.mgmt"
         self._userspace = datapath_type == "netdev"
-        self._model = Model()
+        self._answers_nd = self._userspace if answers_nd is None else answers_nd
+        self._model = Model(answers_nd=self._answers_nd)
         self._bridge = Bridge(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels)
         self._peers = Peers()
         self._connection: Connection | None = None
@@ -120,6 +123,8 @@ class OvsDriver:
         self._tasks = [asyncio.create_task(self._bridge.run()), asyncio.create_task(self._run())]
         if self._userspace:
             self._tasks.append(asyncio.create_task(self._peers.run()))
+        for task in self._tasks:
+            task.add_done_callback(_must_not_end)
 
     def apply(self, changes: Sequence[Change[str, Desired]], done: Done) -> None:
         """See ``Driver``."""
@@ -179,13 +184,23 @@ class OvsDriver:
             self._peers.connected(self._connection, tunnels.vxlan)
         self._push()
 
+    def _on_packet(self, ofport: int, frame: bytes) -> None:
+        """The switch asks for a gateway's link-layer address."""
+        ip = discovery.target(frame)
+        mac = self._model.gateway(ofport, ip) if ip is not None else None
+        if ip is not None and mac is not None and self._connection is not None:
+            answer = discovery.advertisement(frame, ip, mac)
+            self._connection.packet_out(templates.send(ofport), answer)
+
     # ---- connection
 
     async def _run(self) -> None:
         pause = RETRY_FIRST
         while True:
             try:
-                connection = self._connection = await Connection.open(self._management)
+                connection = self._connection = await Connection.open(
+                    self._management, None if self._answers_nd else self._on_packet
+                )
                 log.info("connected to %s", self._management)
                 pause = RETRY_FIRST
                 if self._userspace:
@@ -367,6 +382,11 @@ class OvsDriver:
         elif self._told.get(status.port_id) != status:
             self._told[status.port_id] = status
             self._tell_vif(status)
+
+
+def _must_not_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("the driver stopped working", exc_info=error)
 
 
 def _ours(groups: set[int]) -> set[int]:

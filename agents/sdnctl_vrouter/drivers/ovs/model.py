@@ -30,7 +30,7 @@ from sdnctl.desired import (
     Node,
     Vrf,
 )
-from sdnctl.types import Ip
+from sdnctl.types import Ip, Mac, Vni
 from sdnctl_vrouter.drivers.ovs import templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
@@ -89,9 +89,15 @@ class Difference(NamedTuple):
 
 
 class Model:
-    """See the module."""
+    """See the module.
 
-    def __init__(self) -> None:
+    Args:
+        answers_nd: The switch can turn a solicitation into an advertisement: its userspace
+            data path can, the kernel's cannot set the type of an option.
+    """
+
+    def __init__(self, *, answers_nd: bool = True) -> None:
+        self._answers_nd = answers_nd
         self.resources: dict[str, Desired] = {}
         self.node: Node | None = None
         self.tunnels = Tunnels()
@@ -99,6 +105,8 @@ class Model:
         """Resources that cannot be translated, and why."""
         self.groups = Groups()
         self._vifs: dict[str, int] = {}
+        self._ports_by_number: dict[int, str] = {}
+        self._irbs: dict[Vni, dict[str, Irb]] = {}
         self._holders: dict[bytes, tuple[str, Flow]] = {}
         self._rivals: dict[bytes, dict[str, Flow]] = {}
         self._owned: dict[str, tuple[Flow, ...]] = {}
@@ -130,6 +138,12 @@ class Model:
                 self._meet((via,))
             case FibEntry(via=via):
                 self._meet(via)
+            case Irb(vni=vni):
+                irbs = self._irbs.setdefault(vni, {})
+                if isinstance(new, Irb):
+                    irbs[key] = new
+                else:
+                    irbs.pop(key, None)
             case _:
                 pass
 
@@ -143,15 +157,26 @@ class Model:
         """The VIF of a port is on that OpenFlow port; 0 if it is not there."""
         if self._vifs.get(port_id, 0) == ofport:
             return
+        old = self._vifs.pop(port_id, 0)
+        if self._ports_by_number.get(old) == port_id:
+            del self._ports_by_number[old]
         if ofport:
             self._vifs[port_id] = ofport
-        else:
-            del self._vifs[port_id]
+            self._ports_by_number[ofport] = port_id
         self._dirty[f"port/{port_id}"] = None
 
     def vif(self, port_id: str) -> int:
         """The OpenFlow port of a port's VIF, or 0."""
         return self._vifs.get(port_id, 0)
+
+    def gateway(self, ofport: int, ip: Ip) -> Mac | None:
+        """The MAC of the router's interface with that address, as the VIF there sees it."""
+        port = self.resources.get(f"port/{self._ports_by_number.get(ofport, '')}")
+        if isinstance(port, LocalPort):
+            for _, irb in sorted(self._irbs.get(port.vni, {}).items()):
+                if any(ip == address for address, _ in irb.addresses):
+                    return irb.mac
+        return None
 
     def set_tunnels(self, tunnels: Tunnels) -> None:
         """The tunnel interfaces are on these OpenFlow ports."""
@@ -262,9 +287,9 @@ class Model:
             case FibEntry():
                 return translate.fib(resource, self.node) if self.node else NOTHING
             case Neighbor():
-                return translate.neighbor(resource)
+                return translate.neighbor(resource, answers_nd=self._answers_nd)
             case Irb():
-                return translate.irb(resource)
+                return translate.irb(resource, answers_nd=self._answers_nd)
             case Evi():
                 return translate.evi(resource, self.tunnels)
             case Vrf():

@@ -13,7 +13,13 @@ The way of a packet::
                                                        +-> TO_VXLAN_ROUTED, TO_MPLS_ROUTED
 
 Received over a tunnel means delivered to a local port or dropped: split horizon in the EVI
-(RFC 7432 section 8.3.1 by construction), no transit through a VRF.
+(RFC 7432 section 8.3.1 by construction), no transit through a VRF. So a gateway's address,
+which is on every hypervisor, answers to the guests of its own hypervisor alone.
+
+A network over MPLS-over-GRE is Ethernet under the EVI's label, not host routes with proxy ARP:
+broadcast, multicast and protocols other than IP mean the same on both encapsulations, and a
+network may change from one to the other. Both data paths of Open vSwitch do it, in both
+directions; the kernel's since Linux 5.15 (OVS_ACTION_ATTR_ADD_MPLS).
 """
 
 from __future__ import annotations

@@ -153,24 +153,29 @@ def _guard(port: LocalPort, ofport: int) -> Iterator[bytes]:
             yield t.ip_advert_6(ofport, ip)
 
 
-def neighbor(resource: Neighbor) -> Translation:
-    """An answer on the host."""
+def neighbor(resource: Neighbor, *, answers_nd: bool) -> Translation:
+    """An answer on the host; without it the question is flooded, and the guest itself answers."""
+    if resource.ip.version == 6 and not answers_nd:
+        return NOTHING
     answer = t.neighbor_4 if resource.ip.version == 4 else t.neighbor_6
     return Translation((answer(resource.vni, resource.ip, resource.mac),))
 
 
-def irb(resource: Irb) -> Translation:
+def irb(resource: Irb, *, answers_nd: bool) -> Translation:
     """A router's interface: its door, its answers, its connected prefixes."""
-    return Translation(tuple(_irb(resource)))
+    return Translation(tuple(_irb(resource, answers_nd=answers_nd)))
 
 
-def _irb(irb: Irb) -> Iterator[bytes]:
+def _irb(irb: Irb, *, answers_nd: bool) -> Iterator[bytes]:
     yield t.l2_router_4(irb.vni, irb.mac, irb.vrf)
     yield t.l2_router_6(irb.vni, irb.mac, irb.vrf)
     yield t.l2_router_refused(irb.vni, irb.mac)
     for ip, length in irb.addresses:
         four = ip.version == 4
-        yield (t.gateway_4 if four else t.gateway_6)(irb.vni, ip, irb.mac)
+        if four or answers_nd:
+            yield (t.gateway_4 if four else t.gateway_6)(irb.vni, ip, irb.mac)
+        else:
+            yield t.gateway_asked_6(irb.vni, ip)
         yield (t.echo_4 if four else t.echo_6)(irb.vrf, ip, irb.mac)
         prefix, mask = Prefix.covering(ip, length), netmask(length, ip.bits)
         on_link = t.fib_on_link_4 if four else t.fib_on_link_6

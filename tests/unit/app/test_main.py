@@ -1,0 +1,198 @@
+"""``sdnctl-controller`` as a process: what it refuses, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import wait_for
+
+ROOT = Path(__file__).parents[3]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Process:
+    """A controller on a state directory of its own, and whatever it started."""
+
+    def __init__(self, state: Path, log: Path, *arguments: str) -> None:
+        self.state = state
+        self.log = log
+        options = {"--api": f"127.0.0.1:{free_port()}", "--agents": f"127.0.0.1:{free_port()}"}
+        options.update(zip(arguments[::2], arguments[1::2], strict=False))
+        words = [word for option in options.items() for word in option if word]
+        with log.open("ab") as out:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "sdnctl.app", "--state-dir", str(state), *words],
+                stdout=subprocess.DEVNULL,
+                stderr=out,
+                cwd=ROOT,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+            )
+
+    def lines(self) -> list[str]:
+        return self.log.read_text().splitlines()
+
+    def ready(self) -> None:
+        wait_for(lambda: self.popen.poll() is not None or '"ready"' in self.log.read_text(), 20)
+        assert self.popen.poll() is None, self.log.read_text()
+
+    def ends(self) -> int:
+        return self.popen.wait(20)
+
+    def refusal(self) -> str:
+        """The one line with which it ended."""
+        assert self.ends() == 1
+        lines = [line for line in self.lines() if line.startswith("sdnctl-controller: ")]
+        assert "Traceback" not in self.log.read_text()
+        assert len(lines) == 1, self.log.read_text()
+        return lines[0]
+
+    def family(self) -> list[int]:
+        """The processes, the controller's own aside, that name the state directory."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != self.popen.pid:
+                with contextlib.suppress(OSError):
+                    command = (entry / "cmdline").read_bytes().split(b"\0")
+                    if str(self.state / "speaker.sock").encode() in command:
+                        found.append(int(entry.name))
+        return found
+
+
+@pytest.fixture
+def processes() -> Iterator[list[Process]]:
+    started: list[Process] = []
+    yield started
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            process.popen.kill()
+        process.popen.wait(10)
+        for pid in process.family():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+class Start:
+    def __init__(self, tmp_path: Path, processes: list[Process]) -> None:
+        self.state = tmp_path / "state"
+        self._processes = processes
+        self._tmp_path = tmp_path
+
+    def __call__(self, *arguments: str) -> Process:
+        log = self._tmp_path / f"log{len(self._processes)}"
+        process = Process(self.state, log, *arguments)
+        self._processes.append(process)
+        return process
+
+
+@pytest.fixture
+def start(tmp_path: Path, processes: list[Process]) -> Start:
+    return Start(tmp_path, processes)
+
+
+def test_it_starts_quietly_and_ends_with_all_that_it_started(start: Start) -> None:
+    process = start()
+    process.ready()
+    wait_for(process.family)
+    wait_for(lambda: "speaker connected" in process.log.read_text())
+    process.popen.send_signal(signal.SIGTERM)
+    assert process.ends() == 0
+    wait_for(lambda: not process.family())
+    assert not (start.state / "api.sock").exists()
+    rows = [json.loads(line) for line in process.lines()]  # one format, the speaker's included
+    assert {row["level"] for row in rows} == {"info"}, rows
+    assert "\\u001b" not in process.log.read_text()
+    assert len(rows) <= 6, rows
+
+
+def test_ended_at_once_it_leaves_nothing(start: Start) -> None:
+    """Told to end when its speaker has been started but does not answer yet."""
+    process = start()
+    wait_for(process.family, 20)
+    process.popen.send_signal(signal.SIGTERM)
+    assert process.ends() == 0
+    wait_for(lambda: not process.family(), 5)
+    assert "Traceback" not in process.log.read_text()
+
+
+def test_a_second_controller_on_the_same_state_is_refused(start: Start) -> None:
+    first = start()
+    first.ready()
+    assert "store.db" in start().refusal()
+    assert (start.state / "api.sock").exists()
+    assert first.popen.poll() is None
+
+
+def test_a_taken_port_leaves_no_speaker(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        process = start("--api", address)
+        assert f"cannot serve the API on {address}" in process.refusal()
+        assert process.family() == []
+        process = start("--agents", address)
+        assert f"cannot listen for agents on {address}" in process.refusal()
+        assert process.family() == []
+
+
+def test_a_stale_socket_is_replaced(start: Start) -> None:
+    start.state.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(start.state / "api.sock"))
+    start().ready()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(start.state / "api.sock"))
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert client.recv(12).startswith(b"HTTP/1.1 ")
+    assert (start.state / "api.sock").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("door", ["--api", "--agents"])
+def test_beyond_loopback_it_wants_to_be_told(start: Start, door: str) -> None:
+    address = f"0.0.0.0:{free_port()}"
+    needs = {"--api": "needs --token-file", "--agents": "needs certificates"}[door]
+    assert needs in start(door, address).refusal()
+    process = start(door, address, "--insecure", "")
+    process.ready()
+    warnings = [row for line in process.lines() if (row := json.loads(line))["level"] == "warning"]
+    assert [row["address"] for row in warnings] == [address]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--api", "9696", "HOST:PORT"),
+        ("--api", "127.0.0.1:http", "HOST:PORT"),
+        ("--agents", "127.0.0.1:99999", "HOST:PORT"),
+        ("--asn", "0", "AS number"),
+        ("--asn", "4294967296", "AS number"),
+        ("--router-id", "2001:db8::1", "IPv4"),
+        ("--router-id", "0.0.0.0", "IPv4"),
+        ("--mtu", "-1", "MTU"),
+    ],
+)
+def test_what_makes_no_sense_is_wrong_usage(
+    start: Start, option: str, value: str, says: str
+) -> None:
+    process = start(option, value)
+    assert process.ends() == 2
+    assert says in process.lines()[-1]
+    assert not start.state.exists()
+
+
+def test_certificates_that_were_asked_for_must_be_there(start: Start) -> None:
+    """A mistyped --pki must not mean plain text."""
+    assert "certificate" in start("--pki", str(start.state / "nowhere")).refusal()

@@ -1,0 +1,172 @@
+"""Delivery and sessions without a network: what goes to whom, in which order, at what cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdnctl import wire
+from sdnctl.delivery import session
+from sdnctl.delivery.observed import REMEMBERED
+from sdnctl.desired import LocalPort
+from sdnctl.graph.relations import HYPERVISOR, NETWORK, PORT
+from sdnctl.intent import FixedIp, Hypervisor, Network, Port
+from sdnctl.types import Ip, Label, Mac, Vni
+from sdnctl.vrouter.v1 import vrouter_pb2 as pb
+from tests.properties.mirror import House
+from tests.properties.worlds import HOSTS, VTEPS, Write
+
+
+def port(n: int, host: str, network: str = "n1") -> Write:
+    return (
+        PORT,
+        f"p{n}",
+        Port(
+            id=f"p{n}",
+            network_id=network,
+            mac=Mac((0xFA << 40 | n).to_bytes(6, "big")),
+            fixed_ips=(FixedIp("s", Ip.from_number(0x0A000000 + n, 4)),),
+            host=host,
+        ),
+    )
+
+
+def net(n: int) -> Write:
+    row = Network(id=f"n{n}", vni=Vni(5000 + n), label=Label(100 + n), number=n)
+    return NETWORK, f"n{n}", row
+
+
+@pytest.fixture
+def house() -> House:
+    house = House()
+    house.commit(
+        [(HYPERVISOR, h, Hypervisor(id=h, vtep=v)) for h, v in zip(HOSTS, VTEPS, strict=True)]
+    )
+    house.commit([net(1), net(2)])
+    return house
+
+
+def keys(message: bytes) -> list[str]:
+    parsed = wire.read_downstream(message)
+    return [r.key for delta in parsed.groups for r in delta.upserts]
+
+
+def test_a_bulk_is_cut_into_messages(house: House) -> None:
+    """One message of it all could be more than gRPC takes, and would end every member's stream."""
+    house.commit([port(0, "h0"), port(1, "h1")])
+    house.connect("h0")
+    house.connect("h1")
+    house.settle()
+    house.commit([port(n, "h0") for n in range(2, 2 * session.CHUNK)])
+    for host in ("h0", "h1"):
+        inbox = house.agents[host].inbox
+        assert inbox
+        assert max(len(keys(message)) for message in inbox) <= session.CHUNK
+    house.settle()
+    assert len(house.agents["h0"].desired) == 3 * 2 * session.CHUNK - 1 + 4
+    row = house.delivery.observed.convergence(house.revision)
+    assert row is not None
+    assert row.outstanding == set()
+
+
+def test_a_small_change_is_encoded_once(house: House) -> None:
+    house.commit([port(0, "h0"), port(1, "h1"), port(2, "h2")])
+    for host in HOSTS:
+        house.connect(host)
+    house.settle()
+    house.commit([port(3, "h0")])
+    delta = {host: house.agents[host].inbox[0] for host in HOSTS}
+    shared = wire.read_downstream(delta["h1"]).groups[0].SerializeToString()
+    assert all(shared in message for message in delta.values())
+
+
+def test_ports_open_when_their_tables_are_complete(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 4 over many messages: itself, then the tables, then the ports; closing comes first."""
+    monkeypatch.setattr(session, "CHUNK", 5)
+    house.commit([port(n, "h1") for n in range(20)] + [port(n, "h0") for n in range(20, 23)])
+    house.connect("h0")
+    order: list[str] = []
+    agent = house.agents["h0"]
+    while agent.inbox:
+        order += keys(agent.inbox[0])
+        house.deliver("h0")
+    assert order[0] == "node"
+    assert [key.partition("/")[0] for key in order[-3:]] == ["port"] * 3
+    assert len(order) == 1 + 1 + 23 * 2 + 2 + 3
+
+    # Another network's ports come, one goes: it is closed before, they open after.
+    house.commit(
+        [port(20, "", "n1")]
+        + [port(n, "h1", "n2") for n in range(30, 40)]
+        + [port(n, "h0", "n2") for n in range(40, 42)]
+    )
+    first = wire.read_downstream(agent.inbox[0])
+    assert first.groups[0].removals == ["port/p20"]
+    order = [key for message in agent.inbox for key in keys(message)]
+    assert order[-2:] == ["port/p40", "port/p41"]
+    house.settle()
+    assert {k for k, row in agent.desired.items() if isinstance(row, LocalPort)} == {
+        "port/p21",
+        "port/p22",
+        "port/p40",
+        "port/p41",
+    }
+
+
+def test_a_group_is_left_after_its_ports_are_closed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "CHUNK", 2)
+    house.commit([port(n, "h0") for n in range(5)])
+    house.connect("h0")
+    house.settle()
+    house.commit([(PORT, f"p{n}", None) for n in range(5)])
+    inbox = [wire.read_downstream(m) for m in house.agents["h0"].inbox]
+    said = [(d.group, d.leave) for message in inbox for d in message.groups]
+    assert said == [("node/h0", False)] * 3 + [("evi/5001", True)]
+
+
+def test_an_agent_whose_switch_is_stuck_costs_bounded_memory(house: House) -> None:
+    house.commit([port(0, "h0"), port(1, "h0")])
+    house.connect("h0")
+    live = house.live["h0"]
+    for n in range(2 * REMEMBERED):  # it receives but never programs
+        house.commit([port(1, "h0" if n % 2 else "h1")])
+        house.agents["h0"].inbox.clear()
+        live.ack(pb.Ack(received=live.sent))
+    assert len(live._owed) <= REMEMBERED
+    for n in range(2 * REMEMBERED):  # it does not even receive
+        house.commit([port(1, "h0" if n % 2 else "h1")])
+        house.agents["h0"].inbox.clear()
+    assert len(live._waiting) <= REMEMBERED
+
+
+def report(port_id: str, up: bool = True) -> pb.Upstream:
+    return pb.Upstream(port_status=pb.PortStatus(port_id=port_id, up=up))
+
+
+def test_only_what_is_there_is_reported(house: House) -> None:
+    """An agent that tells of ports it has no business with fills no memory, and opens none."""
+    house.commit([port(0, "h0"), port(1, "h1")])
+    house.connect("h0")
+    live = house.live["h0"]
+    for name in ("p0", "p1", "nonsense"):
+        house.delivery.received(live, report(name), 0.0, 0)
+    observed = house.delivery.observed
+    assert observed.agent("h0").ports == {"p0": ""}
+    assert not observed.port_is_up("p1", "h1", 0.0)
+    house.commit([(PORT, "p0", None)])
+    house.delivery.received(live, report("p0", up=False), 0.0, 0)  # its VIF is unplugged later
+    assert observed.agent("h0").ports == {}
+
+
+def test_a_hypervisor_that_is_gone_is_forgotten(house: House) -> None:
+    house.commit([port(0, "h0")])
+    house.connect("h0")
+    house.cut("h0")
+    observed = house.delivery.observed
+    assert observed.known("h0") is not None
+    house.commit([(HYPERVISOR, "h0", None)])
+    assert observed.known("h0") is None
+    assert observed.known("h2") is None
