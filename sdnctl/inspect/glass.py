@@ -62,7 +62,10 @@ def routes(
         if kind == "vrf":
             best = {key for key, _path in best_paths(rows)}
         else:
-            best = {min(rows, key=mobility_order)[0]}
+            # Where the MAC is, all its addresses are: a MAC/IP route for each (RFC 7432, 10.1).
+            first, _row = min(rows, key=mobility_order)
+            place = (first.nlri.rd, first.source)
+            best = {key for key, _row in rows if (key.nlri.rd, key.source) == place}
         out += [
             _route(f"{kind}/{vni}", what, key, row, best=key in best)
             for key, row in rows
