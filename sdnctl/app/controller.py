@@ -186,9 +186,12 @@ class Controller:
         state = self.observed.known(hypervisor_id)
         if state is None:
             return HypervisorState()
+        now = time.monotonic()
+        # The stream's keepalives vouch for an agent that is connected and has nothing to say.
+        last_seen = now if state.connected else state.last_seen
         return HypervisorState(
-            alive=self.observed.is_alive(hypervisor_id, time.monotonic()),
-            last_seen=int(state.last_seen + self._wall_offset),
+            alive=self.observed.is_alive(hypervisor_id, now),
+            last_seen=int(last_seen + self._wall_offset),
             agent_version=state.software,
         )
 

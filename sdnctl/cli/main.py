@@ -105,7 +105,7 @@ def parser(table: Iterable[Command]) -> argparse.ArgumentParser:
 def _global_options(to: argparse.ArgumentParser, url: str, output: str, token: str | None) -> None:
     to.add_argument("--url", default=url, help="of the controller")
     to.add_argument(
-        *("-o", "--output"), type=Format, choices=list(Format), default=output, help="form"
+        *("-o", "--output"), type=Format, choices=list(Format), default=output, help="form of it"
     )
     to.add_argument("--token-file", default=token, help="holds the token", metavar="FILE")
 

@@ -1,8 +1,9 @@
 """Tables for people, JSON and names for programs.
 
 Promise: the same values in every form. A table is aligned text without lines; colour only on a
-terminal and never under NO_COLOR (https://no-color.org); off a terminal no cell is cut. What a
-tenant wrote cannot steer the terminal: control characters are shown as U+FFFD.
+terminal and never under NO_COLOR (https://no-color.org); no cell is cut or folded, a narrow
+terminal wraps lines. What a tenant wrote cannot steer the terminal: control characters are
+shown as U+FFFD.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 _WIDE: Final = 100_000
-"""Columns of an output that is no terminal: nothing is ever folded."""
+"""Columns: a row is a line, and ids can be copied from it."""
 
 
 class Format(enum.StrEnum):
@@ -32,8 +33,6 @@ class Format(enum.StrEnum):
 
 
 def _console() -> Console:
-    if sys.stdout.isatty():
-        return Console(highlight=False)
     return Console(highlight=False, width=_WIDE)
 
 

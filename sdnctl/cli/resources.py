@@ -184,7 +184,6 @@ RESOURCES: tuple[Resource, ...] = (
             "LABEL": "sdn:label",
             "ENCAPSULATION": "sdn:encapsulation",
             "MTU": "mtu",
-            "SUBNETS": "subnets",
         },
         "networks (EVIs)",
     ),

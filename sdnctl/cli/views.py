@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from rich.tree import Tree
@@ -13,6 +14,7 @@ from sdnctl.cli.client import Item
 from sdnctl.cli.command import Command, Context, Run, argument
 from sdnctl.cli.errors import CliError
 from sdnctl.cli.output import Format, cell, safe
+from sdnctl.cli.resources import BY_NOUN
 
 _ROUTE_COLUMNS: Final = {
     "TABLE": "table",
@@ -71,14 +73,34 @@ def _route_list(context: Context, args: argparse.Namespace) -> None:
     for kind in ("vrf", "evi"):
         if kind in params and not params[kind].isdigit():
             params[kind] = _vni(context, kind, params[kind])
+    if "hypervisor" in params:
+        params["hypervisor"] = BY_NOUN["hypervisor"].find(context, params["hypervisor"])["id"]
     _show_routes(context, _routes(context, params))
 
 
 def _route_show(context: Context, args: argparse.Namespace) -> None:
-    found = [r for r in _routes(context, {}) if args.name in (r["prefix"], r.get("ip"))]
+    routes = _routes(context, {})
+    found = [r for r in routes if args.name in (r["prefix"], r.get("ip"))]
+    found += _longest_matches(routes, args.name)
     if not found:
         raise CliError(f"no route to {args.name!r}; sdnctl route list shows all")
     _show_routes(context, found)
+
+
+def _longest_matches(routes: Iterable[Item], name: str) -> list[Item]:
+    """The routes that a VRF's table has for an address: those of the longest prefix."""
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return []
+    lengths: dict[str, int] = {}
+    covering = []
+    for route in routes:
+        if route["type"] == "prefix" and address in (prefix := ip_network(route["prefix"])):
+            covering.append((route, prefix.prefixlen))
+            table = str(route["table"])
+            lengths[table] = max(lengths.get(table, 0), prefix.prefixlen)
+    return [route for route, length in covering if length == lengths[str(route["table"])]]
 
 
 def _vni(context: Context, kind: str, name: str) -> str:
@@ -195,7 +217,7 @@ COMMANDS: Final = (
     ),
     Command(
         ("route", "show"),
-        "show every path to one destination",
+        "show every path to a destination; to an address: by the longest prefix",
         _route_show,
         (argument("name", help="a prefix, a MAC or an IP address", metavar="DESTINATION"),),
     ),

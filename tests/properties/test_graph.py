@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sdnctl.desired import Desired
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations import ADVERTISED, EVI_INSTANCE, IMPORTED, NETWORK, ROUTER, VRF_INSTANCE
-from sdnctl.routes import Path
+from sdnctl.graph.relations import (
+    ADVERTISED,
+    EVI_INSTANCE,
+    IMPORTED,
+    NETWORK,
+    ROUTER,
+    VRF_INSTANCE,
+    Imported,
+)
+from sdnctl.graph.rib import best_paths
+from sdnctl.routes import Path, RouteKey
 from sdnctl.topology import overlay
 from tests.properties.mirror import House
-from tests.properties.oracle import ASN, World, announced, expected
-from tests.properties.worlds import HOSTS, Write, populated
+from tests.properties.oracle import ASN, World, announced, decide, expected, hop
+from tests.properties.worlds import HOSTS, Write, paths, populated, route_keys
 
 
 def held(engine: Engine) -> dict[str, dict[str, Any]]:
@@ -53,10 +63,22 @@ def test_incremental_equals_oracle_and_recompute(steps: list[list[Write]]) -> No
     engine = make_engine(ASN)
     for writes in steps:
         engine.commit(writes)
-    wanted = expected(world_of(engine))
-    assert told(engine) == {host: wanted.get(host, {}) for host in HOSTS}
-    assert told_to_peers(engine) == announced(world_of(engine))
+        wanted = expected(world_of(engine))
+        assert told(engine) == {host: wanted.get(host, {}) for host in HOSTS}
+        assert told_to_peers(engine) == announced(world_of(engine))
     assert held(engine.recompute()) == held(engine)
+
+
+@given(st.lists(st.tuples(route_keys, paths), min_size=1, max_size=8, unique_by=lambda r: r[0]))
+def test_best_paths_equal_the_oracle(routes: list[tuple[RouteKey, Path]]) -> None:
+    local = [  # some of them of our own
+        (key, msgspec.structs.replace(path, peer=False, as_path=(), origin=0, med=0))
+        if path.sequence
+        else (key, path)
+        for key, path in routes
+    ]
+    best = best_paths([(key, Imported(path, (), ())) for key, path in local])
+    assert [hop(path) for _key, path in best] == decide(local)
 
 
 @given(populated(), st.randoms(use_true_random=False))

@@ -302,14 +302,19 @@ def test_the_api_is_reached_by_its_unix_socket(sdnctl: Sdnctl, site: Site) -> No
 
 
 def test_routes_are_asked_by_vni_or_name(sdnctl: Sdnctl, site: Site) -> None:
-    lines = sdnctl("route list --vrf red --evi 1001 --hypervisor hv1").splitlines()
-    assert site.queries[-1] == {"vrf": "1000", "evi": "1001", "hypervisor": "hv1"}
+    sdnctl("hypervisor create routed --vtep 192.0.2.77")
+    lines = sdnctl("route list --vrf red --evi 1001 --hypervisor routed").splitlines()
+    sdnctl("hypervisor delete routed")
+    assert site.queries[-1] == {"vrf": "1000", "evi": "1001", "hypervisor": "routed"}
+    assert "no hypervisor 'nobody'" in sdnctl("route list --hypervisor nobody", 1)
     assert re.split(r"  +", lines[0].strip())[:4] == ["TABLE", "TYPE", "PREFIX / MAC", "RD"]
     assert "vxlan, mpls-gre" in lines[2]
     assert lines[1].index("192.0.2.11") == lines[2].index("192.0.2.11"), "aligned"
     assert json.loads(sdnctl("route list -o json")) == ROUTES
     assert "10.0.0.5/32" in sdnctl("route show 10.0.0.5/32")
-    assert "fa:16:3e:00:00:01 10.0.0.5" in sdnctl("route show 10.0.0.5")
+    shown = sdnctl("route show 10.0.0.5")
+    assert "fa:16:3e:00:00:01 10.0.0.5" in shown
+    assert "10.0.0.5/32" in shown
     assert "no route to '10.9.0.0/16'" in sdnctl("route show 10.9.0.0/16", 1)
     assert "no vrf named 'blue'; there are: red (1000)" in sdnctl("route list --vrf blue", 1)
 
