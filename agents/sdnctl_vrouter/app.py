@@ -119,8 +119,11 @@ async def _run(options: argparse.Namespace) -> None:
     await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
     for task in (running, stopping):
         task.cancel()
-    await asyncio.gather(running, stopping, return_exceptions=True)
+    ended, _stopped = await asyncio.gather(running, stopping, return_exceptions=True)
     await reconciler.stop()
+    if isinstance(ended, Exception):
+        # A change may be lost: what starts the agent anew brings it back in sync, without a loss.
+        raise ended
 
 
 class EpochFile:
@@ -135,6 +138,8 @@ class EpochFile:
             return int(self._path.read_text(encoding="ascii"))
         except FileNotFoundError:
             return 0
+        except ValueError:
+            raise ValueError(f"{self._path} holds no epoch; remove it to begin anew") from None
 
     def write(self, epoch: int) -> None:
         """Durable when this returns."""
@@ -144,6 +149,11 @@ class EpochFile:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._path)
+        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
 
 def _credentials(pki: Path) -> grpc.ChannelCredentials:

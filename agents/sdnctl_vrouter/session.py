@@ -83,8 +83,8 @@ class ClientSession:
             if message.epoch < self.epoch:
                 raise SupersededError(f"epoch {message.epoch}, obeyed {self.epoch} before")
             if message.epoch > self.epoch:
+                self._save_epoch(message.epoch)  # durable first: it may fail, and comes again
                 self.epoch = message.epoch
-                self._save_epoch(message.epoch)
             self._first = False
         self._received = message.nonce
         self.revision = message.revision

@@ -105,7 +105,7 @@ class Stream:
                 reason = "the controller closed the stream"
             except grpc.aio.AioRpcError as error:
                 reason = f"{error.code().name}: {error.details()}"
-            except (TimeoutError, SupersededError, ValueError) as error:
+            except (OSError, SupersededError, ValueError) as error:  # TimeoutError is an OSError
                 reason = str(error) or type(error).__name__
             finally:
                 self._disconnected()
@@ -154,7 +154,8 @@ class Stream:
     def _received(self, batch: Batch) -> None:
         self._received_ns = time.time_ns()
         for key, old, new in batch.changes:
-            self._failures.pop(key, None)
+            if self._failures.pop(key, None) is not None:  # of what the key no longer asks for
+                self._send(self._session.nack(0, "", key, ""))
             if new is None and isinstance(old, LocalPort):
                 self._vifs.pop(old.port_id, None)
         for nack in batch.nacks:

@@ -8,6 +8,7 @@ from sdnctl.api import values
 from sdnctl.api.errors import conflict, invalid_input
 from sdnctl.api.schema import STANDARD, UNSET, Attribute, Context, Resource, Work, shown, stored
 from sdnctl.api.values import Json
+from sdnctl.graph.attachments import is_automatic
 from sdnctl.intent import Network, Port, Row, Subnet
 from sdnctl.types import MAX_LABEL, MAX_VNI, MIN_LABEL
 
@@ -41,6 +42,14 @@ def allocate_instance(work: Work, row: dict[str, Any]) -> None:
         row["number"] = work.tx.allocate_rd_number()
 
 
+def check_targets(work: Work, row: dict[str, Any]) -> None:
+    """Automatic route targets are nobody's to give: with another's, one hand would join two."""
+    for field in ("import_targets", "export_targets"):
+        for target in row.get(field, ()):
+            if is_automatic(work.settings.asn, target):
+                raise invalid_input(f"sdn:{field}: {target} is kept for automatic route targets")
+
+
 def _subnets(context: Context, network: Network) -> Json:
     return [subnet.id for subnet in context.store.find(Subnet, "network_id", network.id)]
 
@@ -52,6 +61,7 @@ def _mtu(work: Work, row: dict[str, Any]) -> None:
 
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     del given
+    check_targets(work, row)
     allocate_instance(work, row)
     _mtu(work, row)
     return Network(**row)
@@ -59,6 +69,7 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
 
 def _update(work: Work, old: Network, given: dict[str, Any], row: dict[str, Any]) -> Row:
     del given
+    check_targets(work, row)
     _mtu(work, row)
     if row.get("mtu", old.mtu) < 1280 and any(
         subnet.prefix.version == 6 for subnet in work.tx.find(Subnet, "network_id", old.id)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sdnctl.api import values
 from sdnctl.api.errors import ApiError, conflict, not_found
-from sdnctl.api.networks import allocate_instance, instance_attributes
+from sdnctl.api.networks import allocate_instance, check_targets, instance_attributes
 from sdnctl.api.schema import STANDARD, Attribute, Resource, Work, converted, shown, stored
 from sdnctl.api.values import Json
 from sdnctl.intent import ROUTER_INTERFACE_OWNER, FixedIp, Port, Router, Row, Subnet
@@ -17,12 +17,14 @@ from sdnctl.types import overlap
 
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     del given
+    check_targets(work, row)
     allocate_instance(work, row)
     return Router(**row)
 
 
 def _update(work: Work, old: Router, given: dict[str, Any], row: dict[str, Any]) -> Row:
     del given
+    check_targets(work, row)
     return work.replace(old, row)
 
 

@@ -15,7 +15,7 @@ class Settings:
     ``mtu`` is a new network's, in octets. ``max_body`` is in octets, ``max_bulk`` in rows: one
     transaction holds up all others. ``bridge`` is the
     integration bridge that a bound port's VIF is plugged into. ``project_id`` owns what is
-    created without an owner.
+    created without an owner. ``asn`` is the AS of the automatic route targets.
     """
 
     token: str = dataclasses.field(default="", repr=False)
@@ -24,6 +24,7 @@ class Settings:
     max_bulk: int = 1000
     bridge: str = "br-int"
     project_id: str = ""
+    asn: int = 64512
 
 
 def read_token(path: Path) -> str:

@@ -89,12 +89,14 @@ class Controller:
             if "bgp_peer" in kinds:
                 self.tell_peers()
         except Exception:
-            _log.critical("revision %d could not be computed", commit.revision, exc_info=True)
-            os.kill(os.getpid(), signal.SIGABRT)
+            _give_up(f"revision {commit.revision} could not be computed")
 
     def learned(self, changes: list[Change[RouteKey, Path]]) -> None:
         """Routes that the speaker's peers announced or withdrew."""
-        self._advance((LEARNED, key, new) for key, _old, new in changes)
+        try:
+            self._advance((LEARNED, key, new) for key, _old, new in changes)
+        except Exception:
+            _give_up(f"{len(changes)} learned routes could not be computed")
 
     def _advance(self, writes: Iterable[Write], *, topology: bool = False) -> None:
         log = self.engine.commit(writes)
@@ -210,6 +212,12 @@ class Controller:
             }
             for event in self.speaker.sessions
         ]
+
+
+def _give_up(why: str) -> None:
+    """End the process at once, from an exception's handler: nothing is to follow it."""
+    _log.critical(why, exc_info=True)
+    os.kill(os.getpid(), signal.SIGABRT)
 
 
 def _advertisements(

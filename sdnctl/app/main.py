@@ -32,6 +32,8 @@ from sdnctl.types import Ip
 
 STATE_DIR: Final = Path("/var/lib/sdnctl")
 BACKLOG: Final = 2048
+DEFERRAL_SECONDS: Final = 10.0
+"""How long agents wait for the routes of gateways after a start; they lose nothing meanwhile."""
 
 _log = logging.getLogger("sdnctl.app")
 
@@ -181,6 +183,7 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         for listener in sockets:
             stack.callback(listener.close)
         controller.agents = AgentServer(controller.delivery, credentials)
+        controller.agents.hold()
         await controller.agents.start(options.agents)
         stack.push_async_callback(controller.agents.stop)
         speaker = SpeakerLink(
@@ -192,6 +195,8 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         controller.connect_speaker(speaker)
         await speaker.start()
         stack.push_async_callback(speaker.stop)
+        admitting = asyncio.create_task(_admit(controller.agents, speaker))
+        stack.callback(admitting.cancel)
         # What was loaded stays; a full collection over it would stop everything for 100 ms.
         gc.collect()
         gc.freeze()
@@ -203,11 +208,23 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         await api.serve(sockets=sockets)
 
 
+async def _admit(agents: AgentServer, speaker: SpeakerLink) -> None:
+    """Answer agents once the gateways' routes are here: else a restart would withdraw them.
+
+    So does BGP itself (RFC 4724 section 4.1: the Selection_Deferral_Timer).
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DEFERRAL_SECONDS):
+            while not speaker.heard:  # noqa: ASYNC110 - once a start
+                await asyncio.sleep(0.01)
+    agents.admit()
+
+
 def _api(options: argparse.Namespace, controller: Controller, token: str) -> uvicorn.Server:
     """The server of the API; SIGTERM and SIGINT end it from now on, and with it the rest."""
     app = make_app(
         controller.store,
-        Settings(token=token, mtu=options.mtu),
+        Settings(token=token, mtu=options.mtu, asn=options.asn),
         controller,
         routes=make_routes(
             controller.engine,

@@ -76,6 +76,7 @@ class SpeakerLink:
         self._learned: dict[RouteKey, Path] = {}
         self._sessions: dict[str, SessionEvent] = {}
         self._stale: dict[str, set[Nlri]] = {}
+        self._heard: set[str] = set()
         self._dirty: dict[RouteKey, None] = {}
         self._replay: Iterator[RouteKey] | None = None
         self._tell_peers = False
@@ -96,6 +97,11 @@ class SpeakerLink:
     def connected(self) -> bool:
         """The speaker answers."""
         return self._connected
+
+    @property
+    def heard(self) -> bool:
+        """Every peer has told all its routes since the speaker was found, or had its time."""
+        return not self._peers or (self._connected and self._heard >= self._peers.keys())
 
     @property
     def settled(self) -> bool:
@@ -219,6 +225,7 @@ class SpeakerLink:
         self._found.set()
         self._sent = self._acked = 0
         self._dirty.clear()
+        self._heard.clear()
         self._replay = self._keys(list(self._desired))
         self._tell_peers = True
         self._stale = {}
@@ -298,6 +305,7 @@ class SpeakerLink:
                 peer = message.in_sync.peer
                 gone = self._stale.pop(peer, set())
                 self._tell([(RouteKey(peer, nlri), None) for nlri in gone])
+                self._heard.add(peer)
 
     def _session(self, event: SessionEvent) -> None:
         before = self._sessions[event.peer]

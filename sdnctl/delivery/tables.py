@@ -101,6 +101,11 @@ class Tables:
         found = self._tables.get(group)
         return found if found is not None else Table()
 
+    @property
+    def groups(self) -> list[str]:
+        """The names of all groups that hold anything."""
+        return list(self._tables)
+
     def apply(self, log: Log) -> list[GroupChange]:
         """Bring the tables up to date; return what changed, by group."""
         touched: dict[str, dict[str, bytes | None]] = {}

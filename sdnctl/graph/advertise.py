@@ -10,6 +10,7 @@ from sdnctl.graph.engine import Rule, View, on
 from sdnctl.graph.relations import (
     ADVERTISED,
     BGP_PEER,
+    FAMILY_PEERS,
     HYPERVISOR,
     ORIGINATED,
     Advertised,
@@ -29,6 +30,11 @@ def exports_of(route: RouteKey) -> tuple[Export, ...]:
     return (Export(VPN_FAMILIES[nlri.prefix.version], route),)
 
 
+def family_peers(family: str, v: View) -> tuple[str, ...] | None:
+    """By name; a row of its own, so that what else changes about a peer concerns no route."""
+    return tuple(sorted(name for name, _row in v.find(BGP_PEER, "family", family))) or None
+
+
 def advertised(key: Export, v: View) -> Advertised | None:
     """A route with the tunnels that its family can use, for all peers of the family.
 
@@ -39,11 +45,14 @@ def advertised(key: Export, v: View) -> Advertised | None:
     hypervisor = v.get(HYPERVISOR, key.route.source)
     if path is None or hypervisor is None:
         return None
-    peers = tuple(sorted(name for name, _row in v.find(BGP_PEER, "family", key.family)))
+    peers = v.get(FAMILY_PEERS, key.family)
     tunnels = tuple(e for e in hypervisor.encapsulations if e != Encapsulation.VXLAN)
     if not peers or not tunnels:
         return None
     return Advertised(msgspec.structs.replace(path, encapsulations=tunnels), peers)
 
 
-RULES: Final = (Rule(ADVERTISED, advertised, (on(ORIGINATED, lambda key, _row: exports_of(key)),)),)
+RULES: Final = (
+    Rule(FAMILY_PEERS, family_peers, (on(BGP_PEER, BGP_PEER.indexes["family"]),)),
+    Rule(ADVERTISED, advertised, (on(ORIGINATED, lambda key, _row: exports_of(key)),)),
+)

@@ -25,7 +25,7 @@ from sdnctl.intent import ROUTER_INTERFACE_OWNER, Network, Port, Router
 from sdnctl.types import Ip, Prefix, RouteTarget, Vni
 
 AUTOMATIC_TARGETS: Final = 8_000_000
-"""Automatic route targets are ASN : this + number; numbers below are the operators' own."""
+"""Automatic route targets are ASN : this + a 16-bit number; all others are the operators' own."""
 
 AS_TRANS: Final = 23456
 """Stands for a four-octet AS in automatic targets, whose number needs 32 bits (RFC 6793)."""
@@ -36,17 +36,26 @@ def automatic_target(asn: int, number: int) -> RouteTarget:
     return RouteTarget.of(asn if asn <= 0xFFFF else AS_TRANS, AUTOMATIC_TARGETS + number)
 
 
+def is_automatic(asn: int, target: RouteTarget) -> bool:
+    """Whether a route target is, or may become, the automatic one of a network or router."""
+    first, last = automatic_target(asn, 0), automatic_target(asn, 0xFFFF)
+    return first <= target <= last
+
+
 def _targets(
     v: View, row: Network | Router
 ) -> tuple[tuple[RouteTarget, ...], tuple[RouteTarget, ...]] | None:
     domain = v.get(DOMAIN, "domain")
     if domain is None:
         return None
-    own = automatic_target(domain.asn, row.number)
-    return (
-        tuple(sorted({own, *row.import_targets})),
-        tuple(sorted({own, *row.export_targets})),
+    # An automatic target is exported without being asked, so to import another's would take one
+    # hand only; to export one would put routes where nobody asked for them.
+    own = {automatic_target(domain.asn, row.number)}
+    imports, exports = (
+        own.union(t for t in targets if not is_automatic(domain.asn, t))
+        for targets in (row.import_targets, row.export_targets)
     )
+    return tuple(sorted(imports)), tuple(sorted(exports))
 
 
 def evi_instance(network_id: str, v: View) -> EviInstance | None:

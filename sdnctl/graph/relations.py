@@ -212,6 +212,8 @@ IMPORTED: Final[Relation[RouteKey, Imported]] = Relation(
     member=_imported_member,
     prefix=_imported_prefix,
 )
+FAMILY_PEERS: Final[Relation[str, tuple[str, ...]]] = Relation("family_peers")
+"""The peers of an address family."""
 ADVERTISED: Final[Relation[Export, Advertised]] = Relation("advertised")
 
 # ---- what agents are told ----------------------------------------------------------------------

@@ -5,11 +5,13 @@ Promise: reads only; the cost is of what is asked for, where an index leads to i
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from sdnctl import wire
 from sdnctl.delivery.delivery import Delivery
 from sdnctl.delivery.tables import group_of_evi, group_of_vrf
-from sdnctl.graph.engine import Engine, Relation
+from sdnctl.desired import Desired, FdbEntry, FibEntry, FloodEntry
+from sdnctl.graph.engine import Engine, Relation, View
 from sdnctl.graph.relations import (
     EVI_INSTANCE,
     GATEWAY,
@@ -22,57 +24,77 @@ from sdnctl.graph.relations import (
 )
 from sdnctl.graph.rib import best_paths, mobility_order
 from sdnctl.intent import Link
-from sdnctl.routes import IpPrefixRoute, MacIpRoute, RouteKey
+from sdnctl.routes import MacIpRoute, RouteKey
 from sdnctl.topology import overlay, underlay
+from sdnctl.vrouter.v1 import vrouter_pb2 as pb
 
 Json = dict[str, Any]
 Row = tuple[RouteKey, Imported]
 
+_FORWARDING: Final = ("fdb/", "flood/", "fib/")
+"""Every imported route is behind one of these entries of its table, used or not."""
+
+
+def tables(delivery: Delivery, *, vrf: int | None = None, evi: int | None = None) -> list[str]:
+    """The tables that hold routes, or the one that is asked for, in order."""
+    if vrf is not None and evi is not None:
+        return []
+    if vrf is not None:
+        return [group_of_vrf(vrf)]
+    if evi is not None:
+        return [group_of_evi(evi)]
+    return sorted(name for name in delivery.tables.groups if name.startswith(("evi/", "vrf/")))
+
 
 def routes(
     engine: Engine,
+    delivery: Delivery,
+    table: str,
     *,
-    vrf: int | None = None,
-    evi: int | None = None,
     hypervisor: str | None = None,
     source: str | None = None,
 ) -> list[Json]:
-    """Every imported route, or those of one table, next hop's hypervisor or source.
+    """The routes that a table imports, or those of one next hop's hypervisor or source.
 
-    A row for each table that imports the route; ``best`` says whether it is used there.
+    ``best`` says whether members send packets by it: to a MAC address, or to the prefix, where
+    each hypervisor still takes the nearest of several. The cost is of the table.
     """
     vtep = None
     if hypervisor is not None:
         row = engine.rows(HYPERVISOR).get(hypervisor)
         vtep = row.vtep if row else b""
-    by_target: dict[tuple[str, Any, Any], list[Row]] = {}
-    for key, row_ in engine.rows(IMPORTED).items():
-        nlri = key.nlri
-        if isinstance(nlri, IpPrefixRoute):
-            for vni in row_.vrfs if evi is None else ():
-                if vrf in (None, vni):
-                    by_target.setdefault(("vrf", vni, nlri.prefix), []).append((key, row_))
-        else:
-            what: Any = nlri.mac if isinstance(nlri, MacIpRoute) else row_.path.next_hop
-            for vni in row_.evis if vrf is None else ():
-                if evi in (None, vni):
-                    by_target.setdefault(("evi", vni, what), []).append((key, row_))
+    view = engine.view()
     out = []
-    for (kind, vni, what), rows in by_target.items():
-        if kind == "vrf":
-            best = {key for key, _path in best_paths(rows)}
-        else:
-            # Where the MAC is, all its addresses are: a MAC/IP route for each (RFC 7432, 10.1).
-            first, _row = min(rows, key=mobility_order)
-            place = (first.nlri.rd, first.source)
-            best = {key for key, _row in rows if (key.nlri.rd, key.source) == place}
+    for key, encoded in delivery.tables.table(table).entries.items():
+        if not key.startswith(_FORWARDING):
+            continue
+        what, rows, best = _behind(view, wire.decode(pb.Resource.FromString(encoded)))
         out += [
-            _route(f"{kind}/{vni}", what, key, row, best=key in best)
-            for key, row in rows
-            if (vtep is None or row.path.next_hop == vtep) and source in (None, key.source)
+            _route(table, what, route, imported, best=route in best)
+            for route, imported in rows
+            if (vtep is None or imported.path.next_hop == vtep) and source in (None, route.source)
         ]
-    out.sort(key=lambda r: (r["table"], r["type"], r["prefix"], r["next_hop"], r["rd"]))
+    out.sort(key=lambda r: (r["type"], r["prefix"], r["next_hop"], r["rd"], r.get("ip") or ""))
     return out
+
+
+def _behind(view: View, entry: Desired) -> tuple[object, list[Row], set[RouteKey]]:
+    """What an entry leads to, the routes that lead there, and those that it was made of."""
+    match entry:
+        case FibEntry():
+            rows = view.find(IMPORTED, "prefix", (entry.vrf, entry.prefix))
+            return entry.prefix, rows, {key for key, _path in best_paths(rows)}
+        case FdbEntry():
+            rows = view.find(IMPORTED, "mac", (entry.vni, entry.mac))
+            what: object = entry.mac
+        case FloodEntry():
+            rows = view.find(IMPORTED, "member", (entry.vni, entry.via.vtep))
+            what = entry.via.vtep
+        case _:
+            return None, [], set()
+    # One claim is as many routes as the port has addresses.
+    first = min(map(mobility_order, rows), default=None)
+    return what, rows, {row[0] for row in rows if mobility_order(row) == first}
 
 
 def _route(table: str, what: Any, key: RouteKey, row: Imported, *, best: bool) -> Json:

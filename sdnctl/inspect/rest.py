@@ -47,14 +47,19 @@ def make_routes(
             }
         except ValueError:
             return _refused("vrf and evi are VNIs: decimal numbers.")
-        found = glass.routes(
-            engine,
-            vrf=numbers.get("vrf"),
-            evi=numbers.get("evi"),
-            hypervisor=request.query_params.get("hypervisor"),
-            source=request.query_params.get("source"),
-        )
-        return _json({"routes": found})
+        found: list[bytes] = []
+        for table in glass.tables(delivery, vrf=numbers.get("vrf"), evi=numbers.get("evi")):
+            rows = glass.routes(
+                engine,
+                delivery,
+                table,
+                hypervisor=request.query_params.get("hypervisor"),
+                source=request.query_params.get("source"),
+            )
+            found += map(_encode, rows)
+            await asyncio.sleep(0)  # a look at a large cloud must not hold up its changes
+        body = b'{"routes":[' + b",".join(found) + b"]}"
+        return Response(body, media_type="application/json")
 
     async def topology(_request: Request) -> Response:
         return _json({"topology": glass.topology(engine, delivery, list(links()))})

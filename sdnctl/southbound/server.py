@@ -18,6 +18,7 @@ from typing import Any, Final
 import grpc
 
 from sdnctl.delivery.delivery import Delivery, Outgoing, SupersededError
+from sdnctl.delivery.tables import group_of_node
 from sdnctl.wire import read_upstream
 
 METHOD: Final = "/sdnctl.vrouter.v1.VRouter/Attach"
@@ -37,6 +38,15 @@ OPTIONS: Final = (
 _log = logging.getLogger(__name__)
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that a status could not be sent to an agent that is gone: gRPC calls that an error."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, grpc.aio.InternalError)
+
+
+logging.getLogger("grpc._cython.cygrpc").addFilter(_is_news)
+
+
 class _Stream:
     """The way out to one agent."""
 
@@ -54,7 +64,7 @@ class _Stream:
         try:
             while self._queue:
                 await self._context.write(self._queue.popleft())
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.RpcError, OSError):
+        except (grpc.aio.BaseError, asyncio.InvalidStateError, grpc.RpcError, OSError):
             self._queue.clear()  # the stream is gone; its reader says so
 
     def close(self) -> None:
@@ -74,6 +84,16 @@ class AgentServer:
         self._credentials = credentials
         self._streams: dict[str, _Stream] = {}
         self._server: grpc.aio.Server | None = None
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def hold(self) -> None:
+        """Let agents wait, with what they have, until ``admit``: not all is known yet."""
+        self._open.clear()
+
+    def admit(self) -> None:
+        """Answer those that wait, and all that come."""
+        self._open.set()
 
     async def start(self, address: str) -> int:
         """Listen on ``host:port``; returns the port. OSError if that cannot be had."""
@@ -125,10 +145,15 @@ class AgentServer:
                 first = read_upstream(await anext(requests))
             if first.WhichOneof("body") != "hello":
                 raise ValueError("the first message is not a Hello")
+            await self._open.wait()
             out = self._delivery.attach(host, first.hello, time.monotonic())
             await self._talk(host, out, requests, _Stream(context))
         except asyncio.CancelledError:
-            pass  # the stream was cut, or this server stops: an end like any other
+            # The stream was cut, or this server stops: an end like any other. To swallow it
+            # would have gRPC send a status to nobody, and complain that it cannot.
+            raise
+        except grpc.aio.BaseError:
+            pass
         except SupersededError as error:
             _log.error("superseded", extra={"hypervisor": host, "reason": str(error)})
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
@@ -145,6 +170,8 @@ class AgentServer:
         if former is not None:
             former.close()
         _log.info("agent attached", extra={"hypervisor": host, "messages": len(out)})
+        if not self._delivery.tables.table(group_of_node(host)).entries:
+            _log.warning("no hypervisor has this agent's name", extra={"hypervisor": host})
         try:
             self.send(out)
             async for data in requests:

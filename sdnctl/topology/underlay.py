@@ -7,12 +7,15 @@ Promise: distances are asked for only where they can matter, from each competing
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import networkx as nx
 
 from sdnctl.intent import Gateway, Hypervisor, Link
 from sdnctl.types import Ip
+
+FARTHEST: Final = (1 << 32) - 1
+"""What a distance is at most, as agents are told of it in 32 bits."""
 
 
 def graph_of(
@@ -35,10 +38,12 @@ def graph_of(
 
 
 def distances(graph: nx.Graph, targets: Iterable[Ip]) -> dict[str, dict[Ip, int]]:
-    """By hypervisor, the least cost to each target that it can reach by known links.
+    """By hypervisor, the least cost to each target.
 
-    Targets that are no node's address, and nodes without a link, have no distance.
+    A target that no known link leads to is farthest: to say nothing of it would make it the
+    nearest of all. A hypervisor that reaches none of them has no distances.
     """
+    targets = list(targets)
     nodes: dict[Ip, list[str]] = {}
     hypervisors = []
     for name, data in graph.nodes(data=True):
@@ -56,5 +61,8 @@ def distances(graph: nx.Graph, targets: Iterable[Ip]) -> dict[str, dict[Ip, int]
         )
         for name in hypervisors:
             if name in lengths:
-                out[name][target] = lengths[name]
-    return out
+                out[name][target] = min(lengths[name], FARTHEST)
+    return {
+        name: {target: known.get(target, FARTHEST) for target in targets} if known else {}
+        for name, known in out.items()
+    }

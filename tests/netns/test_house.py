@@ -46,9 +46,9 @@ class Cloud:
         """The newest process of that name."""
         return [p for p in self.lab.state.processes if (p.node, p.name) == (node, name)][-1]
 
-    def kill(self, node: str, name: str) -> None:
+    def kill(self, node: str, name: str, number: int = signal.SIGKILL) -> None:
         process = self.process(node, name)
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(process.pid, number)
         wait_for(f"the end of {name} on {node}", lambda: not process.alive)
 
     def agents(self) -> dict[str, Any]:
@@ -187,6 +187,18 @@ def test_controller_killed(cloud: Cloud) -> None:
         )
     assert cloud.session()["since"] == before["since"], "the BGP session did not notice"
     assert all(cloud.status(name) == "ACTIVE" for name in cloud.ports)
+
+
+def test_controller_restarted(cloud: Cloud) -> None:
+    """In order, as for an upgrade: the speaker goes too, and the gateway's routes are learned
+    anew. Agents are not told in between that there are none."""
+    with traffic(cloud, *PATHS):
+        cloud.kill("controller", "sdnctl-controller", signal.SIGTERM)
+        services.start_controller(cloud.lab, cloud.lab.node("controller"))
+        cloud.await_agents()
+        wait_for("a new session", lambda: cloud.session()["state"] == "established", timeout=20)
+        time.sleep(2)
+    assert cloud.session()["routes_received"] > 0
 
 
 def test_speaker_killed(cloud: Cloud) -> None:

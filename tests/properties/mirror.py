@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sdnctl.delivery.delivery import Delivery, Outgoing
@@ -44,10 +45,10 @@ class Agent:
 class House:
     """Engine, delivery and agents."""
 
-    def __init__(self) -> None:
+    def __init__(self, hosts: Sequence[str] = HOSTS) -> None:
         self.engine: Engine = make_engine(ASN)
         self.revision = 0
-        self.agents = {host: Agent() for host in HOSTS}
+        self.agents = {host: Agent() for host in hosts}
         self.restart(1)
 
     def restart(self, epoch: int) -> None:
@@ -96,11 +97,11 @@ class House:
                 self.route(self.delivery.received(self.live[host], read_upstream(reply), 0.0, 0))
 
     def settle(self) -> None:
-        for host in HOSTS:
+        for host in self.agents:
             if host not in self.live:
                 self.connect(host)
         for _round in range(10_000):
-            busy = [host for host in HOSTS if self.agents[host].inbox]
+            busy = [host for host in self.agents if self.agents[host].inbox]
             if not busy:
                 return
             for host in busy:

@@ -75,7 +75,9 @@ def addresses_of(w: World, port: Port) -> tuple[tuple[Ip, int], ...]:
 
 
 def targets(row: Network | Router, extra: tuple[RouteTarget, ...]) -> set[RouteTarget]:
-    return {RouteTarget.parse(f"{ASN}:{8_000_000 + row.number}"), *extra}
+    own = f"{ASN}:{8_000_000 + row.number}"
+    chosen = [str(t) for t in extra if not 8_000_000 <= int(str(t).split(":")[1]) <= 8_065_535]
+    return {RouteTarget.parse(t) for t in (own, *chosen)}
 
 
 def guests(w: World) -> list[tuple[Port, Network, Hypervisor]]:
@@ -88,7 +90,8 @@ def guests(w: World) -> list[tuple[Port, Network, Hypervisor]]:
 
 
 def is_up(port: Port, network: Network, host: Hypervisor) -> bool:
-    return bool(port.admin_state_up and network.admin_state_up and tunnels(network, host))
+    able = len(host.vtep) == 4 and bool(tunnels(network, host))
+    return able and port.admin_state_up and network.admin_state_up
 
 
 def tunnels(network: Network, host: Hypervisor) -> tuple[Encapsulation, ...]:
@@ -131,7 +134,7 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
                         encapsulations=tunnels(network, host),
                         label=router.label,
                         vni=router.vni,
-                        router_mac=Mac(b"\2\0" + host.vtep),
+                        router_mac=Mac(b"\2\0" + host.vtep[-4:]),
                     ),
                 )
     return routes
@@ -171,6 +174,22 @@ def decide(paths: list[tuple[RouteKey, Path]]) -> list[NextHop]:
     for _key, path in sorted(paths, key=lambda r: (r[1].next_hop, r[0].source, r[0].nlri.rd)):
         out.setdefault(path.next_hop, hop(path))
     return list(out.values())
+
+
+def announced(w: World) -> dict[str, dict[Any, Path]]:
+    """By peer: the prefixes of routers, in the families that the peer has, over MPLS."""
+    out: dict[str, dict[Any, Path]] = {}
+    for name, peer in w.bgp_peer.items():
+        for key, path in local_routes(w).items():
+            if not peer.admin_state_up or not isinstance(key.nlri, IpPrefixRoute):
+                continue
+            family = "ipv4-vpn" if len(key.nlri.prefix.ip) == 4 else "ipv6-vpn"
+            offers = [e for e in w.hypervisor[key.source].encapsulations if e != 8]
+            if family in peer.families and offers:
+                values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
+                values["encapsulations"] = tuple(offers)
+                out.setdefault(name, {})[key.source, key.nlri] = Path(**values)
+    return out
 
 
 def expected(w: World) -> dict[str, dict[str, Desired]]:
@@ -261,7 +280,7 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
             host.vtep,
             host.encapsulations,
             host.mtu,
-            Mac(b"\2\0" + host.vtep),
+            Mac(b"\2\0" + host.vtep[-4:]),
             tuple(sorted((h, near[h]) for h in hops_ if h in near)),
         )
         mine_[node.key] = node

@@ -11,11 +11,20 @@ from hypothesis import strategies as st
 from sdnctl.desired import Desired
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations import Imported
+from sdnctl.graph.relations import (
+    ADVERTISED,
+    EVI_INSTANCE,
+    IMPORTED,
+    NETWORK,
+    ROUTER,
+    VRF_INSTANCE,
+    Imported,
+)
 from sdnctl.graph.rib import best_paths
 from sdnctl.routes import Path, RouteKey
+from sdnctl.topology import overlay
 from tests.properties.mirror import House
-from tests.properties.oracle import ASN, World, decide, expected, hop
+from tests.properties.oracle import ASN, World, announced, decide, expected, hop
 from tests.properties.worlds import HOSTS, Write, paths, populated, route_keys
 
 
@@ -41,6 +50,14 @@ def told(engine: Engine) -> dict[str, dict[str, Desired]]:
     return {host: house.agents[host].desired for host in HOSTS}
 
 
+def told_to_peers(engine: Engine) -> dict[str, dict[Any, Path]]:
+    out: dict[str, dict[Any, Path]] = {}
+    for export, row in engine.rows(ADVERTISED).items():
+        for peer in row.peers:
+            out.setdefault(peer, {})[export.route] = row.path
+    return out
+
+
 @given(populated())
 def test_incremental_equals_oracle_and_recompute(steps: list[list[Write]]) -> None:
     engine = make_engine(ASN)
@@ -48,6 +65,7 @@ def test_incremental_equals_oracle_and_recompute(steps: list[list[Write]]) -> No
         engine.commit(writes)
         wanted = expected(world_of(engine))
         assert told(engine) == {host: wanted.get(host, {}) for host in HOSTS}
+        assert told_to_peers(engine) == announced(world_of(engine))
     assert held(engine.recompute()) == held(engine)
 
 
@@ -107,3 +125,33 @@ def test_nothing_is_remembered_of_what_is_gone(steps: list[list[Write]]) -> None
             engine.commit([(relation, key, None) for key in list(engine.rows(relation))])
     assert held(engine) == held(make_engine(ASN))
     assert engine.size() == make_engine(ASN).size()
+
+
+@given(populated())
+def test_no_path_joins_two_tenants_unless_both_agreed(steps: list[list[Write]]) -> None:
+    """Routes cross between tenants only by a target that one exports and the other imports, both
+    having said so; and the overlay's graph, which operators look at, shows every crossing."""
+    engine = make_engine(ASN)
+    for writes in steps:
+        engine.commit(writes)
+    networks, routers = engine.rows(NETWORK), engine.rows(ROUTER)
+    evis, vrfs = engine.rows(EVI_INSTANCE), engine.rows(VRF_INSTANCE)
+    owners: dict[int, Any] = {row.vni: row for row in networks.values()}
+    owners |= {row.vni: row for row in routers.values()}
+    instances = [
+        overlay.Instance(id_, "evi", networks[id_].project_id, row.imports, row.exports)
+        for id_, row in evis.items()
+    ] + [
+        overlay.Instance(id_, "vrf", routers[id_].project_id, row.imports, row.exports)
+        for id_, row in vrfs.items()
+    ]
+    shown = overlay.joined_projects(overlay.reach(instances))
+    for imported in engine.rows(IMPORTED).values():
+        if imported.path.peer:
+            continue
+        giver = owners[imported.path.vni]
+        for vni in (*imported.evis, *imported.vrfs):
+            taker = owners[vni]
+            if giver.project_id != taker.project_id:
+                assert set(giver.export_targets) & set(taker.import_targets)
+                assert (giver.project_id, taker.project_id) in shown

@@ -46,7 +46,9 @@ ROUTERS = ["r0", "r1"]
 SUBNETS = ["s0", "s1", "s2", "s3"]
 GUESTS = [f"p{n}" for n in range(7)]
 INTERFACES = ["i0", "i1", "i2"]
+PROJECTS = ["red", "blue"]
 VTEPS = [Ip.parse(f"192.0.2.{n}") for n in range(1, 4)]
+IPV6_VTEP = Ip.parse("2001:db8:ffff::1")
 OUTSIDE = [Ip.parse("198.51.100.1"), Ip.parse("198.51.100.2"), VTEPS[0]]
 PREFIXES = [Prefix.parse(p) for p in ("10.0.0.0/24", "10.0.1.0/24", "2001:db8::/64")]
 IPS = [Ip.parse(a) for a in ("10.0.0.1", "10.0.0.2", "10.0.1.2", "2001:db8::1", "2001:db8::2")]
@@ -70,8 +72,14 @@ def _row(relation: Relation[Any, Any], key: Any, row: st.SearchStrategy[Any]) ->
 
 
 def hypervisors(key: str) -> st.SearchStrategy[Any]:
+    """Mostly each with a VTEP of its own; at times one moves, or two have the same."""
     vtep = VTEPS[HOSTS.index(key)]
-    return st.builds(Hypervisor, id=st.just(key), vtep=st.just(vtep), encapsulations=encapsulations)
+    return st.builds(
+        Hypervisor,
+        id=st.just(key),
+        vtep=st.sampled_from([vtep, vtep, vtep, *VTEPS, IPV6_VTEP]),
+        encapsulations=encapsulations,
+    )
 
 
 def networks(key: str) -> st.SearchStrategy[Any]:
@@ -79,6 +87,7 @@ def networks(key: str) -> st.SearchStrategy[Any]:
     return st.builds(
         Network,
         id=st.just(key),
+        project_id=st.sampled_from(PROJECTS),
         vni=st.just(Vni(5000 + n)),
         label=st.just(Label(100 + n)),
         number=st.just(n),
@@ -95,6 +104,7 @@ def routers(key: str) -> st.SearchStrategy[Any]:
     return st.builds(
         Router,
         id=st.just(key),
+        project_id=st.sampled_from(PROJECTS),
         vni=st.just(Vni(9000 + n)),
         label=st.just(Label(900 + n)),
         number=st.just(n),
@@ -192,14 +202,20 @@ paths = st.builds(
     sequence=st.sampled_from([0, 0, 1]),
     sticky=st.sampled_from([False, False, True]),
 )
-peers = st.builds(
-    BgpPeer,
-    id=st.just("peer"),
-    address=st.just(OUTSIDE[0]),
-    asn=st.just(65001),
-    families=st.sampled_from([("ipv4-vpn",), ("ipv4-vpn", "ipv6-vpn"), ()]),
-    admin_state_up=mostly,
-)
+
+
+def peers(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        BgpPeer,
+        id=st.just(key),
+        address=st.just(OUTSIDE[0]),
+        asn=st.sampled_from([65001, 65002]),
+        families=st.sampled_from([("ipv4-vpn",), ("ipv4-vpn", "ipv6-vpn"), ("l2vpn-evpn",), ()]),
+        password=st.sampled_from(["", "secret"]),
+        admin_state_up=mostly,
+    )
+
+
 gateways = st.builds(
     Gateway,
     id=st.just("gw"),
@@ -215,7 +231,7 @@ BY_KEY: dict[Relation[Any, Any], dict[str, st.SearchStrategy[Any]]] = {
     ROUTER: {key: routers(key) for key in ROUTERS},
     SUBNET: {key: subnets(key) for key in SUBNETS},
     PORT: {key: guests(key) for key in GUESTS} | {key: interfaces(key) for key in INTERFACES},
-    BGP_PEER: {"peer": peers},
+    BGP_PEER: {key: peers(key) for key in ("gw1", "gw2")},
     GATEWAY: {"gw": gateways},
     UNDERLAY: dict.fromkeys(HOSTS, distances),
 }

@@ -167,3 +167,17 @@ async def test_vnis_run_out_with_503(tmp_path: Path) -> None:
 )
 async def test_bad_networks(api: Api, attributes: Any, texts: list[str]) -> None:
     await api.refused("POST", "networks", {"network": attributes}, 400, "HTTPBadRequest", *texts)
+
+
+@pytest.mark.parametrize("collection", ["networks", "routers"])
+@pytest.mark.parametrize("field", ["sdn:import_targets", "sdn:export_targets"])
+async def test_automatic_route_targets_are_not_for_the_taking(
+    api: Api, collection: str, field: str
+) -> None:
+    """To import that of another network would join two tenants by the hand of one."""
+    made = await api.create(collection, **{field: ["64512:7999999", "65000:8000001"]})
+    for target in ("64512:8000000", "64512:8065535"):
+        body = {collection[:-1]: {field: ["65000:1", target]}}
+        for method, path in (("POST", collection), ("PUT", f"{collection}/{made['id']}")):
+            await api.refused(method, path, body, 400, "InvalidInput", f"{field}: {target}")
+    assert (await api.rows(collection))[0][field] == ["64512:7999999", "65000:8000001"]

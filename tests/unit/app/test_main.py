@@ -109,6 +109,8 @@ def test_it_starts_quietly_and_ends_with_all_that_it_started(start: Start) -> No
     process.ready()
     wait_for(process.family)
     wait_for(lambda: "speaker connected" in process.log.read_text())
+    readable = [f.name for f in start.state.iterdir() if f.stat().st_mode & 0o077]
+    assert readable == []  # rows and sockets carry secrets
     process.popen.send_signal(signal.SIGTERM)
     assert process.ends() == 0
     wait_for(lambda: not process.family())

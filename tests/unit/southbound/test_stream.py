@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import grpc
+import msgspec
 import pytest
 
 from sdnctl.delivery import session as delivery_session
 from sdnctl.delivery.delivery import Delivery
 from sdnctl.delivery.observed import Observed
+from sdnctl.delivery.session import AgentSession
 from sdnctl.delta import Change
 from sdnctl.desired import Desired
 from sdnctl.graph.model import make_engine
@@ -67,7 +71,7 @@ class House:
         self.delivery = Delivery(0, Observed())
         self.server = AgentServer(self.delivery, None)
 
-    async def start(self, epoch: int | None = None) -> None:
+    async def start(self, epoch: int | None = None, *, hold: bool = False) -> None:
         """A new controller that computes everything from the same intent."""
         self.epoch = self.epoch + 1 if epoch is None else epoch
         self.delivery = Delivery(self.epoch, Observed())
@@ -80,6 +84,8 @@ class House:
         }
         self.delivery.commit(self.revision, log, 0)
         self.server = AgentServer(self.delivery, self.credentials)
+        if hold:
+            self.server.hold()
         self.port = await self.server.start(f"127.0.0.1:{self.port}")
 
     async def stop(self) -> None:
@@ -135,6 +141,11 @@ def port(n: int, host: str, network: str = "n1") -> Any:
     return PORT, key, Port(id=key, network_id=network, mac=mac, fixed_ips=(ip,), host=host)
 
 
+async def attached(house: House, host: str) -> AgentSession:
+    await until(lambda: host in house.delivery.sessions)
+    return house.delivery.sessions[host]
+
+
 async def until(condition: Callable[[], object], what: str = "") -> None:
     async with asyncio.timeout(10):
         while not condition():
@@ -167,6 +178,59 @@ async def test_bad_keys_do_not_block_the_others(house: House) -> None:
     await until(lambda: not session.failures)
 
 
+async def test_a_failure_is_forgotten_with_what_it_was_about(house: House) -> None:
+    """A key that failed and then changed or went: nobody would ever say that it recovered."""
+    agent = house.agent("h1")
+    agent.switch.broken = {"fdb/5001/fa:00:00:00:00:00": "no room", "port/n1p1": "no such"}
+    house.ports(2, "h1")
+    session = await attached(house, "h1")
+    await until(lambda: len(session.failures) == 2)
+    agent.switch.broken = {}
+    house.commit((PORT, "n1p0", None))
+    relation, key, row = port(1, "h1")
+    house.commit((relation, key, msgspec.structs.replace(row, port_security_enabled=False)))
+    await until(lambda: not session.failures)
+
+
+async def test_streams_that_die_under_fire_leave_no_complaint(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Cut while messages are queued: no task's exception goes unseen, nothing is left over."""
+    for _round in range(5):
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{house.port}")
+        call = channel.stream_stream(METHOD)(metadata=(("hypervisor", "h1"),))
+        await call.write(pb.Upstream(hello=pb.Hello()).SerializeToString())
+        await until(lambda: "h1" in house.delivery.sessions)
+        for n in range(40):
+            relation, key, row = port(n % 5, "h1")
+            house.commit((relation, key, row if n % 2 else None))
+        call.cancel()
+        await channel.close()
+        await until(lambda: "h1" not in house.delivery.sessions)
+    gc.collect()
+    await asyncio.sleep(0.05)
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+    assert house.server._streams == {}
+
+
+async def test_an_epoch_that_could_not_be_saved_is_saved_the_next_time() -> None:
+    disk_full = [True]
+    saved: list[int] = []
+
+    def save(epoch: int) -> None:
+        if disk_full:
+            raise OSError(28, "No space left on device")
+        saved.append(epoch)
+
+    session = ClientSession(1, save)
+    message = pb.Downstream(nonce=1, epoch=2).SerializeToString()
+    with pytest.raises(OSError, match="No space"):
+        session.receive(message)
+    disk_full.clear()
+    session.receive(message)
+    assert (session.epoch, saved) == (2, [2])
+
+
 async def test_reconnecting_costs_the_difference(house: House) -> None:
     agent = house.agent("h1")
     house.ports(200, "h1")
@@ -185,6 +249,38 @@ async def test_reconnecting_costs_the_difference(house: House) -> None:
     await until(lambda: "port/n1p200" in agent.switch.programmed)
     assert house.delivery.sessions["h1"] is not session
     assert agent.switch.applied == applied + 3
+
+
+async def test_agents_wait_until_all_is_known(house: House) -> None:
+    """A controller that has not heard the gateways yet takes no route away from anybody."""
+    agent = house.agent("h1")
+    house.ports(2, "h1")
+    await until(lambda: "port/n1p1" in agent.switch.programmed)
+    before = dict(agent.switch.programmed)
+    ports = dict(house.engine.rows(PORT))
+    await house.stop()
+    house.engine.commit([(PORT, key, None) for key in ports])  # not known yet
+    await house.start(hold=True)
+    await until(lambda: agent.stream._call is not None)
+    await asyncio.sleep(0.1)
+    assert agent.switch.programmed == before
+    house.commit(*((PORT, key, row) for key, row in ports.items()))
+    applied = agent.switch.applied
+    house.server.admit()
+    await until(lambda: house.delivery.sessions["h1"].in_sync if house.delivery.sessions else 0)
+    assert agent.switch.programmed == before
+    assert agent.switch.applied == applied
+
+
+async def test_an_agent_with_a_mistyped_name_is_told_of(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.agent("h11")
+    await until(lambda: "no hypervisor has this agent's name" in caplog.text)
+    caplog.clear()
+    house.agent("h1")
+    await attached(house, "h1")
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
 
 
 async def test_in_sync_comes_after_everything(house: House) -> None:

@@ -1,0 +1,200 @@
+"""Runs the scenarios beside it: plain text of intent, and what hypervisors must then hold.
+
+A line is one of
+
+    KIND ID ATTRIBUTE=VALUE ...          make a row, or change these attributes of it
+    KIND ID gone                         delete it
+    route PEER PREFIX via NEXT_HOP ...   a peer announces, with target=, label=, as_path=
+    route PEER PREFIX gone               it withdraws
+    HOST: KEY VALUE                      this hypervisor's agent holds that
+    HOST: no PATTERN                     it holds nothing whose key matches
+    # ...                                for the reader
+
+Lines that follow one another without an expectation in between are one transaction. The agents
+are real sessions that are fed by deliveries, so what is checked is what would be programmed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fnmatch import fnmatch
+from pathlib import Path as FilePath
+from typing import Any
+
+import msgspec
+import pytest
+
+from sdnctl.desired import (
+    Desired,
+    Evi,
+    FdbEntry,
+    FibEntry,
+    FloodEntry,
+    LocalPort,
+    Neighbor,
+    NextHop,
+)
+from sdnctl.graph.model import INPUTS
+from sdnctl.graph.relations import LEARNED
+from sdnctl.intent import KINDS, ROUTER_INTERFACE_OWNER, FixedIp, Subnet
+from sdnctl.routes import IpPrefixRoute, Path, RouteKey
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
+from tests.properties.mirror import House
+from tests.properties.worlds import Write
+
+SCENARIOS = sorted(FilePath(__file__).parent.glob("*.txt"))
+
+
+def _list(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: tuple(read(part) for part in text.split(",") if part)
+
+
+READ: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "vtep": ("vtep", Ip.parse),
+    "address": ("address", Ip.parse),
+    "asn": ("asn", int),
+    "accepts": ("encapsulations", _list(Encapsulation.parse)),
+    "pinned": ("encapsulation", lambda text: Encapsulation.parse(text) if text else None),
+    "project": ("project_id", str),
+    "imports": ("import_targets", _list(RouteTarget.parse)),
+    "exports": ("export_targets", _list(RouteTarget.parse)),
+    "vni": ("vni", lambda text: Vni(int(text))),
+    "label": ("label", lambda text: Label(int(text))),
+    "network": ("network_id", str),
+    "prefix": ("prefix", Prefix.parse),
+    "mac": ("mac", Mac.parse),
+    "host": ("host", str),
+    "router": ("device_id", str),
+}
+"""By the word of the scripts: the row's field and how to read it."""
+
+
+class Script:
+    """One scenario under way."""
+
+    def __init__(self, text: str) -> None:
+        self.house = House(sorted(set(re.findall(r"^hypervisor (\S+)", text, re.MULTILINE))))
+        self.rows: dict[tuple[str, str], Any] = {}
+        self.pending: list[Write] = []
+        self.numbers = 0
+
+    def line(self, text: str) -> None:
+        words = text.partition("#")[0].split()
+        if not words:
+            return
+        if words[0].endswith(":"):
+            self.commit()
+            self.expect(words[0][:-1], words[1], " ".join(words[2:]))
+        elif words[0] == "route":
+            self.pending.append(self.route(*words[1:]))
+        else:
+            self.pending.append(self.row(*words))
+
+    def commit(self) -> None:
+        if self.pending:
+            self.house.commit(self.pending)
+            self.pending = []
+            self.house.settle()
+
+    def row(self, kind: str, id_: str, *attributes: str) -> Write:
+        relation = next(r for r in INPUTS if r.name == kind)
+        if attributes == ("gone",):
+            del self.rows[kind, id_]
+            return relation, id_, None
+        fields: dict[str, Any] = {}
+        for name, value in (attribute.split("=", 1) for attribute in attributes):
+            if name == "ip":
+                fields["fixed_ips"] = tuple(map(self.fixed_ip, value.split(",")))
+                continue
+            field, read = READ[name]
+            fields[field] = read(value)
+            if name == "router":
+                fields["device_owner"] = ROUTER_INTERFACE_OWNER
+        old = self.rows.get((kind, id_))
+        if old is not None:
+            row = msgspec.structs.replace(old, **fields)
+        else:
+            if kind in ("network", "router"):
+                self.numbers += 1
+                fields = {"number": self.numbers, "label": Label(100 + self.numbers)} | fields
+            row = KINDS[kind](id=id_, **fields)
+        self.rows[kind, id_] = row
+        return relation, id_, row
+
+    def fixed_ip(self, text: str) -> FixedIp:
+        """The address in the subnet that it lies in; scenarios have no two such subnets."""
+        ip = Ip.parse(text)
+        subnets = [row for row in self.rows.values() if isinstance(row, Subnet)]
+        return FixedIp(next(row.id for row in subnets if ip in row.prefix), ip)
+
+    def route(self, peer: str, prefix: str, *words: str) -> Write:
+        key = RouteKey(
+            peer, IpPrefixRoute(RouteDistinguisher.parse("65000:1"), Prefix.parse(prefix))
+        )
+        if words == ("gone",):
+            return LEARNED, key, None
+        assert words[0] == "via"
+        said = dict(word.split("=", 1) for word in words[2:])
+        path = Path(
+            next_hop=Ip.parse(words[1]),
+            route_targets=_list(RouteTarget.parse)(said["target"]),
+            encapsulations=(),
+            label=Label(int(said["label"])),
+            as_path=_list(int)(said.get("as_path", "65001")),
+            peer=True,
+            ebgp=True,
+        )
+        return LEARNED, key, path
+
+    def expect(self, host: str, key: str, value: str) -> None:
+        held = self.house.agents[host].desired
+        if key == "no":
+            assert [k for k in held if fnmatch(k, value)] == []
+        else:
+            assert key in held, f"{host} holds {sorted(held)}"
+            assert told(held[key]) == value
+
+
+def told(row: Desired) -> str:
+    """What a resource says beside its key."""
+    match row:
+        case LocalPort():
+            return "open" if row.admin_state_up else "closed"
+        case Neighbor():
+            return f"at {row.mac}"
+        case FdbEntry() | FloodEntry():
+            return f"via {_hop(row.via, with_label=False)}"
+        case FibEntry():
+            return "via " + ", ".join(_hop(hop, with_label=True) for hop in row.via)
+        case Evi():
+            return f"in vrf {row.vrf}" if row.vrf else "alone"
+        case _:
+            return "there"
+
+
+def _hop(hop: NextHop, *, with_label: bool) -> str:
+    label = f" label {hop.label}" if with_label else ""
+    return f"{hop.vtep}{label} by " + "/".join(str(e) for e in hop.encapsulations)
+
+
+@pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
+def test_scenario(file: FilePath) -> None:
+    text = file.read_text()
+    script = Script(text)
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            script.line(line)
+        except (AssertionError, LookupError, ValueError) as error:
+            raise AssertionError(f"{file.name}:{number}: {line.strip()}\n{error}") from error
+    assert not script.pending, "nothing is expected of the last transaction"
+
+
+def test_a_wrong_expectation_is_found() -> None:
+    script = Script("hypervisor h1 vtep=192.0.2.1")
+    script.line("hypervisor h1 vtep=192.0.2.1")
+    script.line("h1: node there")
+    with pytest.raises(AssertionError):
+        script.line("h1: no node")
+    with pytest.raises(AssertionError):
+        script.line("h1: port/a open")
