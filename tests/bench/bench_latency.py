@@ -37,7 +37,7 @@ AGENTS = 19697
 BULK = 100
 PER_PAIR = 20
 WIDE = 2
-QUIET = 0.03
+QUIET = 0.012
 
 
 class House:
@@ -205,7 +205,7 @@ async def one(client: Client, network: str, host: str, expected: int) -> tuple[f
         raise RuntimeError(f"{expected} agents were expected: {row}")
     port = json.loads(payload)["port"]["id"]
     await client.send("DELETE", f"/v2.0/ports/{port}")
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(QUIET)  # nor must the deletion be
     last = row["last"]
     marks = (
         began,
