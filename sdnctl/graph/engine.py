@@ -111,9 +111,14 @@ def _each(some: Some) -> Iterable[Any]:
 
 
 class Table:
-    """The rows of one relation in one engine."""
+    """The rows of one relation in one engine.
 
-    __slots__ = ("buckets", "indexes", "name", "rank", "rows")
+    ``watched`` are the shapes of cells that some rule reads without a trigger for them: None for
+    rows, an index for its buckets, (index, True) for whether they hold anything. Changes of other
+    cells need not be told.
+    """
+
+    __slots__ = ("buckets", "indexes", "name", "rank", "rows", "watched")
 
     def __init__(self, relation: Relation[Any, Any], rank: int) -> None:
         self.name = relation.name
@@ -121,42 +126,59 @@ class Table:
         self.rows: dict[Any, Any] = {}
         self.indexes = tuple(relation.indexes.items())
         self.buckets: dict[Any, dict[Any, Some]] = {name: {} for name in relation.indexes}
+        self.watched: set[Hashable] = set()
+
+    def watch(self, cell: Cell) -> None:
+        """Tell of changes of cells of this shape from now on."""
+        self.watched.add(None if len(cell) == 2 else cell[1] if len(cell) == 3 else (cell[1], True))
 
     def put(self, key: Hashable, new: Any) -> tuple[Change[Any, Any] | None, list[Cell]]:
-        """Set a row, or delete it with None; return the change, if any, and the cells touched."""
+        """Set a row, or delete it with None; return the change, if any, and the cells told of."""
         old = self.rows.get(key)
         if old == new:
             return None, []
-        name = self.name
-        cells: list[Cell] = [(name, key)]
+        cells: list[Cell] = [(self.name, key)] if None in self.watched else []
         for index, values in self.indexes:
-            buckets = self.buckets[index]
             before = values(key, old) if old is not None else ()
             after = values(key, new) if new is not None else ()
-            for value in before:
-                cells.append((name, index, value))
-                if value not in after:
-                    rest = _removed(buckets[value], key)
-                    if rest is None:
-                        del buckets[value]
-                        cells.append((name, index, value, True))
-                    else:
-                        buckets[value] = rest
-            for value in after:
-                if value in before:
-                    continue
-                cells.append((name, index, value))
-                some = buckets.get(value)
-                if some is None:
-                    buckets[value] = key
-                    cells.append((name, index, value, True))
-                else:
-                    buckets[value] = _added(some, key)
+            if before or after:
+                self._refile(index, key, before, after, cells)
         if new is None:
             del self.rows[key]
         else:
             self.rows[key] = new
         return Change(key, old, new), cells
+
+    def _refile(
+        self,
+        index: str,
+        key: Hashable,
+        before: Collection[Hashable],
+        after: Collection[Hashable],
+        cells: list[Cell],
+    ) -> None:
+        """Move a row from the buckets that it was in to those where it belongs."""
+        buckets = self.buckets[index]
+        emptiness = []
+        for value in before:
+            if value not in after:
+                rest = _removed(buckets[value], key)
+                if rest is None:
+                    del buckets[value]
+                    emptiness.append(value)
+                else:
+                    buckets[value] = rest
+        for value in after:
+            if value not in before:
+                if value in buckets:
+                    buckets[value] = _added(buckets[value], key)
+                else:
+                    buckets[value] = key
+                    emptiness.append(value)
+        if index in self.watched:
+            cells += ((self.name, index, value) for value in {*before, *after})
+        if emptiness and (index, True) in self.watched:
+            cells += ((self.name, index, value, True) for value in emptiness)
 
     def holds(self, cell: Cell) -> bool:
         """Whether there is anything in a cell of this table."""
@@ -318,13 +340,23 @@ class Engine:
                 else:
                     readers[cell] = rest
         for cell in reads.difference(old) if old else reads:
-            if by_name[cell[0]].rank >= rank:
-                raise ValueError(f"{self.rules[rank].output} reads {cell[0]}, declared after it")
-            readers[cell] = _added(readers[cell], instance) if cell in readers else instance
+            self._watch(cell, instance)
         if reads:
             self._reads[instance] = tuple(reads)
         elif old:
             del self._reads[instance]
+
+    def _watch(self, cell: Cell, instance: Instance) -> None:
+        """Run the instance when the cell changes."""
+        table, rule = self._by_name[cell[0]], self.rules[instance[0]]
+        if table.rank >= instance[0]:
+            raise ValueError(f"{rule.output} reads {cell[0]}, declared after it")
+        readers = self._readers
+        if cell in readers:
+            readers[cell] = _added(readers[cell], instance)
+        else:
+            readers[cell] = instance
+            table.watch(cell)
 
     def explain(self, relation: Relation[K, V], key: K) -> frozenset[Cell]:
         """The cells that a derived row is computed from; empty for an input."""
