@@ -15,7 +15,6 @@ class HypervisorState(NamedTuple):
     alive: bool = False
     last_seen: int = 0
     agent_version: str = ""
-    switch_version: str = ""
 
 
 class Observed(Protocol):

@@ -50,6 +50,8 @@ def _check(row: Row) -> None:
     match row:
         case Hypervisor(encapsulations=()):
             raise invalid_input("encapsulations is empty: the hypervisor could reach nobody")
+        case Hypervisor(vtep=vtep) if vtep.version != 4:
+            raise invalid_input("vtep must be an IPv4 address: route distinguishers are made of it")
         case BgpPeer(families=()):
             raise invalid_input("families is empty: the session would carry nothing")
         case BgpPeer(hold_time=1 | 2):
@@ -101,7 +103,6 @@ HYPERVISORS: Final = Resource(
         shown("alive", values.BOOLEAN, _seen("alive"), filter=True, sort=True),
         shown("last_seen", values.TIME, _last_seen),
         shown("agent_version", values.NAME, _seen("agent_version")),
-        shown("switch_version", values.NAME, _seen("switch_version")),
     ),
 )
 

@@ -55,6 +55,7 @@ class Observed:
     def __init__(self) -> None:
         self._agents: dict[str, AgentState] = {}
         self._revisions: OrderedDict[int, Convergence] = OrderedDict()
+        # From commit to the last switch, of the newest revisions that needed a switch.
         self.durations_ms: deque[float] = deque(maxlen=REMEMBERED)
 
     def agent(self, host: str) -> AgentState:

@@ -5,6 +5,7 @@ Promise: reads only; the cost is of what is asked for, where an index leads to i
 
 from __future__ import annotations
 
+import bisect
 from typing import Any, Final
 
 from sdnctl import wire
@@ -202,6 +203,24 @@ def agents(delivery: Delivery) -> list[Json]:
         }
         for host, session in sorted(delivery.sessions.items())
     ]
+
+
+BUCKETS_MS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+def convergence_times(delivery: Delivery) -> Json:
+    """How long the newest revisions took from commit to the last switch, in milliseconds.
+
+    ``at_most`` counts, for each bound, the revisions that took no longer (a cumulative histogram).
+    """
+    times = sorted(delivery.observed.durations_ms)
+    out: Json = {
+        "revisions": len(times),
+        "at_most": {str(bound): bisect.bisect_right(times, bound) for bound in BUCKETS_MS},
+    }
+    for name, share in (("median_ms", 0.5), ("p99_ms", 0.99), ("max_ms", 1.0)):
+        out[name] = times[min(int(len(times) * share), len(times) - 1)] if times else None
+    return out
 
 
 def convergence(delivery: Delivery, revision: int) -> Json:

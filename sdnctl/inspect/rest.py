@@ -30,7 +30,7 @@ def _refused(message: str) -> Response:
     return _json(body, 400)
 
 
-def make_routes(
+def make_routes(  # noqa: C901 - one function for each view
     engine: Engine,
     delivery: Delivery,
     links: Callable[[], Sequence[Link]],
@@ -82,6 +82,9 @@ def make_routes(
             answer = glass.convergence(delivery, revision)
         return _json({"convergence": answer})
 
+    async def convergence_times(_request: Request) -> Response:
+        return _json({"convergence": glass.convergence_times(delivery)})
+
     async def bgp_sessions(_request: Request) -> Response:
         return _json({"bgp_sessions": sessions()})
 
@@ -89,6 +92,7 @@ def make_routes(
         Route("/sdn/v1/routes", routes),
         Route("/sdn/v1/topology", topology),
         Route("/sdn/v1/agents", agents),
+        Route("/sdn/v1/convergence", convergence_times),
         Route("/sdn/v1/convergence/{revision}", convergence),
         Route("/sdn/v1/bgp-sessions", bgp_sessions),
     ]

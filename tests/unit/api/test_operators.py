@@ -25,9 +25,8 @@ ROOT = "/sdn/v1"
                 "alive": False,
                 "last_seen": None,
                 "agent_version": "",
-                "switch_version": "",
             },
-            {"vtep": "2001:db8::1", "encapsulations": ["mpls-gre"], "mtu": 9000},
+            {"vtep": "192.0.2.7", "encapsulations": ["mpls-gre"], "mtu": 9000},
         ),
         ("links", {"a": "cn1", "b": "leaf1"}, {"a": "cn1", "b": "leaf1", "cost": 1}, {"cost": 10}),
         (
@@ -92,6 +91,7 @@ async def test_what_operators_describe(
     [
         ("hypervisors", {}, "HTTPBadRequest", "id"),
         ("hypervisors", {"id": "a"}, "HTTPBadRequest", "vtep"),
+        ("hypervisors", {"id": "a", "vtep": "2001:db8::1"}, "InvalidInput", "IPv4"),
         ("hypervisors", {"id": "a/b", "vtep": "192.0.2.2"}, "HTTPBadRequest", "a/b"),
         ("hypervisors", {"id": "", "vtep": "192.0.2.2"}, "HTTPBadRequest", "id"),
         ("hypervisors", {"id": "a\n", "vtep": "192.0.2.2"}, "HTTPBadRequest", "id"),

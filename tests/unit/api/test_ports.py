@@ -55,7 +55,7 @@ class Seen:
         return "ACTIVE" if port_id == self.active else "DOWN"
 
     def hypervisor(self, hypervisor_id: str) -> HypervisorState:
-        return HypervisorState(hypervisor_id == "cn1", 1700000000, "1.0", "3.1.0")
+        return HypervisorState(hypervisor_id == "cn1", 1700000000, "1.0")
 
 
 async def test_a_bound_port_says_how_to_plug_it(tmp_path: Path) -> None:

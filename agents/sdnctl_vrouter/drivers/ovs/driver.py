@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -385,8 +386,10 @@ class OvsDriver:
 
 
 def _must_not_end(task: asyncio.Task[None]) -> None:
+    """End the process with the task: its supervisor starts one that works, packets go on."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("the driver stopped working", exc_info=error)
+        signal.raise_signal(signal.SIGABRT)
 
 
 def _ours(groups: set[int]) -> set[int]:
