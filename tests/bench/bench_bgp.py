@@ -169,7 +169,8 @@ def main() -> None:
             many = asyncio.run(bulk(options.routes, lab))
         finally:
             lab.close()
-    result = {"name": "bgp", "routes": options.routes, "rounds": options.rounds, **one, **many}
+    parameters = {"routes": options.routes, "rounds": options.rounds}
+    result = {"name": "bgp", "parameters": parameters, **one, **many}
     sys.stdout.write(json.dumps(result) + "\n")
 
 

@@ -133,8 +133,7 @@ async def bench(lab: Lab, count: int, rounds: int) -> dict[str, object]:
     median, peer = statistics.median(ours), statistics.median(theirs)
     return {
         "name": "flows",
-        "flows": flows,
-        "rounds": rounds,
+        "parameters": {"flows": flows, "rounds": rounds},
         "median_ms": round(median * 1000, 1),
         "rate_per_s": round(flows / median),
         "cpu_s": round(statistics.median(agent_cpu), 3),

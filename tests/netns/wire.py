@@ -5,11 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import socket
-import struct
 import threading
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
+from scapy.layers.l2 import ARP, Ether
 
 from sdnctl.types import Ip, Mac
 from tests.netns.harness import Namespace
@@ -81,43 +84,28 @@ class Wire:
 
 def arp_request(source: Mac, sender: Mac, sender_ip: Ip, target_ip: Ip) -> bytes:
     """A broadcast request (RFC 826)."""
-    body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + sender + sender_ip + bytes(6) + target_ip
-    return BROADCAST + source + b"\x08\x06" + body
+    request = ARP(op="who-has", hwsrc=str(sender), psrc=str(sender_ip), pdst=str(target_ip))
+    return bytes(Ether(src=str(source), dst=str(BROADCAST)) / request)
 
 
-def _checksum(data: bytes) -> bytes:
-    """The Internet checksum of an even number of octets (RFC 1071)."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    total = (total & 0xFFFF) + (total >> 16)
-    return struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF)
-
-
-def _ip(source: Mac, target: Mac, ip_from: Ip, ip_to: Ip, protocol: int, body: bytes) -> bytes:
-    if ip_from.version == 6:
-        head = struct.pack("!IHBB", 6 << 28, len(body), protocol, 64)
-        return target + source + b"\x86\xdd" + head + ip_from + ip_to + body
-    head = struct.pack("!BBHHHBB", 0x45, 0, 20 + len(body), 0, 0, 64, protocol)
-    checksum = _checksum(head + b"\0\0" + ip_from + ip_to)
-    return target + source + b"\x08\x00" + head + checksum + ip_from + ip_to + body
+def _packet(source: Mac, target: Mac, ip_from: Ip, ip_to: Ip) -> Any:
+    network = IP if ip_from.version == 4 else IPv6
+    return Ether(src=str(source), dst=str(target)) / network(src=str(ip_from), dst=str(ip_to))
 
 
 def udp(source: Mac, target: Mac, ip_from: Ip, ip_to: Ip, port: int, payload: bytes) -> bytes:
-    """A UDP packet without a checksum, IPv4 or IPv6 as the addresses are."""
-    datagram = struct.pack("!HHHH", port, 9999, 8 + len(payload), 0) + payload
-    return _ip(source, target, ip_from, ip_to, 17, datagram)
+    """A UDP packet, IPv4 or IPv6 as the addresses are."""
+    return bytes(_packet(source, target, ip_from, ip_to) / UDP(sport=port, dport=9999) / payload)
 
 
 def tcp(source: Mac, target: Mac, ip_from: Ip, ip_to: Ip, port: int, payload: bytes) -> bytes:
     """The same with a TCP header."""
-    segment = struct.pack("!HHIIBBHHH", port, 9999, 1, 0, 0x50, 2, 1024, 0, 0) + payload
-    return _ip(source, target, ip_from, ip_to, 6, segment)
+    return bytes(_packet(source, target, ip_from, ip_to) / TCP(sport=port, dport=9999) / payload)
 
 
 def neighbor_advert(source: Mac, target: Mac, ip_from: Ip, claimed: Ip, owner: Mac) -> bytes:
     """An unsolicited advertisement of ``claimed`` (RFC 4861 section 4.4)."""
-    to = Ip(bytes.fromhex("ff020000000000000000000000000001"))
-    body = struct.pack("!BBHI", 136, 0, 0, 0x20000000) + claimed + b"\x02\x01" + owner
-    checksum = _checksum(ip_from + to + struct.pack("!II", len(body), 58) + body)
-    head = struct.pack("!IHBB", 6 << 28, len(body), 58, 255)
-    packet = head + ip_from + to + body[:2] + checksum + body[4:]
-    return target + source + b"\x86\xdd" + packet
+    network = IPv6(src=str(ip_from), dst="ff02::1", hlim=255)
+    advert = ICMPv6ND_NA(R=0, S=0, O=1, tgt=str(claimed))
+    option = ICMPv6NDOptDstLLAddr(lladdr=str(owner))
+    return bytes(Ether(src=str(source), dst=str(target)) / network / advert / option)
