@@ -281,6 +281,9 @@ def main() -> None:
     parser.add_argument("--posts", type=int, default=300)
     parser.add_argument("--mtls", action="store_true", help="certificates on the agent stream")
     options = parser.parse_args()
+    signal.signal(
+        signal.SIGTERM, lambda number, _frame: sys.exit(128 + number)
+    )  # clean up then too
     folder = Path(tempfile.mkdtemp(prefix="sl-"))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
