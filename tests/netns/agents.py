@@ -58,6 +58,11 @@ class Agent:
     async def up(self, *port_ids: str) -> None:
         """Wait until these VIFs are up."""
         await until(lambda: all(p in self.vifs and self.vifs[p].up for p in port_ids))
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until the switch's cache follows what was programmed."""
+        await asyncio.to_thread(self.switch.settle)
 
     async def stop(self) -> None:
         await self.reconciler.stop()

@@ -136,6 +136,14 @@ class Switch(Namespace):
         target = f"unix:{self.rundir}/br-int.mgmt"
         return run("ovs-ofctl", "-O", "OpenFlow14", command, target, *argv, check=check)
 
+    def settle(self) -> None:
+        """Wait until the data path's cache follows the tables.
+
+        Open vSwitch confirms a change of its tables a moment before its revalidators have gone
+        over what packets left in the cache; who pinged before the change could meet that.
+        """
+        self.appctl("revalidator/wait")
+
     def appctl(self, *argv: str) -> str:
         """ovs-appctl to ovs-vswitchd."""
         return run("ovs-appctl", "-t", f"{self.rundir}/ovs-vswitchd.ctl", *argv)

@@ -216,10 +216,12 @@ async def test_a_port_that_is_down_is_silent(cloud: MakeCloud) -> None:
     port = tenant.port(peer)
     assert await pings(made, tenant, A, "10.0.0.2") == 2
     await agent.put(msgspec.structs.replace(port, admin_state_up=False))
+    await agent.settle()
     assert not agent.vifs[port.port_id].up
     assert await pings(made, tenant, A, "10.0.0.2", 1) == 0
     assert await pings(made, tenant, peer, "10.0.0.1", 1) == 0
     await agent.put(port)
+    await agent.settle()
     assert await pings(made, tenant, A, "10.0.0.2") == 2
 
 
@@ -237,6 +239,7 @@ async def test_a_pinned_network_uses_its_pin(cloud: MakeCloud) -> None:
                 if isinstance(row, FdbEntry):
                     via = row.via._replace(encapsulations=(Encapsulation.MPLS_GRE,))
                     await agent.put(msgspec.structs.replace(row, via=via))
+            await agent.settle()
         assert await pings(made, tenant, A, "10.0.0.2") == 2
         assert underlay.count(gre, 0.2) >= 2
 

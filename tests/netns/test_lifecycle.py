@@ -141,6 +141,7 @@ async def test_a_vif_comes_and_goes(cloud: MakeCloud) -> None:
         made.switches[0].vsctl, "set", "Interface", two.tap, "ofport_request=333"
     )
     await until(lambda: "in_port=333" in made.switches[0].ofctl("dump-flows"))
+    await agent.settle()
     assert await asyncio.to_thread(one.ping, "10.0.0.2") == 3
     assert await agent.reconciler.audit() == []
 
