@@ -59,17 +59,28 @@ class Link(Row, frozen=True, kw_only=True, omit_defaults=True):
 class BgpPeer(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A BGP session with a gateway or a route reflector; ``id`` is its name.
 
-    ``families`` are of ``ipv4-vpn``, ``ipv6-vpn``, ``l2vpn-evpn``. ``password`` (RFC 2385) is
-    write-only: no answer, log or command line shows it.
+    ``families`` are of ``ipv4-vpn``, ``ipv6-vpn``, ``l2vpn-evpn`` and ``route-target`` (RFC
+    4684). ``password`` (RFC 2385) is write-only: no answer, log or command line shows it.
+    Peers of one ``group`` share a speaker process, so that none of another group can stall them.
+    ``ttl_security`` is the number of hops allowed (RFC 5082), 0 for off; ``hold_time``,
+    ``graceful_restart`` (RFC 4724) and ``long_lived_stale`` (RFC 9494) are seconds, 0 for off.
+    ``max_prefixes`` received end the session (RFC 4486), 0 for no limit. ``add_path`` asks for,
+    and offers, several paths to a prefix in the VPN families (RFC 7911).
     """
 
     address: Ip
     asn: int
     families: tuple[str, ...] = ("ipv4-vpn",)
+    group: str = "default"
     port: int = 179
     hold_time: int = 90
+    graceful_restart: int = 120
+    long_lived_stale: int = 0
     passive: bool = False
     password: str = ""
+    ttl_security: int = 0
+    max_prefixes: int = 0
+    add_path: bool = False
     admin_state_up: bool = True
 
     def __repr__(self) -> str:
@@ -81,10 +92,17 @@ class Gateway(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A data-centre router as an end of tunnels; it may be learned from without being listed.
 
     ``encapsulations``, if given, pins what is sent to ``address``, whatever it advertises.
+    ``local_preference``, if given, replaces that of every path learned with it as next hop:
+    higher is preferred, equal is shared (ECMP). ``probe_interval`` is milliseconds between two
+    probes of ``address`` by every hypervisor that sends to it, 0 for none; ``probe_multiplier``
+    of them unanswered in a row take it out of use there.
     """
 
     address: Ip
     encapsulations: tuple[Encapsulation, ...] = ()
+    local_preference: int | None = None
+    probe_interval: int = 0
+    probe_multiplier: int = 3
 
 
 class Network(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -171,6 +189,70 @@ class Router(Row, frozen=True, kw_only=True, omit_defaults=True):
     export_targets: tuple[RouteTarget, ...] = ()
 
 
+class BgpVpn(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A BGP VPN that tenants may join (Neutron's ``bgpvpn``).
+
+    ``type`` is ``l3`` or ``l2``. ``route_targets`` are imported and exported both.
+    ``local_preference`` and ``communities`` (RFC 1997, as 32-bit numbers) are said with every
+    route that is exported because of it. ``route_distinguishers`` and ``vni`` are the
+    operator's, kept and shown: the controller gives every path its own RD.
+    """
+
+    type: str = "l3"
+    route_targets: tuple[RouteTarget, ...] = ()
+    import_targets: tuple[RouteTarget, ...] = ()
+    export_targets: tuple[RouteTarget, ...] = ()
+    route_distinguishers: tuple[str, ...] = ()
+    vni: int | None = None
+    local_preference: int | None = None
+    communities: tuple[int, ...] = ()
+
+
+class BgpVpnNetwork(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A network in a BGP VPN. An ``l2`` one joins its EVI.
+
+    An ``l3`` one joins what routes the network: its router's VRF, for this network's prefixes
+    only; or, while it has no router, a VRF of its own with what is allocated here (``mac`` is
+    then its gateway's).
+    """
+
+    bgpvpn_id: str
+    network_id: str
+    vni: Vni
+    label: Label
+    number: int
+    mac: Mac
+
+
+class BgpVpnRouter(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A router in a BGP VPN; ``advertise_extra_routes`` says its extra routes too."""
+
+    bgpvpn_id: str
+    router_id: str
+    advertise_extra_routes: bool = True
+
+
+class PortRoute(msgspec.Struct, frozen=True):
+    """What a port association announces more.
+
+    A ``prefix`` behind the port; or, where ``bgpvpn_id`` is given, every prefix of that BGP VPN
+    (a leak from it).
+    """
+
+    prefix: Prefix | None = None
+    bgpvpn_id: str | None = None
+    local_preference: int | None = None
+
+
+class BgpVpnPort(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A port in a BGP VPN: its addresses (``advertise_fixed_ips``) and routes behind it."""
+
+    bgpvpn_id: str
+    port_id: str
+    advertise_fixed_ips: bool = True
+    routes: tuple[PortRoute, ...] = ()
+
+
 KINDS: Final[dict[str, type[Row]]] = {
     "hypervisor": Hypervisor,
     "link": Link,
@@ -180,6 +262,10 @@ KINDS: Final[dict[str, type[Row]]] = {
     "subnet": Subnet,
     "port": Port,
     "router": Router,
+    "bgpvpn": BgpVpn,
+    "bgpvpn_network": BgpVpnNetwork,
+    "bgpvpn_router": BgpVpnRouter,
+    "bgpvpn_port": BgpVpnPort,
 }
 """Every kind by the name of its relation, in the store and in the graph alike."""
 

@@ -36,14 +36,36 @@ class IpPrefixRoute(NamedTuple):
     prefix: Prefix
 
 
-Nlri = MacIpRoute | InclusiveMulticastRoute | IpPrefixRoute
+class MembershipRoute(NamedTuple):
+    """Route target membership (RFC 4684 section 4): AS ``asn`` wants what carries ``target``.
+
+    ``target`` None is the default route target: everything is wanted. ``length`` is that of the
+    target's prefix in bits, 64 for the whole of it.
+    """
+
+    asn: int
+    target: RouteTarget | None
+    length: int = 64
+
+
+Nlri = MacIpRoute | InclusiveMulticastRoute | IpPrefixRoute | MembershipRoute
+
+
+def rd_of(nlri: Nlri) -> bytes:
+    """The route distinguisher; empty for a membership, which has none."""
+    return b"" if isinstance(nlri, MembershipRoute) else nlri.rd
 
 
 class RouteKey(NamedTuple):
-    """Who said it, and what about: ``source`` is a hypervisor's id or a BGP peer's."""
+    """Who said it, and what about: ``source`` is a hypervisor's id or a BGP peer's.
+
+    ``path_id`` tells apart the paths that one peer gives to one prefix (RFC 7911); 0 if it
+    gives one.
+    """
 
     source: str
     nlri: Nlri
+    path_id: int = 0
 
 
 class Path(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +76,9 @@ class Path(msgspec.Struct, frozen=True, kw_only=True):
     ``peer`` is True if it came by BGP; then ``as_path``, ``origin`` (0 IGP, 1 EGP,
     2 incomplete), ``med`` and ``ebgp`` decide as RFC 4271 section 9.1 says.
     ``sequence`` is that of MAC mobility (RFC 7432 section 7.7), ``sticky`` its static flag.
+    ``communities`` are those of RFC 1997, sorted. ``default_gateway`` is the extended community
+    of RFC 7432 section 7.8. ``stale`` is a path kept by graceful or long-lived graceful restart
+    (RFC 9494 section 4.3: the least preferred there is).
     """
 
     next_hop: Ip
@@ -71,3 +96,6 @@ class Path(msgspec.Struct, frozen=True, kw_only=True):
     router_id: Ip | None = None
     sequence: int = 0
     sticky: bool = False
+    communities: tuple[int, ...] = ()
+    default_gateway: bool = False
+    stale: bool = False

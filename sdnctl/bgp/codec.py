@@ -42,7 +42,7 @@ from exabgp.protocol.family import AFI, SAFI
 from exabgp.protocol.ip import IP
 
 from sdnctl.bgp.peer import Family
-from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri, Path
+from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri, Path, rd_of
 from sdnctl.types import (
     IPV4_BYTES,
     IPV6_BYTES,
@@ -60,6 +60,7 @@ AFI_SAFI: Final[dict[Family, tuple[Any, Any]]] = {
     Family.IPV4_VPN: (AFI.ipv4, SAFI.mpls_vpn),
     Family.IPV6_VPN: (AFI.ipv6, SAFI.mpls_vpn),
     Family.EVPN: (AFI.l2vpn, SAFI.evpn),
+    Family.ROUTE_TARGET: (AFI.ipv4, SAFI.rtc),
 }
 FAMILIES: Final = {afi_safi: family for family, afi_safi in AFI_SAFI.items()}
 
@@ -131,7 +132,7 @@ def encode_attributes(family: Family, nlri: Nlri, path: Path, session: Attachmen
 
 def encode_nlri(family: Family, nlri: Nlri, path: Path | None) -> Any:
     """ExaBGP's NLRI: an announcement, or a withdrawal if ``path`` is None."""
-    rd = ExaRd(bytes(nlri.rd))
+    rd = ExaRd(rd_of(nlri))
     if isinstance(nlri, IpPrefixRoute) and family is not Family.EVPN:
         vpn = IPVPN(*AFI_SAFI[family])
         vpn.cidr = CIDR(bytes(nlri.prefix.ip), nlri.prefix.length)

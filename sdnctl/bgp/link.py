@@ -229,7 +229,7 @@ class SpeakerLink:
         self._replay = self._keys(list(self._desired))
         self._tell_peers = True
         self._stale = {}
-        for source, nlri in self._learned:
+        for source, nlri, _path_id in self._learned:
             self._stale.setdefault(source, set()).add(nlri)
         self._wake.set()
 

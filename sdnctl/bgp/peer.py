@@ -9,16 +9,17 @@ import enum
 
 import msgspec
 
-from sdnctl.routes import InclusiveMulticastRoute, MacIpRoute, Nlri, Path
+from sdnctl.routes import InclusiveMulticastRoute, MacIpRoute, MembershipRoute, Nlri, Path
 from sdnctl.types import IPV4_BYTES, Encapsulation, Ip
 
 
 class Family(enum.StrEnum):
-    """The address families that carry VPN routes (RFC 4364, RFC 4659, RFC 7432)."""
+    """VPN routes (RFC 4364, RFC 4659, RFC 7432), and who wants which of them (RFC 4684)."""
 
     IPV4_VPN = "ipv4-vpn"
     IPV6_VPN = "ipv6-vpn"
     EVPN = "l2vpn-evpn"
+    ROUTE_TARGET = "route-target"
 
 
 class Secret(str):
@@ -34,8 +35,10 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """One session to be kept up; ``name`` is the ``source`` of what it announces.
 
     ``local_address`` None leaves it to the kernel. ``port`` is the peer's, or the one to listen
-    on if ``passive``. ``hold_time`` and ``graceful_restart`` (0 turns it off) are in seconds.
-    ``password`` is that of RFC 2385.
+    on if ``passive``. ``hold_time``, ``graceful_restart`` and ``long_lived_stale`` (0 turns these
+    two off) are in seconds. ``password`` is that of RFC 2385, ``ttl_security`` the hops of RFC
+    5082 (0 for off), ``max_prefixes`` the number received that ends the session (0 for none),
+    ``add_path`` that of RFC 7911 in the VPN families.
     """
 
     name: str
@@ -50,6 +53,10 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 179
     password: Secret = Secret()
     graceful_restart: int = 120
+    long_lived_stale: int = 0
+    ttl_security: int = 0
+    max_prefixes: int = 0
+    add_path: bool = False
 
 
 class SessionEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +91,8 @@ def families_of(nlri: Nlri, path: Path) -> tuple[Family, ...]:
     A prefix with an MPLS label goes as VPNv4 or VPNv6, one with a VNI (or a router's MAC) as
     EVPN type 5 (RFC 9136).
     """
+    if isinstance(nlri, MembershipRoute):
+        return (Family.ROUTE_TARGET,)
     if isinstance(nlri, MacIpRoute | InclusiveMulticastRoute):
         return (Family.EVPN,)
     vxlan = bool(path.vni) and Encapsulation.VXLAN in path.encapsulations

@@ -123,7 +123,7 @@ class Reactor:
 
     def put(self, routes: Iterable[tuple[RouteKey, Path | None]]) -> None:
         """Want these announced, or (None) withdrawn; a peer that is not there is passed over."""
-        for (name, nlri), path in routes:
+        for (name, nlri, _path_id), path in routes:
             session = self._sessions.get(name)
             if session is not None:
                 session.adj_rib_out.put(nlri, path)

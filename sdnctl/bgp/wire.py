@@ -10,7 +10,15 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from sdnctl.bgp.peer import Family, Peer, Secret, SessionEvent
-from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri, Path, RouteKey
+from sdnctl.routes import (
+    InclusiveMulticastRoute,
+    IpPrefixRoute,
+    MacIpRoute,
+    MembershipRoute,
+    Nlri,
+    Path,
+    RouteKey,
+)
 from sdnctl.speaker.v1 import speaker_pb2 as pb
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
 
@@ -40,6 +48,10 @@ def encode_peer(peer: Peer) -> pb.Peer:
         port=peer.port,
         password=peer.password,
         graceful_restart=peer.graceful_restart,
+        long_lived_stale=peer.long_lived_stale,
+        ttl_security=peer.ttl_security,
+        max_prefixes=peer.max_prefixes,
+        add_path=peer.add_path,
     )
 
 
@@ -58,6 +70,10 @@ def decode_peer(message: pb.Peer) -> Peer:
         port=message.port,
         password=Secret(message.password),
         graceful_restart=message.graceful_restart,
+        long_lived_stale=message.long_lived_stale,
+        ttl_security=message.ttl_security,
+        max_prefixes=message.max_prefixes,
+        add_path=message.add_path,
     )
 
 
@@ -93,15 +109,20 @@ def decode_session(message: pb.Session) -> SessionEvent:
     )
 
 
-def encode_nlri(nlri: Nlri) -> pb.Nlri:
+def encode_nlri(nlri: Nlri, path_id: int = 0) -> pb.Nlri:
     """What a route is about."""
     match nlri:
         case IpPrefixRoute(rd, (ip, length)):
-            return pb.Nlri(ip_prefix=pb.IpPrefix(rd=rd, ip=ip, length=length))
+            prefix = pb.IpPrefix(rd=rd, ip=ip, length=length)
+            return pb.Nlri(ip_prefix=prefix, path_id=path_id)
         case MacIpRoute(rd, mac, address):
-            return pb.Nlri(mac_ip=pb.MacIp(rd=rd, mac=mac, ip=address or b""))
+            return pb.Nlri(mac_ip=pb.MacIp(rd=rd, mac=mac, ip=address or b""), path_id=path_id)
         case InclusiveMulticastRoute(rd, originator):
-            return pb.Nlri(inclusive_multicast=pb.InclusiveMulticast(rd=rd, originator=originator))
+            member = pb.InclusiveMulticast(rd=rd, originator=originator)
+            return pb.Nlri(inclusive_multicast=member, path_id=path_id)
+        case MembershipRoute(asn, target, length):
+            wanted = pb.Membership(asn=asn, target=target or b"", length=length)
+            return pb.Nlri(membership=wanted, path_id=path_id)
 
 
 def decode_nlri(message: pb.Nlri) -> Nlri:
@@ -116,6 +137,9 @@ def decode_nlri(message: pb.Nlri) -> Nlri:
         case "inclusive_multicast":
             i = message.inclusive_multicast
             return InclusiveMulticastRoute(RouteDistinguisher(i.rd), Ip(i.originator))
+        case "membership":
+            w = message.membership
+            return MembershipRoute(w.asn, RouteTarget(w.target) if w.target else None, w.length)
         case kind:
             raise ValueError(f"NLRI of unknown kind {kind}")
 
@@ -138,6 +162,9 @@ def encode_path(path: Path) -> pb.Path:
         router_id=path.router_id or b"",
         sequence=path.sequence,
         sticky=path.sticky,
+        communities=path.communities,
+        default_gateway=path.default_gateway,
+        stale=path.stale,
     )
 
 
@@ -159,6 +186,9 @@ def decode_path(message: pb.Path) -> Path:
         router_id=Ip(message.router_id) if message.router_id else None,
         sequence=message.sequence,
         sticky=message.sticky,
+        communities=tuple(message.communities),
+        default_gateway=message.default_gateway,
+        stale=message.stale,
     )
 
 
@@ -167,8 +197,8 @@ def encode_routes(
 ) -> tuple[list[pb.Routes], list[pb.Withdrawn]]:
     """Routes that hold and routes that are gone (None), those that differ only in NLRI as one."""
     groups: dict[tuple[str, Path | None], list[pb.Nlri]] = {}
-    for (peer, nlri), path in routes:
-        groups.setdefault((peer, path), []).append(encode_nlri(nlri))
+    for (peer, nlri, path_id), path in routes:
+        groups.setdefault((peer, path), []).append(encode_nlri(nlri, path_id))
     announced = [
         pb.Routes(peer=peer, path=encode_path(path), nlris=nlris)
         for (peer, path), nlris in groups.items()
@@ -189,7 +219,7 @@ def decode_routes(
     for group in routes:
         path = decode_path(group.path)
         for nlri in group.nlris:
-            yield RouteKey(group.peer, decode_nlri(nlri)), path
+            yield RouteKey(group.peer, decode_nlri(nlri), nlri.path_id), path
     for gone in withdrawn:
         for nlri in gone.nlris:
-            yield RouteKey(gone.peer, decode_nlri(nlri)), None
+            yield RouteKey(gone.peer, decode_nlri(nlri), nlri.path_id), None

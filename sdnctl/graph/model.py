@@ -8,6 +8,10 @@ from sdnctl.graph import advertise, attachments, members, origination, rib, tabl
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.relations import (
     BGP_PEER,
+    BGPVPN,
+    BGPVPN_NETWORK,
+    BGPVPN_PORT,
+    BGPVPN_ROUTER,
     DOMAIN,
     GATEWAY,
     HYPERVISOR,
@@ -29,6 +33,10 @@ INPUTS: Final = (
     SUBNET,
     PORT,
     ROUTER,
+    BGPVPN,
+    BGPVPN_NETWORK,
+    BGPVPN_ROUTER,
+    BGPVPN_PORT,
     LEARNED,
     UNDERLAY,
 )

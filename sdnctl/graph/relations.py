@@ -16,7 +16,19 @@ from sdnctl.desired import (
     Vrf,
 )
 from sdnctl.graph.engine import Relation
-from sdnctl.intent import BgpPeer, Gateway, Hypervisor, Network, Port, Router, Subnet
+from sdnctl.intent import (
+    BgpPeer,
+    BgpVpn,
+    BgpVpnNetwork,
+    BgpVpnPort,
+    BgpVpnRouter,
+    Gateway,
+    Hypervisor,
+    Network,
+    Port,
+    Router,
+    Subnet,
+)
 from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
@@ -57,6 +69,10 @@ NETWORK: Final[Relation[str, Network]] = Relation("network")
 SUBNET: Final[Relation[str, Subnet]] = Relation("subnet")
 PORT: Final[Relation[str, Port]] = Relation("port")
 ROUTER: Final[Relation[str, Router]] = Relation("router")
+BGPVPN: Final[Relation[str, BgpVpn]] = Relation("bgpvpn")
+BGPVPN_NETWORK: Final[Relation[str, BgpVpnNetwork]] = Relation("bgpvpn_network")
+BGPVPN_ROUTER: Final[Relation[str, BgpVpnRouter]] = Relation("bgpvpn_router")
+BGPVPN_PORT: Final[Relation[str, BgpVpnPort]] = Relation("bgpvpn_port")
 LEARNED: Final[Relation[RouteKey, Path]] = Relation("learned")
 UNDERLAY: Final[Relation[str, dict[Ip, int]]] = Relation("underlay")
 """Distances from a hypervisor to the addresses of the underlay, from sdnctl.topology."""

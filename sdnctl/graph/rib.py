@@ -24,7 +24,7 @@ from sdnctl.graph.relations import (
     VRF_INSTANCE,
     Imported,
 )
-from sdnctl.routes import IpPrefixRoute, Path, RouteKey
+from sdnctl.routes import IpPrefixRoute, Path, RouteKey, rd_of
 from sdnctl.types import Encapsulation, Ip, Vni
 
 MAX_PATHS: Final = 64
@@ -73,7 +73,7 @@ def mobility_order(route: tuple[RouteKey, Imported]) -> tuple[object, ...]:
     """Sort key: the best claim to a MAC address comes first (RFC 7432 sections 7.7, 15.1)."""
     key, row = route
     path = row.path
-    return (not path.sticky, -path.sequence, path.next_hop, key.source, key.nlri.rd)
+    return (not path.sticky, -path.sequence, path.next_hop, key.source, rd_of(key.nlri))
 
 
 def best_paths(routes: list[tuple[RouteKey, Imported]]) -> list[tuple[RouteKey, Path]]:
@@ -98,7 +98,7 @@ def best_paths(routes: list[tuple[RouteKey, Imported]]) -> list[tuple[RouteKey, 
         rank = min(_closeness(path) for _key, path in paths)
         paths = [r for r in paths if _closeness(r[1]) == rank]
     by_hop: dict[Ip, tuple[RouteKey, Path]] = {}
-    for key, path in sorted(paths, key=lambda r: (r[1].next_hop, r[0].source, r[0].nlri.rd)):
+    for key, path in sorted(paths, key=lambda r: (r[1].next_hop, r[0].source, rd_of(r[0].nlri))):
         by_hop.setdefault(path.next_hop, (key, path))
     return list(by_hop.values())[:MAX_PATHS]
 

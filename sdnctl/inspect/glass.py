@@ -25,7 +25,7 @@ from sdnctl.graph.relations import (
 )
 from sdnctl.graph.rib import best_paths, mobility_order
 from sdnctl.intent import Link
-from sdnctl.routes import MacIpRoute, RouteKey
+from sdnctl.routes import MacIpRoute, RouteKey, rd_of
 from sdnctl.topology import overlay, underlay
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
 
@@ -106,7 +106,7 @@ def _route(table: str, what: Any, key: RouteKey, row: Imported, *, best: bool) -
             type(nlri).__name__, "multicast"
         ),
         "prefix": str(what),
-        "rd": str(nlri.rd),
+        "rd": str(rd_of(nlri)),
         "next_hop": str(path.next_hop),
         "encapsulations": [str(e) for e in path.encapsulations],
         "label": path.label,

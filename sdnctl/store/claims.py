@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from sdnctl.intent import Hypervisor, Network, Port, Router
+from sdnctl.intent import (
+    BgpVpnNetwork,
+    BgpVpnPort,
+    BgpVpnRouter,
+    Hypervisor,
+    Network,
+    Port,
+    Router,
+)
 from sdnctl.types import Ip, Label, Mac, Vni
 
 
@@ -57,12 +65,29 @@ def vtep(ip: Ip) -> Claim:
     return Claim("vtep", "", ip)
 
 
-def _of_instance(row: Network | Router) -> tuple[Claim, ...]:
+def _of_instance(row: Network | Router | BgpVpnNetwork) -> tuple[Claim, ...]:
     return (vni(row.vni), label(row.label), rd_number(row.number))
 
 
 def _of_port(row: Port) -> tuple[Claim, ...]:
     return (mac(row.network_id, row.mac), *(address(f.subnet_id, f.ip) for f in row.fixed_ips))
+
+
+def association(bgpvpn_id: str, other_id: str) -> Claim:
+    """A BGP VPN's tie to a network, router or port: there is one."""
+    return Claim("association", bgpvpn_id, other_id)
+
+
+def _of_bgpvpn_network(row: BgpVpnNetwork) -> tuple[Claim, ...]:
+    return (*_of_instance(row), association(row.bgpvpn_id, row.network_id))
+
+
+def _of_bgpvpn_router(row: BgpVpnRouter) -> tuple[Claim, ...]:
+    return (association(row.bgpvpn_id, row.router_id),)
+
+
+def _of_bgpvpn_port(row: BgpVpnPort) -> tuple[Claim, ...]:
+    return (association(row.bgpvpn_id, row.port_id),)
 
 
 def _of_hypervisor(row: Hypervisor) -> tuple[Claim, ...]:
@@ -74,5 +99,8 @@ CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
     "network": _of_instance,
     "port": _of_port,
     "router": _of_instance,
+    "bgpvpn_network": _of_bgpvpn_network,
+    "bgpvpn_router": _of_bgpvpn_router,
+    "bgpvpn_port": _of_bgpvpn_port,
 }
 """The claims of a row, by its kind; a kind that is not listed has none."""

@@ -35,6 +35,12 @@ def _interface_network(port: Port) -> tuple[Hashable, ...]:
 
 _COMMON: Final = {name: _field(name) for name in ("name", "project_id")}
 
+
+def _joined(to: str) -> dict[str, Extract]:
+    """Of an association: by either end."""
+    return {"bgpvpn_id": _field("bgpvpn_id"), to: _field(to)}
+
+
 INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "hypervisor": _COMMON,
     "link": _COMMON,
@@ -46,6 +52,10 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
     | {"ip": _port_ips, "subnet_id": _port_subnets, "interface_network": _interface_network},
     "router": _COMMON,
+    "bgpvpn": _COMMON,
+    "bgpvpn_network": _COMMON | _joined("network_id"),
+    "bgpvpn_router": _COMMON | _joined("router_id"),
+    "bgpvpn_port": _COMMON | _joined("port_id"),
 }
 """By kind and name: the values under which a row is found. ``interface_network`` finds the
 router interfaces of a network."""

@@ -23,7 +23,7 @@ from sdnctl.desired import (
     Vrf,
 )
 from sdnctl.intent import BgpPeer, Gateway, Hypervisor, Network, Port, Router, Subnet
-from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Path, RouteKey
+from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Path, RouteKey, rd_of
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
 
 ASN = 64512
@@ -171,7 +171,7 @@ def decide(paths: list[tuple[RouteKey, Path]]) -> list[NextHop]:
     paths = survivors(paths, lambda p, o: o.as_path[:1] == p.as_path[:1] and o.med < p.med)
     paths = survivors(paths, lambda p, o: rank(o) < rank(p))
     out: dict[Ip, NextHop] = {}
-    for _key, path in sorted(paths, key=lambda r: (r[1].next_hop, r[0].source, r[0].nlri.rd)):
+    for _key, path in sorted(paths, key=lambda r: (r[1].next_hop, r[0].source, rd_of(r[0].nlri))):
         out.setdefault(path.next_hop, hop(path))
     return list(out.values())
 
@@ -201,7 +201,7 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
             routes[key] = good
 
     def claim(r: tuple[RouteKey, Path]) -> tuple[Any, ...]:
-        return (not r[1].sticky, -r[1].sequence, r[1].next_hop, r[0].source, r[0].nlri.rd)
+        return (not r[1].sticky, -r[1].sequence, r[1].next_hop, r[0].source, rd_of(r[0].nlri))
 
     competing: dict[str, set[Ip]] = {}
     tables: dict[str, dict[str, Desired]] = {}

@@ -34,18 +34,32 @@ class IpPrefix(_message.Message):
     length: int
     def __init__(self, rd: _Optional[bytes] = ..., ip: _Optional[bytes] = ..., length: _Optional[int] = ...) -> None: ...
 
+class Membership(_message.Message):
+    __slots__ = ("asn", "target", "length")
+    ASN_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    asn: int
+    target: bytes
+    length: int
+    def __init__(self, asn: _Optional[int] = ..., target: _Optional[bytes] = ..., length: _Optional[int] = ...) -> None: ...
+
 class Nlri(_message.Message):
-    __slots__ = ("ip_prefix", "mac_ip", "inclusive_multicast")
+    __slots__ = ("ip_prefix", "mac_ip", "inclusive_multicast", "membership", "path_id")
     IP_PREFIX_FIELD_NUMBER: _ClassVar[int]
     MAC_IP_FIELD_NUMBER: _ClassVar[int]
     INCLUSIVE_MULTICAST_FIELD_NUMBER: _ClassVar[int]
+    MEMBERSHIP_FIELD_NUMBER: _ClassVar[int]
+    PATH_ID_FIELD_NUMBER: _ClassVar[int]
     ip_prefix: IpPrefix
     mac_ip: MacIp
     inclusive_multicast: InclusiveMulticast
-    def __init__(self, ip_prefix: _Optional[_Union[IpPrefix, _Mapping]] = ..., mac_ip: _Optional[_Union[MacIp, _Mapping]] = ..., inclusive_multicast: _Optional[_Union[InclusiveMulticast, _Mapping]] = ...) -> None: ...
+    membership: Membership
+    path_id: int
+    def __init__(self, ip_prefix: _Optional[_Union[IpPrefix, _Mapping]] = ..., mac_ip: _Optional[_Union[MacIp, _Mapping]] = ..., inclusive_multicast: _Optional[_Union[InclusiveMulticast, _Mapping]] = ..., membership: _Optional[_Union[Membership, _Mapping]] = ..., path_id: _Optional[int] = ...) -> None: ...
 
 class Path(_message.Message):
-    __slots__ = ("next_hop", "route_targets", "encapsulations", "label", "vni", "router_mac", "local_preference", "as_path", "origin", "med", "peer", "ebgp", "router_id", "sequence", "sticky")
+    __slots__ = ("next_hop", "route_targets", "encapsulations", "label", "vni", "router_mac", "local_preference", "as_path", "origin", "med", "peer", "ebgp", "router_id", "sequence", "sticky", "communities", "default_gateway", "stale")
     NEXT_HOP_FIELD_NUMBER: _ClassVar[int]
     ROUTE_TARGETS_FIELD_NUMBER: _ClassVar[int]
     ENCAPSULATIONS_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +75,9 @@ class Path(_message.Message):
     ROUTER_ID_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     STICKY_FIELD_NUMBER: _ClassVar[int]
+    COMMUNITIES_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_GATEWAY_FIELD_NUMBER: _ClassVar[int]
+    STALE_FIELD_NUMBER: _ClassVar[int]
     next_hop: bytes
     route_targets: _containers.RepeatedScalarFieldContainer[bytes]
     encapsulations: _containers.RepeatedScalarFieldContainer[int]
@@ -76,7 +93,10 @@ class Path(_message.Message):
     router_id: bytes
     sequence: int
     sticky: bool
-    def __init__(self, next_hop: _Optional[bytes] = ..., route_targets: _Optional[_Iterable[bytes]] = ..., encapsulations: _Optional[_Iterable[int]] = ..., label: _Optional[int] = ..., vni: _Optional[int] = ..., router_mac: _Optional[bytes] = ..., local_preference: _Optional[int] = ..., as_path: _Optional[_Iterable[int]] = ..., origin: _Optional[int] = ..., med: _Optional[int] = ..., peer: _Optional[bool] = ..., ebgp: _Optional[bool] = ..., router_id: _Optional[bytes] = ..., sequence: _Optional[int] = ..., sticky: _Optional[bool] = ...) -> None: ...
+    communities: _containers.RepeatedScalarFieldContainer[int]
+    default_gateway: bool
+    stale: bool
+    def __init__(self, next_hop: _Optional[bytes] = ..., route_targets: _Optional[_Iterable[bytes]] = ..., encapsulations: _Optional[_Iterable[int]] = ..., label: _Optional[int] = ..., vni: _Optional[int] = ..., router_mac: _Optional[bytes] = ..., local_preference: _Optional[int] = ..., as_path: _Optional[_Iterable[int]] = ..., origin: _Optional[int] = ..., med: _Optional[int] = ..., peer: _Optional[bool] = ..., ebgp: _Optional[bool] = ..., router_id: _Optional[bytes] = ..., sequence: _Optional[int] = ..., sticky: _Optional[bool] = ..., communities: _Optional[_Iterable[int]] = ..., default_gateway: _Optional[bool] = ..., stale: _Optional[bool] = ...) -> None: ...
 
 class Routes(_message.Message):
     __slots__ = ("peer", "path", "nlris")
@@ -115,7 +135,7 @@ class Peers(_message.Message):
     def __init__(self, peers: _Optional[_Iterable[_Union[Peer, _Mapping]]] = ...) -> None: ...
 
 class Peer(_message.Message):
-    __slots__ = ("name", "address", "asn", "local_asn", "router_id", "local_address", "families", "hold_time", "passive", "port", "password", "graceful_restart")
+    __slots__ = ("name", "address", "asn", "local_asn", "router_id", "local_address", "families", "hold_time", "passive", "port", "password", "graceful_restart", "long_lived_stale", "ttl_security", "max_prefixes", "add_path")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     ASN_FIELD_NUMBER: _ClassVar[int]
@@ -128,6 +148,10 @@ class Peer(_message.Message):
     PORT_FIELD_NUMBER: _ClassVar[int]
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
     GRACEFUL_RESTART_FIELD_NUMBER: _ClassVar[int]
+    LONG_LIVED_STALE_FIELD_NUMBER: _ClassVar[int]
+    TTL_SECURITY_FIELD_NUMBER: _ClassVar[int]
+    MAX_PREFIXES_FIELD_NUMBER: _ClassVar[int]
+    ADD_PATH_FIELD_NUMBER: _ClassVar[int]
     name: str
     address: bytes
     asn: int
@@ -140,7 +164,11 @@ class Peer(_message.Message):
     port: int
     password: str
     graceful_restart: int
-    def __init__(self, name: _Optional[str] = ..., address: _Optional[bytes] = ..., asn: _Optional[int] = ..., local_asn: _Optional[int] = ..., router_id: _Optional[bytes] = ..., local_address: _Optional[bytes] = ..., families: _Optional[_Iterable[str]] = ..., hold_time: _Optional[int] = ..., passive: _Optional[bool] = ..., port: _Optional[int] = ..., password: _Optional[str] = ..., graceful_restart: _Optional[int] = ...) -> None: ...
+    long_lived_stale: int
+    ttl_security: int
+    max_prefixes: int
+    add_path: bool
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[bytes] = ..., asn: _Optional[int] = ..., local_asn: _Optional[int] = ..., router_id: _Optional[bytes] = ..., local_address: _Optional[bytes] = ..., families: _Optional[_Iterable[str]] = ..., hold_time: _Optional[int] = ..., passive: _Optional[bool] = ..., port: _Optional[int] = ..., password: _Optional[str] = ..., graceful_restart: _Optional[int] = ..., long_lived_stale: _Optional[int] = ..., ttl_security: _Optional[int] = ..., max_prefixes: _Optional[int] = ..., add_path: _Optional[bool] = ...) -> None: ...
 
 class Batch(_message.Message):
     __slots__ = ("sequence", "routes", "withdrawn")
