@@ -175,13 +175,6 @@ class Imported(NamedTuple):
     vrfs: tuple[Vni, ...]
 
 
-class Export(NamedTuple):
-    """A route in one address family."""
-
-    family: str
-    route: RouteKey
-
-
 class Advertised(NamedTuple):
     """A route as it is told to BGP peers, and which."""
 
@@ -230,7 +223,7 @@ IMPORTED: Final[Relation[RouteKey, Imported]] = Relation(
 )
 FAMILY_PEERS: Final[Relation[str, tuple[str, ...]]] = Relation("family_peers")
 """The peers of an address family."""
-ADVERTISED: Final[Relation[Export, Advertised]] = Relation("advertised")
+ADVERTISED: Final[Relation[RouteKey, Advertised]] = Relation("advertised")
 
 # ---- what agents are told ----------------------------------------------------------------------
 

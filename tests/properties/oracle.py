@@ -117,15 +117,12 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
         every: list[Ip | None] = [f.ip for f in port.fixed_ips]
         for ip in every or [None]:
             routes.setdefault(RouteKey(host.id, MacIpRoute(rd, port.mac, ip)), evi)
-        router, interfaces = vrf_of(w, network)
+        router, _interfaces = vrf_of(w, network)
         if router is None:
             continue
         rd = RouteDistinguisher.of(host.vtep, router.number)
-        prefixes = [
-            Prefix.covering(ip, length) for i in interfaces for ip, length in addresses_of(w, i)
-        ]
         for fixed in port.fixed_ips:
-            if any(fixed.ip in prefix for prefix in prefixes):
+            if on_link(w, network, fixed.ip):
                 routes.setdefault(
                     RouteKey(host.id, IpPrefixRoute(rd, Prefix.host(fixed.ip))),
                     Path(
@@ -143,13 +140,10 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
 def usable(w: World, path: Path) -> Path | None:
     if ASN in path.as_path or any(h.vtep == path.next_hop for h in w.hypervisor.values()):
         return None
-    values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
     pinned = [g for _id, g in sorted(w.gateway.items()) if g.address == path.next_hop]
     if pinned and pinned[0].encapsulations:
-        values["encapsulations"] = pinned[0].encapsulations
-    elif not path.encapsulations:
-        values["encapsulations"] = (Encapsulation.MPLS_GRE,)
-    return Path(**values)
+        return changed(path, encapsulations=pinned[0].encapsulations)
+    return changed(path, encapsulations=path.encapsulations or (Encapsulation.MPLS_GRE,))
 
 
 def hop(path: Path) -> NextHop:
@@ -176,19 +170,65 @@ def decide(paths: list[tuple[RouteKey, Path]]) -> list[NextHop]:
     return list(out.values())
 
 
+def changed(path: Path, **fields: Any) -> Path:
+    values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
+    return Path(**values | fields)
+
+
+def routed_too(w: World, key: RouteKey, routes: dict[RouteKey, Path]) -> Path | None:
+    """The host prefix of the port that a MAC/IP route speaks of."""
+    for port, network, host in guests(w):
+        nlri = key.nlri
+        assert isinstance(nlri, MacIpRoute)
+        if (
+            is_up(port, network, host)
+            and host.id == key.source
+            and port.mac == nlri.mac
+            and nlri.ip in [f.ip for f in port.fixed_ips]
+            and RouteDistinguisher.of(host.vtep, network.number) == nlri.rd
+        ):
+            router, _interfaces = vrf_of(w, network)
+            if router is not None and nlri.ip is not None:
+                rd = RouteDistinguisher.of(host.vtep, router.number)
+                prefix = IpPrefixRoute(rd, Prefix.host(nlri.ip))
+                return (
+                    routes.get(RouteKey(host.id, prefix)) if on_link(w, network, nlri.ip) else None
+                )
+    return None
+
+
+def on_link(w: World, network: Network, ip: Ip) -> bool:
+    _router, interfaces = vrf_of(w, network)
+    links = [Prefix.covering(a, n) for port in interfaces for a, n in addresses_of(w, port)]
+    return any(ip in link for link in links)
+
+
 def announced(w: World) -> dict[str, dict[RouteKey, Path]]:
-    """By peer: the prefixes of routers, in the families that the peer has, over MPLS."""
+    """By peer: prefixes over MPLS or VXLAN, the routes of networks over VXLAN only."""
     out: dict[str, dict[RouteKey, Path]] = {}
+    routes = local_routes(w)
     for name, peer in w.bgp_peer.items():
-        for key, path in local_routes(w).items():
-            if not peer.admin_state_up or not isinstance(key.nlri, IpPrefixRoute):
+        for key, path in routes.items():
+            if not peer.admin_state_up:
                 continue
-            family = "ipv4-vpn" if len(key.nlri.prefix.ip) == 4 else "ipv6-vpn"
-            offers = [e for e in w.hypervisor[key.source].encapsulations if e != 8]
-            if family in peer.families and offers:
-                values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
-                values["encapsulations"] = tuple(offers)
-                out.setdefault(name, {})[key] = Path(**values)
+            accepts = w.hypervisor[key.source].encapsulations
+            vxlan, mpls = Encapsulation.VXLAN in accepts, set(accepts) - {Encapsulation.VXLAN}
+            if isinstance(key.nlri, IpPrefixRoute):
+                vpn = "ipv4-vpn" if len(key.nlri.prefix.ip) == 4 else "ipv6-vpn"
+                if (vpn in peer.families and mpls) or ("l2vpn-evpn" in peer.families and vxlan):
+                    out.setdefault(name, {})[key] = changed(path, encapsulations=accepts)
+            elif "l2vpn-evpn" in peer.families and vxlan:
+                said = changed(path, encapsulations=(Encapsulation.VXLAN,))
+                host = routed_too(w, key, routes) if isinstance(key.nlri, MacIpRoute) else None
+                if host is not None:
+                    both = {*path.route_targets, *host.route_targets}
+                    said = changed(
+                        said,
+                        route_targets=tuple(sorted(both)),
+                        l3_vni=host.vni,
+                        router_mac=host.router_mac,
+                    )
+                out.setdefault(name, {})[key] = said
     return out
 
 

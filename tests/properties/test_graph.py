@@ -50,11 +50,11 @@ def told(engine: Engine) -> dict[str, dict[str, Desired]]:
     return {host: house.agents[host].desired for host in HOSTS}
 
 
-def told_to_peers(engine: Engine) -> dict[str, dict[Any, Path]]:
-    out: dict[str, dict[Any, Path]] = {}
-    for export, row in engine.rows(ADVERTISED).items():
+def told_to_peers(engine: Engine) -> dict[str, dict[RouteKey, Path]]:
+    out: dict[str, dict[RouteKey, Path]] = {}
+    for key, row in engine.rows(ADVERTISED).items():
         for peer in row.peers:
-            out.setdefault(peer, {})[export.route] = row.path
+            out.setdefault(peer, {})[key] = row.path
     return out
 
 

@@ -58,6 +58,14 @@ TARGETS = [RouteTarget.parse(f"64512:{n}") for n in (1, 8_000_001, 8_000_011, 8_
 
 RDS = [RouteDistinguisher.parse(t) for t in ("64512:1", "64512:2")]
 
+FAMILIES = [
+    ("ipv4-vpn",),
+    ("ipv4-vpn", "ipv6-vpn"),
+    ("l2vpn-evpn",),
+    ("ipv4-vpn", "l2vpn-evpn"),
+    (),
+]
+
 encapsulations = st.sampled_from(
     [p for n in range(4) for p in itertools.permutations(Encapsulation, n)]
 )
@@ -210,7 +218,7 @@ def peers(key: str) -> st.SearchStrategy[Any]:
         id=st.just(key),
         address=st.just(OUTSIDE[0]),
         asn=st.sampled_from([65001, 65002]),
-        families=st.sampled_from([("ipv4-vpn",), ("ipv4-vpn", "ipv6-vpn"), ("l2vpn-evpn",), ()]),
+        families=st.sampled_from(FAMILIES),
         password=st.sampled_from(["", "secret"]),
         admin_state_up=mostly,
     )
