@@ -203,7 +203,12 @@ def _imported_member(key: RouteKey, row: Imported) -> tuple[tuple[Vni, Ip], ...]
 
 def _imported_prefix(key: RouteKey, row: Imported) -> tuple[tuple[Vni, Prefix], ...]:
     nlri = key.nlri
-    return tuple((vni, nlri.prefix) for vni in row.vrfs) if isinstance(nlri, IpPrefixRoute) else ()
+    if isinstance(nlri, IpPrefixRoute):
+        return tuple((vni, nlri.prefix) for vni in row.vrfs)
+    if isinstance(nlri, MacIpRoute) and nlri.ip is not None and row.vrfs:
+        prefix = Prefix.host(nlri.ip)
+        return tuple((vni, prefix) for vni in row.vrfs)
+    return ()
 
 
 class PlacedPort(NamedTuple):

@@ -24,7 +24,7 @@ from sdnctl.desired import (
 )
 from sdnctl.intent import BgpPeer, Gateway, Hypervisor, Network, Port, Router, Subnet
 from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Path, RouteKey, rd_of
-from sdnctl.types import Encapsulation, Ip, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
 
 ASN = 64512
 
@@ -137,17 +137,44 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
     return routes
 
 
-def usable(w: World, path: Path) -> Path | None:
+def usable(w: World, key: RouteKey, path: Path) -> Path | None:
     if ASN in path.as_path or any(h.vtep == path.next_hop for h in w.hypervisor.values()):
         return None
-    pinned = [g for _id, g in sorted(w.gateway.items()) if g.address == path.next_hop]
-    if pinned and pinned[0].encapsulations:
-        return changed(path, encapsulations=pinned[0].encapsulations)
-    return changed(path, encapsulations=path.encapsulations or (Encapsulation.MPLS_GRE,))
+    listed = [g for _id, g in sorted(w.gateway.items()) if g.address == path.next_hop]
+    offered = path.encapsulations or (Encapsulation.MPLS_GRE,)
+    preference = path.local_preference
+    if listed:
+        offered = listed[0].encapsulations or offered
+        if listed[0].local_preference is not None:
+            preference = listed[0].local_preference
+    able = set(Encapsulation) if path.label else {Encapsulation.VXLAN}
+    if not path.vni or (isinstance(key.nlri, IpPrefixRoute) and not path.router_mac):
+        able -= {Encapsulation.VXLAN}
+    offered = tuple(e for e in offered if e in able)
+    return changed(path, encapsulations=offered, local_preference=preference) if offered else None
 
 
 def hop(path: Path) -> NextHop:
-    return NextHop(path.next_hop, path.label, path.vni, path.encapsulations, path.router_mac)
+    return NextHop(path.next_hop, path.label, path.vni, path.encapsulations)
+
+
+def to_prefix(key: RouteKey, path: Path) -> NextHop | None:
+    """What routed packets to the prefix, or to the address of a MAC/IP route, are sent by."""
+    if isinstance(key.nlri, IpPrefixRoute):
+        return NextHop(path.next_hop, path.label, path.vni, path.encapsulations, path.router_mac)
+    vxlan = Encapsulation.VXLAN
+    if path.peer and path.l3_vni and path.router_mac and vxlan in path.encapsulations:
+        return NextHop(path.next_hop, Label(0), path.l3_vni, (vxlan,), path.router_mac)
+    return None
+
+
+def prefix_of(key: RouteKey, path: Path) -> Prefix | None:
+    """The prefix that a route gives to a VRF."""
+    if isinstance(key.nlri, IpPrefixRoute):
+        return key.nlri.prefix
+    if isinstance(key.nlri, MacIpRoute) and key.nlri.ip and to_prefix(key, path):
+        return Prefix.host(key.nlri.ip)
+    return None
 
 
 def decide(paths: list[tuple[RouteKey, Path]]) -> list[NextHop]:
@@ -159,14 +186,21 @@ def decide(paths: list[tuple[RouteKey, Path]]) -> list[NextHop]:
     def rank(path: Path) -> int:
         return (2 if not path.ebgp else 1) if path.peer else 0
 
+    paths = survivors(paths, lambda p, o: p.stale and not o.stale)
     paths = survivors(paths, lambda p, o: o.local_preference > p.local_preference)
     paths = survivors(paths, lambda p, o: len(o.as_path) < len(p.as_path))
     paths = survivors(paths, lambda p, o: o.origin < p.origin)
     paths = survivors(paths, lambda p, o: o.as_path[:1] == p.as_path[:1] and o.med < p.med)
     paths = survivors(paths, lambda p, o: rank(o) < rank(p))
     out: dict[Ip, NextHop] = {}
-    for _key, path in sorted(paths, key=lambda r: (r[1].next_hop, r[0].source, rd_of(r[0].nlri))):
-        out.setdefault(path.next_hop, hop(path))
+
+    def lowest(r: tuple[RouteKey, Path]) -> tuple[Any, ...]:
+        return (r[1].next_hop, r[0].source, rd_of(r[0].nlri), r[0].path_id)
+
+    for key, path in sorted(paths, key=lowest):
+        via = to_prefix(key, path)
+        assert via is not None
+        out.setdefault(path.next_hop, via)
     return list(out.values())
 
 
@@ -236,12 +270,14 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
     """By hypervisor and key."""
     routes = dict(local_routes(w))
     for key, path in w.learned.items():
-        good = usable(w, path)
+        good = usable(w, key, path)
         if good is not None:
             routes[key] = good
 
     def claim(r: tuple[RouteKey, Path]) -> tuple[Any, ...]:
-        return (not r[1].sticky, -r[1].sequence, r[1].next_hop, r[0].source, rd_of(r[0].nlri))
+        key, path = r
+        worth = (path.stale, not path.sticky, -path.sequence)
+        return (*worth, path.next_hop, key.source, rd_of(key.nlri), key.path_id)
 
     competing: dict[str, set[Ip]] = {}
     tables: dict[str, dict[str, Desired]] = {}
@@ -276,15 +312,10 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
         if not router.admin_state_up:
             continue
         wanted = targets(router, router.import_targets)
-        mine = [
-            r
-            for r in routes.items()
-            if isinstance(r[0].nlri, IpPrefixRoute) and wanted & set(r[1].route_targets)
-        ]
+        mine = [r for r in routes.items() if prefix_of(*r) and wanted & set(r[1].route_targets)]
         rows: list[Desired] = [Vrf(router.vni, router.label)]
-        for prefix in {k.nlri.prefix for k, _p in mine if isinstance(k.nlri, IpPrefixRoute)}:
-            here = [r for r in mine if r[0].nlri.prefix == prefix]  # type: ignore[union-attr]
-            hops = decide(here)
+        for prefix in {p for r in mine if (p := prefix_of(*r)) is not None}:
+            hops = decide([r for r in mine if prefix_of(*r) == prefix])
             rows.append(FibEntry(router.vni, prefix, tuple(hops)))
             if len(hops) > 1:
                 competing.setdefault(f"vrf/{router.vni}", set()).update(h.vtep for h in hops)

@@ -83,6 +83,9 @@ READ: dict[str, tuple[str, Callable[[str], Any]]] = {
 }
 """By the word of the scripts: the row's field and how to read it."""
 
+OURS = Prefix.parse("192.0.2.0/24")
+"""Where the scripts' hypervisors are."""
+
 SAID: dict[str, tuple[str, Callable[[str], Any]]] = {
     "target": ("route_targets", _list(RouteTarget.parse)),
     "label": ("label", lambda text: Label(int(text))),
@@ -228,18 +231,26 @@ def told(row: Desired) -> str:
         case Neighbor():
             return f"at {row.mac}"
         case FdbEntry() | FloodEntry():
-            return f"via {_hop(row.via, with_label=False)}"
+            return f"via {_hop(row.via)}"
         case FibEntry():
-            return "via " + ", ".join(_hop(hop, with_label=True) for hop in row.via)
+            return "via " + ", ".join(map(_hop, row.via))
         case Evi():
             return f"in vrf {row.vrf}" if row.vrf else "alone"
         case _:
             return "there"
 
 
-def _hop(hop: NextHop, *, with_label: bool) -> str:
-    label = f" label {hop.label}" if with_label else ""
-    return f"{hop.vtep}{label} by " + "/".join(str(e) for e in hop.encapsulations)
+def _hop(hop: NextHop) -> str:
+    """As a sender would use it: what is the same for all our own is left out."""
+    words = [str(hop.vtep)]
+    if hop.vtep not in OURS:
+        words += [f"label {hop.label}"] if hop.label else []
+        words += [f"vni {hop.vni}"] if hop.vni else []
+        words += [f"at {hop.router_mac}"] if hop.router_mac else []
+    elif hop.router_mac:
+        words.append(f"label {hop.label}")
+    words.append("by " + "/".join(str(e) for e in hop.encapsulations))
+    return " ".join(words)
 
 
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
