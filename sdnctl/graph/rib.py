@@ -58,15 +58,18 @@ def _usable(path: Path, v: View) -> Path | None:
         return None
     if v.exists(HYPERVISOR, "vtep", path.next_hop):  # our own route, reflected
         return None
-    pins = v.find(GATEWAY, "address", path.next_hop)
-    encapsulations = min(pins)[1].encapsulations if pins else ()
+    pins = sorted(v.find(GATEWAY, "address", path.next_hop))
+    encapsulations = pins[0][1].encapsulations if pins else ()
     if not encapsulations:
         # A label without a tunnel type means plain MPLS, which this underlay does not carry;
         # routers that take MPLS over GRE (RFC 4023) commonly announce just that.
         encapsulations = path.encapsulations or (Encapsulation.MPLS_GRE,)
-    if encapsulations == path.encapsulations:
+    preference = pins[0][1].local_preference if pins else None
+    if preference is None:
+        preference = path.local_preference
+    if (encapsulations, preference) == (path.encapsulations, path.local_preference):
         return path
-    return msgspec.structs.replace(path, encapsulations=encapsulations)
+    return msgspec.structs.replace(path, encapsulations=encapsulations, local_preference=preference)
 
 
 def mobility_order(route: tuple[RouteKey, Imported]) -> tuple[object, ...]:
@@ -101,6 +104,19 @@ def best_paths(routes: list[tuple[RouteKey, Imported]]) -> list[tuple[RouteKey, 
     for key, path in sorted(paths, key=lambda r: (r[1].next_hop, r[0].source, rd_of(r[0].nlri))):
         by_hop.setdefault(path.next_hop, (key, path))
     return list(by_hop.values())[:MAX_PATHS]
+
+
+def second_best(
+    routes: list[tuple[RouteKey, Imported]], best: list[tuple[RouteKey, Path]]
+) -> list[tuple[RouteKey, Path]]:
+    """The paths to be used if no next hop of the best is there; none behind those of our own.
+
+    A hypervisor is never probed, so what is behind its own paths would never be used.
+    """
+    hops = {path.next_hop for _key, path in best if path.peer}
+    if len(routes) == len(best) or len(hops) < len(best):
+        return []
+    return best_paths([(key, row) for key, row in routes if row.path.next_hop not in hops])
 
 
 def _closeness(path: Path) -> int:

@@ -21,7 +21,7 @@ from sdnctl.graph.relations import (
     VRF,
     VRF_INSTANCE,
 )
-from sdnctl.graph.rib import best_paths, mobility_order
+from sdnctl.graph.rib import best_paths, mobility_order, second_best
 from sdnctl.routes import MacIpRoute, Path
 from sdnctl.types import Ip, Mac, Prefix, Vni
 
@@ -81,11 +81,16 @@ def flood(key: tuple[Vni, Ip], v: View) -> FloodEntry | None:
 
 
 def fib(key: tuple[Vni, Prefix], v: View) -> FibEntry | None:
-    """The equal best paths to a prefix."""
+    """The equal best paths to a prefix, and the next best should gateways stop answering."""
     routes = v.find(IMPORTED, "prefix", key)
     if not routes:
         return None
-    return FibEntry(*key, tuple(_next_hop(path) for _key, path in best_paths(routes)))
+    best = best_paths(routes)
+    return FibEntry(
+        *key,
+        tuple(_next_hop(path) for _key, path in best),
+        tuple(_next_hop(path) for _key, path in second_best(routes, best)),
+    )
 
 
 RULES: Final = (

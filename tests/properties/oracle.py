@@ -20,6 +20,7 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    Probe,
     Vrf,
 )
 from sdnctl.intent import BgpPeer, Gateway, Hypervisor, Network, Port, Router, Subnet
@@ -145,6 +146,8 @@ def usable(w: World, path: Path) -> Path | None:
         return None
     values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
     pinned = [g for _id, g in sorted(w.gateway.items()) if g.address == path.next_hop]
+    if pinned and pinned[0].local_preference is not None:
+        values["local_preference"] = pinned[0].local_preference
     if pinned and pinned[0].encapsulations:
         values["encapsulations"] = pinned[0].encapsulations
     elif not path.encapsulations:
@@ -192,6 +195,16 @@ def announced(w: World) -> dict[str, dict[Any, Path]]:
     return out
 
 
+def probes(w: World, vni: Vni, used: list[Path]) -> list[Probe]:
+    """The gateways with an interval among the next hops, the first of those with one address."""
+    rows = []
+    for vtep in {path.next_hop for path in used if path.peer}:
+        here = [g for _id, g in sorted(w.gateway.items()) if g.address == vtep]
+        if here and here[0].probe_interval > 0:
+            rows.append(Probe(vni, vtep, here[0].probe_interval, here[0].probe_multiplier))
+    return rows
+
+
 def expected(w: World) -> dict[str, dict[str, Desired]]:
     """By hypervisor and key."""
     routes = dict(local_routes(w))
@@ -231,6 +244,8 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
         for vtep in {p.next_hop for _k, p in floods}:
             best = min((r for r in floods if r[1].next_hop == vtep), key=claim)
             table.append(FloodEntry(network.vni, hop(best[1])))
+        bridged = [p for k, p in mine if not isinstance(k.nlri, IpPrefixRoute)]
+        table += probes(w, network.vni, bridged)
         tables[f"evi/{network.vni}"] = {row.key: row for row in table}
     for router in w.router.values():
         if not router.admin_state_up:
@@ -245,9 +260,13 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
         for prefix in {k.nlri.prefix for k, _p in mine if isinstance(k.nlri, IpPrefixRoute)}:
             here = [r for r in mine if r[0].nlri.prefix == prefix]  # type: ignore[union-attr]
             hops = decide(here)
-            rows.append(FibEntry(router.vni, prefix, tuple(hops)))
+            used = {h.vtep for h in hops}
+            rest = [r for r in here if r[1].next_hop not in used]
+            spare = [] if any(not p.peer and p.next_hop in used for _k, p in here) else decide(rest)
+            rows.append(FibEntry(router.vni, prefix, tuple(hops), tuple(spare)))
             if len(hops) > 1:
                 competing.setdefault(f"vrf/{router.vni}", set()).update(h.vtep for h in hops)
+        rows += probes(w, router.vni, [p for _k, p in mine])
         tables[f"vrf/{router.vni}"] = {row.key: row for row in rows}
 
     out: dict[str, dict[str, Desired]] = {}
