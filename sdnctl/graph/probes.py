@@ -30,7 +30,7 @@ def _probe(index: str) -> Callable[[Key, View], Probe | None]:
     return probe
 
 
-def _rule(output: Relation[Key, Probe], index: str) -> Rule:
+def _rule(output: Relation[Key, Probe], index: str) -> Rule[Key, Probe]:
     return Rule(output, _probe(index), (on(IMPORTED, IMPORTED.indexes[index]),))
 
 
