@@ -132,6 +132,8 @@ def _as_said(key: RouteKey, path: Path, encapsulations: tuple[Encapsulation, ...
     return msgspec.structs.replace(
         bridged,
         route_targets=tuple(sorted({*path.route_targets, *host.route_targets})),
+        local_preference=max(path.local_preference, host.local_preference),
+        communities=tuple(sorted({*path.communities, *host.communities})),
         l3_vni=host.vni,
         router_mac=host.router_mac,
     )

@@ -8,6 +8,7 @@ from sdnctl.desired import Evi, FdbEntry, FibEntry, FloodEntry, Irb, Neighbor, N
 from sdnctl.graph.attachments import routing_of
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.relations import (
+    BGPVPN_IRB,
     EVI,
     EVI_INSTANCE,
     FDB,
@@ -54,8 +55,11 @@ def vrf(router_id: str, v: View) -> Vrf | None:
 
 
 def irb(port_id: str, v: View) -> Irb | None:
-    """A router's interface, if its router is the one that the network belongs to."""
-    row = v.get(INTERFACE, port_id)
+    """A router's interface, if its router is the one that the network belongs to; or a BGP VPN's.
+
+    The latter has the id of its association.
+    """
+    row = v.get(INTERFACE, port_id) or v.get(BGPVPN_IRB, port_id)
     if row is None or routing_of(v, row.vni)[0] != row.vrf:
         return None
     return Irb(row.vni, row.vrf, port_id, row.mac, row.addresses)
@@ -102,7 +106,7 @@ def fib(key: tuple[Vni, Prefix], v: View) -> FibEntry | None:
 RULES: Final = (
     Rule(EVI, evi, (on(EVI_INSTANCE, same_key),)),
     Rule(VRF, vrf, (on(VRF_INSTANCE, same_key),)),
-    Rule(IRB, irb, (on(INTERFACE, same_key),)),
+    Rule(IRB, irb, (on(INTERFACE, same_key), on(BGPVPN_IRB, same_key))),
     Rule(FDB, fdb, (on(IMPORTED, IMPORTED.indexes["mac"]),)),
     Rule(NEIGHBOR, neighbor, (on(IMPORTED, IMPORTED.indexes["ip"]),)),
     Rule(FLOOD, flood, (on(IMPORTED, IMPORTED.indexes["member"]),)),
