@@ -91,7 +91,8 @@ def test_best_is_what_agents_are_told(steps: list[list[Write]]) -> None:
         best: dict[tuple[str, str], set[str]] = {}
         for row in rows:
             if row["best"]:
-                kind = {"mac-ip": "fdb", "prefix": "fib", "multicast": "flood"}[row["type"]]
+                bridged = {"mac-ip": "fdb", "multicast": "flood"}
+                kind = "fib" if table.startswith("vrf/") else bridged[row["type"]]
                 best.setdefault((kind, row["prefix"]), set()).add(row["next_hop"])
         told: dict[tuple[str, str], set[str]] = {}
         for relation in ("fdb", "fib", "flood"):
