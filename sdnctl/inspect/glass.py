@@ -190,7 +190,10 @@ def explain(engine: Engine, relation: Relation[Any, Any], key: Any) -> list[str]
 
 
 def agents(delivery: Delivery) -> list[Json]:
-    """Every connected agent: what it was sent, what it confirmed, what failed."""
+    """Every connected agent: what it was sent, what it confirmed, what failed.
+
+    ``unreachable`` are the probed next hops that do not answer it.
+    """
     return [
         {
             "hypervisor": host,
@@ -200,6 +203,7 @@ def agents(delivery: Delivery) -> list[Json]:
             "received": session.received,
             "programmed": session.programmed,
             "failures": dict(session.failures),
+            "unreachable": sorted(map(str, delivery.observed.agent(host).unreachable)),
         }
         for host, session in sorted(delivery.sessions.items())
     ]
