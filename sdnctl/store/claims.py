@@ -79,7 +79,8 @@ def association(bgpvpn_id: str, other_id: str) -> Claim:
 
 
 def _of_bgpvpn_network(row: BgpVpnNetwork) -> tuple[Claim, ...]:
-    return (*_of_instance(row), association(row.bgpvpn_id, row.network_id))
+    tie = association(row.bgpvpn_id, row.network_id)
+    return (*_of_instance(row), tie, mac(row.network_id, row.mac))
 
 
 def _of_bgpvpn_router(row: BgpVpnRouter) -> tuple[Claim, ...]:
