@@ -235,6 +235,7 @@ def attachment(port_id: str, v: View) -> Attachment | None:
         ),
         security=port.port_security_enabled,
         said=_said(v, port_id, routed) if where is not None else (),
+        moves=port.moves,
     )
 
 

@@ -14,7 +14,7 @@ from sdnctl.graph.relations import (
     Policy,
 )
 from sdnctl.graph.vpns import joined
-from sdnctl.routes import IpPrefixRoute, Path, RouteKey
+from sdnctl.routes import IpPrefixRoute, MacIpRoute, Path, RouteKey
 from sdnctl.types import Ip, Mac, Prefix, RouteTarget
 
 DEFAULT_PREFERENCE: Final = 100
@@ -48,6 +48,7 @@ def originated(key: RouteKey, v: View) -> Path | None:
         encapsulations=port.encapsulations,
         label=evi.label,
         vni=evi.vni,
+        sequence=port.moves if isinstance(key.nlri, MacIpRoute) else 0,
         **_attributes(evi.policy),
     )
 

@@ -225,6 +225,7 @@ class Attachment(NamedTuple):
     up: bool
     security: bool
     said: tuple[tuple[Prefix, Policy], ...] = ()
+    moves: int = 0
 
     @property
     def behind(self) -> tuple[Prefix, ...]:

@@ -22,7 +22,7 @@ from sdnctl.graph.relations import (
     VRF,
     VRF_INSTANCE,
 )
-from sdnctl.graph.rib import best_paths, mobility_order, second_best
+from sdnctl.graph.rib import best_paths, contested, mobility_order, second_best
 from sdnctl.routes import MacIpRoute, Nlri, Path
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 
@@ -70,7 +70,7 @@ def fdb(key: tuple[Vni, Mac], v: View) -> FdbEntry | None:
     routes = v.find(IMPORTED, "mac", key)
     if not routes:
         return None
-    _best, row = min(routes, key=mobility_order)
+    _best, row = min(contested(routes), key=mobility_order)
     return FdbEntry(*key, _bridged(row.path))
 
 
@@ -79,7 +79,7 @@ def neighbor(key: tuple[Vni, Ip], v: View) -> Neighbor | None:
     routes = v.find(IMPORTED, "ip", key)
     if not routes:
         return None
-    best, _row = min(routes, key=lambda r: (mobility_order(r), r[0].nlri))
+    best, _row = min(contested(routes), key=lambda r: (mobility_order(r), r[0].nlri))
     return Neighbor(*key, best.nlri.mac) if isinstance(best.nlri, MacIpRoute) else None
 
 

@@ -23,7 +23,7 @@ from sdnctl.graph.relations import (
     VRF_INSTANCE,
     Imported,
 )
-from sdnctl.graph.rib import best_paths, mobility_order
+from sdnctl.graph.rib import best_paths, contested, mobility_order
 from sdnctl.intent import Link, Network, Router
 from sdnctl.routes import MacIpRoute, RouteKey, rd_of
 from sdnctl.topology import overlay, underlay
@@ -86,7 +86,7 @@ def _behind(view: View, entry: Desired) -> tuple[object, list[Row], set[RouteKey
             rows = view.find(IMPORTED, "prefix", (entry.vrf, entry.prefix))
             return entry.prefix, rows, {key for key, _path in best_paths(rows)}
         case FdbEntry():
-            rows = view.find(IMPORTED, "mac", (entry.vni, entry.mac))
+            rows = contested(view.find(IMPORTED, "mac", (entry.vni, entry.mac)))
             what: object = entry.mac
         case FloodEntry():
             rows = view.find(IMPORTED, "member", (entry.vni, entry.via.vtep))

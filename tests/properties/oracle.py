@@ -45,7 +45,7 @@ from sdnctl.routes import (
     RouteKey,
     rd_of,
 )
-from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, Vni
 from tests.properties import agreed
 from tests.properties.agreed import ASN, Routed
 
@@ -160,8 +160,9 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
         )
         routes.setdefault(RouteKey(host.id, InclusiveMulticastRoute(rd, host.vtep)), evi)
         every: list[Ip | None] = [f.ip for f in port.fixed_ips]
+        mine = changed(evi, sequence=port.moves)
         for ip in every or [None]:
-            routes.setdefault(RouteKey(host.id, MacIpRoute(rd, port.mac, ip)), evi)
+            routes.setdefault(RouteKey(host.id, MacIpRoute(rd, port.mac, ip)), mine)
         router, _interfaces = vrf_of(w, network)
         if router is None:
             continue
@@ -253,86 +254,10 @@ def changed(path: Path, **fields: Any) -> Path:
     return Path(**values | fields)
 
 
-def routed_too(w: World, key: RouteKey, routes: dict[RouteKey, Path]) -> Path | None:
-    """The host prefix of the port that a MAC/IP route speaks of."""
-    for port, network, host in guests(w):
-        nlri = key.nlri
-        assert isinstance(nlri, MacIpRoute)
-        if (
-            is_up(port, network, host)
-            and host.id == key.source
-            and port.mac == nlri.mac
-            and nlri.ip in [f.ip for f in port.fixed_ips]
-            and RouteDistinguisher.of(host.vtep, network.number) == nlri.rd
-        ):
-            router, _interfaces = vrf_of(w, network)
-            if router is not None and nlri.ip is not None:
-                rd = RouteDistinguisher.of(host.vtep, router.number)
-                prefix = IpPrefixRoute(rd, Prefix.host(nlri.ip))
-                return (
-                    routes.get(RouteKey(host.id, prefix)) if on_link(w, network, nlri.ip) else None
-                )
-    return None
-
-
 def on_link(w: World, network: Network, ip: Ip) -> bool:
     _router, interfaces = vrf_of(w, network)
     links = [Prefix.covering(a, n) for _id, _mac, pairs in interfaces for a, n in pairs]
     return any(ip in link for link in links)
-
-
-def announced(w: World) -> dict[str, dict[RouteKey, Path]]:
-    """By peer: prefixes over MPLS or VXLAN, the routes of networks over VXLAN only."""
-    out: dict[str, dict[RouteKey, Path]] = {}
-    routes = local_routes(w)
-    for name, peer in w.bgp_peer.items():
-        if not peer.admin_state_up:
-            continue
-        told: dict[RouteKey, Path] = {}
-        for key, path in routes.items():
-            accepts = w.hypervisor[key.source].encapsulations
-            vxlan, mpls = Encapsulation.VXLAN in accepts, set(accepts) - {Encapsulation.VXLAN}
-            if isinstance(key.nlri, IpPrefixRoute):
-                vpn = "ipv4-vpn" if len(key.nlri.prefix.ip) == 4 else "ipv6-vpn"
-                if (vpn in peer.families and mpls) or ("l2vpn-evpn" in peer.families and vxlan):
-                    told[key] = changed(path, encapsulations=accepts)
-            elif "l2vpn-evpn" in peer.families and vxlan:
-                said = changed(path, encapsulations=(Encapsulation.VXLAN,))
-                host = routed_too(w, key, routes) if isinstance(key.nlri, MacIpRoute) else None
-                if host is not None:
-                    both = {*path.route_targets, *host.route_targets}
-                    said = changed(
-                        said,
-                        route_targets=tuple(sorted(both)),
-                        local_preference=max(path.local_preference, host.local_preference),
-                        communities=tuple(sorted({*path.communities, *host.communities})),
-                        l3_vni=host.vni,
-                        router_mac=host.router_mac,
-                    )
-                told[key] = said
-        if "route-target" in peer.families:
-            told = {k: p for k, p in told.items() if any(asks(w, name, t) for t in p.route_targets)}
-            nothing = Path(next_hop=Ip(bytes(4)), route_targets=(), encapsulations=())
-            asked = [agreed.evi_imports(w, n) for n in w.network.values() if n.admin_state_up]
-            asked += [agreed.vrf_imports(w, row, networks) for row, networks in vrfs(w)]
-            for target in set().union(*asked):
-                told[RouteKey("", MembershipRoute(ASN, target))] = nothing
-        if told:
-            out[name] = told
-    return out
-
-
-def asks(w: World, peer: str, target: RouteTarget) -> bool:
-    """RFC 4684: whether the peer announced a prefix of route targets that this one lies in."""
-    bits = "".join(f"{byte:08b}" for byte in target)
-    for key in w.learned:
-        if key.source == peer and isinstance(key.nlri, MembershipRoute):
-            wanted = key.nlri.target
-            if wanted is None:
-                return True
-            if bits.startswith("".join(f"{b:08b}" for b in wanted)[: key.nlri.length]):
-                return True
-    return False
 
 
 def probes(w: World, vni: Vni, used: list[Path]) -> list[Probe]:
@@ -345,15 +270,35 @@ def probes(w: World, vni: Vni, used: list[Path]) -> list[Probe]:
     return rows
 
 
-def expected(w: World) -> dict[str, dict[str, Desired]]:
-    """By hypervisor and key."""
+def outbid(claims: list[tuple[RouteKey, Path]]) -> list[tuple[RouteKey, Path]]:
+    """Our claims to a MAC address are one higher than those of peers, but for static ones; five
+    higher than they would be alone at most."""
+    out = []
+    for key, path in claims:
+        others = [
+            p.sequence
+            for k, p in claims
+            if p.peer and not p.sticky and k.nlri.mac == key.nlri.mac  # type: ignore[union-attr]
+        ]
+        mine = not path.peer and others and max(others) >= path.sequence
+        number = min(max(others) + 1, path.sequence + 5) if mine else path.sequence
+        out.append((key, changed(path, sequence=number)))
+    return out
+
+
+def in_use(w: World) -> dict[RouteKey, Path]:
+    """Our own routes, and those learned that may be used."""
     routes = dict(local_routes(w))
     for key, path in w.learned.items():
-        if isinstance(key.nlri, MembershipRoute):
-            continue
-        good = usable(w, key, path)
+        good = None if isinstance(key.nlri, MembershipRoute) else usable(w, key, path)
         if good is not None:
             routes[key] = good
+    return routes
+
+
+def expected(w: World) -> dict[str, dict[str, Desired]]:
+    """By hypervisor and key."""
+    routes = in_use(w)
 
     def claim(r: tuple[RouteKey, Path]) -> tuple[Any, ...]:
         key, path = r
@@ -373,14 +318,13 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
         table += [Irb(network.vni, vrf, id_, mac, pairs) for id_, mac, pairs in interfaces]
         macs = [(k, p) for k, p in mine if isinstance(k.nlri, MacIpRoute)]
         for mac in {k.nlri.mac for k, _p in macs if isinstance(k.nlri, MacIpRoute)}:
-            best = min((r for r in macs if r[0].nlri.mac == mac), key=claim)  # type: ignore[union-attr]
+            rivals = [r for r in macs if r[0].nlri.mac == mac]  # type: ignore[union-attr]
+            best = min(outbid(rivals), key=claim)
             table.append(FdbEntry(network.vni, mac, hop(best[1])))
         for ip in {k.nlri.ip for k, _p in macs if isinstance(k.nlri, MacIpRoute)}:
             if ip is not None:
-                owner = min(
-                    (r for r in macs if r[0].nlri.ip == ip),  # type: ignore[union-attr]
-                    key=lambda r: (claim(r), r[0].nlri),
-                )
+                rivals = [r for r in macs if r[0].nlri.ip == ip]  # type: ignore[union-attr]
+                owner = min(outbid(rivals), key=lambda r: (claim(r), r[0].nlri))
                 table.append(Neighbor(network.vni, ip, owner[0].nlri.mac))  # type: ignore[union-attr]
         floods = [r for r in mine if isinstance(r[0].nlri, InclusiveMulticastRoute)]
         for vtep in {p.next_hop for _k, p in floods}:

@@ -31,13 +31,13 @@ from tests.properties.agreed import ASN
 from tests.properties.mirror import House
 from tests.properties.oracle import (
     World,
-    announced,
     decide,
     expected,
     prefix_of,
     to_prefix,
     vrfs,
 )
+from tests.properties.peers import announced
 from tests.properties.worlds import HOSTS, Write, paths, populated, route_keys
 
 

@@ -179,6 +179,7 @@ def _ports(key: str, network: str, **more: st.SearchStrategy[Any]) -> st.SearchS
         id=st.just(key),
         network_id=st.just(network),
         mac=st.sampled_from(MACS),
+        moves=st.sampled_from([0, 0, 0, 1, 4]),
         fixed_ips=st.one_of(IN_PLACE[network], IN_PLACE[network], IN_PLACE[network], anywhere),
         admin_state_up=mostly,
         port_security_enabled=st.booleans(),
@@ -229,7 +230,7 @@ paths = st.builds(
     med=st.sampled_from([0, 0, 10]),
     peer=st.just(True),
     ebgp=st.booleans(),
-    sequence=st.sampled_from([0, 0, 1]),
+    sequence=st.sampled_from([0, 0, 1, 3, 9]),
     sticky=st.sampled_from([False, False, True]),
     stale=st.sampled_from([False, False, False, True]),
 )

@@ -102,6 +102,7 @@ READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "targets": ("route_targets", _list(RouteTarget.parse)),
     "communities": ("communities", _list(_community)),
     "behind": ("routes", _list(_behind)),
+    "moves": ("moves", int),
     "fixed": ("advertise_fixed_ips", lambda text: text == "yes"),
 }
 """By the word of the scripts: the row's field and how to read it."""
@@ -120,6 +121,7 @@ SAID: dict[str, tuple[str, Callable[[str], Any]]] = {
     "preference": ("local_preference", int),
     "sequence": ("sequence", int),
     "stale": ("stale", bool),
+    "sticky": ("sticky", bool),
 }
 """The same for what a peer says about a route."""
 
@@ -258,6 +260,8 @@ def announced(path: Path) -> str:
         words.append(f"l3vni {path.l3_vni}")
     words.append("by " + "/".join(str(e) for e in path.encapsulations))
     words.append("to " + ",".join(str(t) for t in path.route_targets))
+    if path.sequence:
+        words.append(f"sequence {path.sequence}")
     if path.local_preference != 100:
         words.append(f"preference {path.local_preference}")
     if path.communities:
