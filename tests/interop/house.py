@@ -15,9 +15,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sdnctl.lab import guests, lab, netns, services
@@ -45,7 +46,7 @@ topology:
 """
 
 
-def topology(hypervisors: int, gateways: dict[str, str]) -> str:
+def topology(hypervisors: int, gateways: Mapping[str, str]) -> str:
     """The file of a lab: hypervisors ``hvN`` at 192.0.2.1N, and by gateway its outside's address.
 
     Gateway ``g`` has ``eth1`` on the underlay and ``eth2`` towards ``out-g``'s ``eth1``; its
@@ -100,7 +101,11 @@ class House:
         )
 
     def network(
-        self, name: str, *prefixes: str, router: dict[str, Any] | None = None, **more: Any
+        self,
+        name: str,
+        *prefixes: str,
+        router: dict[str, Any] | None = None,
+        more: Mapping[str, object] = MappingProxyType({}),
     ) -> dict[str, Any]:
         network = self.api.create("/v2.0/networks", "network", **{"name": name, **more})
         for prefix in prefixes:
@@ -202,7 +207,7 @@ class Pings:
 
 
 @contextlib.contextmanager
-def house(hypervisors: int, gateways: dict[str, str]) -> Iterator[House]:
+def house(hypervisors: int, gateways: Mapping[str, str]) -> Iterator[House]:
     """The house with its hypervisors registered; gone afterwards, whatever happened."""
     folder = Path(tempfile.mkdtemp(prefix="gwh"))
     folder.chmod(0o755)
