@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -80,3 +81,33 @@ def test_the_segments_host_is_known_by_its_mac(site: Site) -> None:
 def test_routed_both_ways_by_prefix_routes(site: Site) -> None:
     site.house.reaches("web", OUTSIDE)
     site.house.reaches("out-gw", ROUTED)
+
+
+PATHS = (("web", OUTSIDE), ("out-gw", ROUTED), ("db", SEGMENT), ("far", SEGMENT))
+
+
+def test_controller_killed(site: Site) -> None:
+    since = {name: site.house.session(name)["since"] for name in ("sw", "gw")}
+    withdrawn = site.bridge.withdrawals() + site.router.withdrawals()
+    with site.house.none_lost(*PATHS):
+        site.house.kill_controller()
+        site.house.established(*since)
+        time.sleep(1)
+    assert {name: site.house.session(name)["since"] for name in since} == since
+    assert site.bridge.withdrawals() + site.router.withdrawals() == withdrawn
+
+
+def test_speaker_killed(site: Site) -> None:
+    """FRR keeps no EVPN route of a peer that restarts: its helper (RFC 4724) ends at L3VPN.
+
+    So what it forgets is felt until the next speaker has told it all again.
+    """
+    with site.house.pings("web", OUTSIDE) as pings:
+        time.sleep(1)
+        site.house.kill_speaker("gw")
+        site.house.established("sw", "gw")
+        time.sleep(2)
+    print(f"lost {pings.lost} of {pings.sent}, silent for {pings.longest:.2f} s")
+    assert pings.lost < pings.sent / 2
+    with site.house.none_lost(*PATHS):
+        time.sleep(1)
