@@ -206,6 +206,8 @@ class Controller:
                 "since": event.since,
                 "established": event.established,
                 "families": [str(family) for family in event.families],
+                "updates_sent": event.updates_sent,
+                "updates_received": event.updates_received,
                 "routes_advertised": event.routes_out,
                 "routes_received": event.routes_in,
                 "last_error": event.last_error,

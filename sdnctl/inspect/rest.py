@@ -14,9 +14,22 @@ from starlette.routing import Route
 from sdnctl.delivery.delivery import Delivery
 from sdnctl.graph.engine import Engine
 from sdnctl.inspect import glass
+from sdnctl.inspect.adjribs import (
+    DEFAULT_LIMIT,
+    DIRECTIONS,
+    FAMILIES,
+    MAX_LIMIT,
+    AdjRibs,
+    Families,
+    Question,
+)
+from sdnctl.inspect.show import parse_destination
 from sdnctl.intent import Link
+from sdnctl.types import Vni
 
 MAX_WAIT_SECONDS: Final = 60.0
+TABLES_AT_ONCE: Final = 50
+"""Tables that an explanation looks into in one turn of the event loop."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -25,9 +38,49 @@ def _json(value: Any, status: int = 200) -> Response:
     return Response(_encode(value), status, media_type="application/json")
 
 
+def _error(status: int, kind: str, message: str) -> Response:
+    body = {"NeutronError": {"type": kind, "message": message, "detail": ""}}
+    return _json(body, status)
+
+
 def _refused(message: str) -> Response:
-    body = {"NeutronError": {"type": "InvalidInput", "message": message, "detail": ""}}
-    return _json(body, 400)
+    return _error(400, "InvalidInput", message)
+
+
+def _tables(request: Request) -> dict[str, Vni]:
+    """The VRF or EVI that is asked for, if one is; ValueError if it is no VNI."""
+    try:
+        return {
+            name: Vni(int(request.query_params[name]))
+            for name in ("vrf", "evi")
+            if name in request.query_params
+        }
+    except ValueError:
+        raise ValueError("vrf and evi are VNIs: decimal numbers.") from None
+
+
+def _question(peer: str, request: Request) -> Question:
+    """What is asked of a peer's routes; ValueError if it makes no sense."""
+    query = request.query_params
+    destination = query.get("destination", "")
+    try:
+        limit = int(query.get("limit", DEFAULT_LIMIT))
+        marker = bytes.fromhex(query.get("marker", ""))
+    except ValueError:
+        raise ValueError("limit is a decimal number, marker the next of the page before.") from None
+    family = query.get("family", "")
+    if family not in {"", *FAMILIES}:
+        raise ValueError(f"family is one of {', '.join(FAMILIES)}.")
+    if not 0 < limit <= MAX_LIMIT:
+        raise ValueError(f"limit must be between 1 and {MAX_LIMIT}.")
+    return Question(
+        peer=peer,
+        direction=request.url.path.rpartition("/")[2],
+        family=family,
+        destination=parse_destination(destination) if destination else None,
+        limit=limit,
+        marker=marker,
+    )
 
 
 def make_routes(  # noqa: C901 - one function for each view
@@ -35,20 +88,18 @@ def make_routes(  # noqa: C901 - one function for each view
     delivery: Delivery,
     links: Callable[[], Sequence[Link]],
     sessions: Callable[[], list[dict[str, Any]]],
+    families: Families,
 ) -> list[Route]:
-    """The read views; ``sessions`` tells of the BGP sessions."""
+    """The read views; ``sessions`` tells of the BGP sessions, ``families`` what carries a route."""
+    ribs = AdjRibs(engine, families)
 
     async def routes(request: Request) -> Response:
         try:
-            numbers = {
-                name: int(request.query_params[name])
-                for name in ("vrf", "evi")
-                if name in request.query_params
-            }
-        except ValueError:
-            return _refused("vrf and evi are VNIs: decimal numbers.")
+            asked = _tables(request)
+        except ValueError as reason:
+            return _refused(str(reason))
         found: list[bytes] = []
-        for table in glass.tables(delivery, vrf=numbers.get("vrf"), evi=numbers.get("evi")):
+        for table in glass.tables(delivery, **asked):
             rows = glass.routes(
                 engine,
                 delivery,
@@ -88,8 +139,36 @@ def make_routes(  # noqa: C901 - one function for each view
     async def bgp_sessions(_request: Request) -> Response:
         return _json({"bgp_sessions": sessions()})
 
+    async def bgp_routes(request: Request) -> Response:
+        """A page of what a peer is told, or tells; ``next`` is the marker of the page after it."""
+        peer = request.path_params["peer"]
+        if not ribs.known(peer):
+            return _error(404, "BgpPeerNotFound", f"BgpPeer {peer} could not be found.")
+        try:
+            asked = _question(peer, request)
+        except ValueError as reason:
+            return _refused(str(reason))
+        page, marker = await ribs.page(asked)
+        return _json({"routes": page, "next": marker})
+
+    async def explain(request: Request) -> Response:
+        try:
+            destination = parse_destination(request.query_params.get("destination", ""))
+            tables = _tables(request)
+        except ValueError as reason:
+            return _refused(str(reason))
+        found = []
+        for at, one in enumerate(glass.explanations(engine, destination, **tables)):
+            if one is not None:
+                found.append(one)
+            if at % TABLES_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return _json({"explanations": found})
+
     return [
         Route("/sdn/v1/routes", routes),
+        Route("/sdn/v1/explanations", explain),
+        *(Route(f"/sdn/v1/bgp-peers/{{peer}}/{direction}", bgp_routes) for direction in DIRECTIONS),
         Route("/sdn/v1/topology", topology),
         Route("/sdn/v1/agents", agents),
         Route("/sdn/v1/convergence", convergence_times),

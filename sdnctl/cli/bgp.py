@@ -1,0 +1,103 @@
+"""BGP as it is: sessions, and the routes of each peer."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Final
+from urllib.parse import quote
+
+from sdnctl.cli.client import Item
+from sdnctl.cli.command import Command, Context, argument
+from sdnctl.cli.errors import UsageError
+from sdnctl.cli.output import Format
+from sdnctl.cli.resources import BY_NOUN, FAMILIES
+from sdnctl.cli.views import destination, listing
+
+_SESSION_COLUMNS: Final = {
+    "PEER": "peer",
+    "STATE": "state",
+    "SINCE": "since",
+    "FAMILIES": "families",
+    "ADVERTISED": "routes_advertised",
+    "RECEIVED": "routes_received",
+    "UPDATES SENT": "updates_sent",
+    "UPDATES RECEIVED": "updates_received",
+    "LAST ERROR": "last_error",
+}
+_ROUTE_COLUMNS: Final = {
+    "PREFIX / MAC": "destination",
+    "RD": "rd",
+    "NEXT HOP": "next_hop",
+    "FAMILIES": "families",
+    "LABEL": "label",
+    "VNI": "vni",
+    "ROUTE TARGETS": "route_targets",
+    "COMMUNITIES": "communities",
+    "PREFERENCE": "local_preference",
+    "AS PATH": "as_path",
+}
+_IMPORTED: Final = {"VRFS": "vrfs", "EVIS": "evis"}
+
+_PAGE: Final = 10_000
+"""Routes that are asked for at once, at most: what the controller gives."""
+
+
+def _routes(context: Context, args: argparse.Namespace) -> None:
+    if args.limit is not None and args.limit < 1:
+        raise UsageError("--limit is at least 1")
+    peer = BY_NOUN["bgp peer"].find(context, args.peer)["id"]
+    path = f"/sdn/v1/bgp-peers/{quote(str(peer), safe='')}/{args.direction}"
+    asked = {"destination": args.destination, "family": args.family}
+    query = {name: value for name, value in asked.items() if value is not None}
+    routes, more = _walk(context, path, query, args.limit)
+    if context.output.format is Format.JSON:
+        context.output.json(routes)
+        return
+    columns = _ROUTE_COLUMNS | (_IMPORTED if args.direction == "received" else {})
+    rows = [{**r, "destination": destination(r), "name": destination(r)} for r in routes]
+    context.output.items(rows, columns)
+    if more:
+        context.output.done(f"and more: --limit {args.limit} was asked for")
+
+
+def _walk(
+    context: Context, path: str, query: dict[str, str], limit: int | None
+) -> tuple[list[Item], bool]:
+    """The routes, page after page up to a limit, and whether there are more."""
+    routes: list[Item] = []
+    marker = ""
+    while True:
+        size = _PAGE if limit is None else min(_PAGE, limit - len(routes))
+        page: dict[str, Any] = context.client.get(
+            path, {**query, "limit": str(size), "marker": marker}
+        )
+        routes += page["routes"]
+        marker = page["next"]
+        if not marker or len(routes) == limit:
+            return routes, bool(marker)
+
+
+COMMANDS: Final = (
+    Command(
+        ("bgp", "sessions"),
+        "list the sessions as the speaker sees them",
+        listing("/sdn/v1/bgp-sessions", "bgp_sessions", _SESSION_COLUMNS),
+    ),
+    Command(
+        ("bgp", "routes"),
+        "list the routes that a peer tells, or is told",
+        _routes,
+        (
+            argument("peer", help="of which peer", complete="bgp peer", metavar="PEER"),
+            argument("direction", help="which", choices=("received", "advertised")),
+            argument(
+                "destination",
+                help="only those within this prefix, covering this address, or to this MAC",
+                nargs="?",
+                metavar="PREFIX|ADDRESS|MAC",
+            ),
+            argument("--family", help="only those of this one", choices=FAMILIES),
+            argument("--limit", help="at most so many", type=int, metavar="N"),
+        ),
+    ),
+)
