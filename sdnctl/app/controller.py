@@ -33,7 +33,6 @@ from sdnctl.graph.relations import (
     LOCAL_PORT,
     UNDERLAY,
     Advertised,
-    Export,
 )
 from sdnctl.intent import KINDS, BgpPeer, Link
 from sdnctl.routes import Nlri, Path, RouteKey
@@ -223,12 +222,11 @@ def _give_up(why: str) -> None:
 
 
 def _advertisements(
-    changes: Iterable[Change[Export, Advertised]],
+    changes: Iterable[Change[RouteKey, Advertised]],
 ) -> list[Change[tuple[str, Nlri], Path]]:
     """By peer and NLRI, out of rows that name their peers."""
     out: list[Change[tuple[str, Nlri], Path]] = []
-    for export, old, new in changes:
-        nlri = export.route.nlri
+    for (_source, nlri, _path_id), old, new in changes:
         before = dict.fromkeys(old.peers, old.path) if old is not None else {}
         after = dict.fromkeys(new.peers, new.path) if new is not None else {}
         out += (Change((peer, nlri), before.get(peer), after.get(peer)) for peer in before | after)

@@ -175,13 +175,6 @@ class Imported(NamedTuple):
     vrfs: tuple[Vni, ...]
 
 
-class Export(NamedTuple):
-    """A route in one address family."""
-
-    family: str
-    route: RouteKey
-
-
 class Advertised(NamedTuple):
     """A route as it is told to BGP peers, and which."""
 
@@ -210,7 +203,12 @@ def _imported_member(key: RouteKey, row: Imported) -> tuple[tuple[Vni, Ip], ...]
 
 def _imported_prefix(key: RouteKey, row: Imported) -> tuple[tuple[Vni, Prefix], ...]:
     nlri = key.nlri
-    return tuple((vni, nlri.prefix) for vni in row.vrfs) if isinstance(nlri, IpPrefixRoute) else ()
+    if isinstance(nlri, IpPrefixRoute):
+        return tuple((vni, nlri.prefix) for vni in row.vrfs)
+    if isinstance(nlri, MacIpRoute) and nlri.ip is not None and row.vrfs:
+        prefix = Prefix.host(nlri.ip)
+        return tuple((vni, prefix) for vni in row.vrfs)
+    return ()
 
 
 class PlacedPort(NamedTuple):
@@ -230,7 +228,7 @@ IMPORTED: Final[Relation[RouteKey, Imported]] = Relation(
 )
 FAMILY_PEERS: Final[Relation[str, tuple[str, ...]]] = Relation("family_peers")
 """The peers of an address family."""
-ADVERTISED: Final[Relation[Export, Advertised]] = Relation("advertised")
+ADVERTISED: Final[Relation[RouteKey, Advertised]] = Relation("advertised")
 
 # ---- what agents are told ----------------------------------------------------------------------
 

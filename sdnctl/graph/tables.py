@@ -22,11 +22,19 @@ from sdnctl.graph.relations import (
     VRF_INSTANCE,
 )
 from sdnctl.graph.rib import best_paths, mobility_order
-from sdnctl.routes import MacIpRoute, Path
-from sdnctl.types import Ip, Mac, Prefix, Vni
+from sdnctl.routes import MacIpRoute, Nlri, Path
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 
 
-def _next_hop(path: Path) -> NextHop:
+def _bridged(path: Path) -> NextHop:
+    return NextHop(path.next_hop, path.label, path.vni, path.encapsulations)
+
+
+def _routed(nlri: Nlri, path: Path) -> NextHop:
+    """The next hop of a prefix; of a MAC/IP route, by its second label (RFC 9135 section 5.2)."""
+    if isinstance(nlri, MacIpRoute):
+        vxlan = (Encapsulation.VXLAN,)
+        return NextHop(path.next_hop, Label(0), path.l3_vni, vxlan, path.router_mac)
     return NextHop(path.next_hop, path.label, path.vni, path.encapsulations, path.router_mac)
 
 
@@ -59,7 +67,7 @@ def fdb(key: tuple[Vni, Mac], v: View) -> FdbEntry | None:
     if not routes:
         return None
     _best, row = min(routes, key=mobility_order)
-    return FdbEntry(*key, _next_hop(row.path))
+    return FdbEntry(*key, _bridged(row.path))
 
 
 def neighbor(key: tuple[Vni, Ip], v: View) -> Neighbor | None:
@@ -77,7 +85,7 @@ def flood(key: tuple[Vni, Ip], v: View) -> FloodEntry | None:
     if not routes:
         return None
     _best, row = min(routes, key=mobility_order)
-    return FloodEntry(key[0], _next_hop(row.path))
+    return FloodEntry(key[0], _bridged(row.path))
 
 
 def fib(key: tuple[Vni, Prefix], v: View) -> FibEntry | None:
@@ -85,7 +93,7 @@ def fib(key: tuple[Vni, Prefix], v: View) -> FibEntry | None:
     routes = v.find(IMPORTED, "prefix", key)
     if not routes:
         return None
-    return FibEntry(*key, tuple(_next_hop(path) for _key, path in best_paths(routes)))
+    return FibEntry(*key, tuple(_routed(best.nlri, path) for best, path in best_paths(routes)))
 
 
 RULES: Final = (
