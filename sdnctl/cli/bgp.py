@@ -36,9 +36,24 @@ _ROUTE_COLUMNS: Final = {
     "PREFERENCE": "local_preference",
     "AS PATH": "as_path",
 }
+_ADVERTISED_COLUMNS: Final = {
+    "PREFIX / MAC": "destination",
+    "RD": "rd",
+    "SOURCE": "source",
+    "FAMILY": "family",
+    "ADVERTISED": "advertised",
+    "BECAUSE": "reason",
+}
+_USED_COLUMNS: Final = {
+    "PREFIX / MAC": "destination",
+    "RD": "rd",
+    "TABLE": "table",
+    "USED": "used",
+    "BECAUSE": "reason",
+}
 _IMPORTED: Final = {"VRFS": "vrfs", "EVIS": "evis"}
 
-_PAGE: Final = 10_000
+_PAGE: Final = 5000
 """Routes that are asked for at once, at most: what the controller gives."""
 
 
@@ -77,7 +92,42 @@ def _walk(
             return routes, bool(marker)
 
 
+def _why(context: Context, args: argparse.Namespace) -> None:
+    peer = BY_NOUN["bgp peer"].find(context, args.peer)["id"]
+    path = f"/sdn/v1/bgp-peers/{quote(str(peer), safe='')}/why"
+    found = context.client.get(path, {"destination": args.destination})["why"]
+    if context.output.format is Format.JSON:
+        context.output.json(found)
+        return
+    if context.output.format is Format.NAME:
+        routes = (*found["advertised"], *found["received"])
+        context.output.lines(dict.fromkeys(destination(route) for route in routes))
+        return
+    state = found["session"]
+    error = f" ({state['last_error']})" if state["last_error"] else ""
+    context.output.lines([f"the session with {peer} is {state['state']}{error}"])
+    for direction, columns in (("advertised", _ADVERTISED_COLUMNS), ("received", _USED_COLUMNS)):
+        rows = [{**row, "destination": destination(row)} for row in found[direction]]
+        if rows:
+            context.output.lines(["", direction])
+            context.output.items(rows, columns)
+        else:
+            nobody = "the peer announced none" if direction == "received" else "there is none"
+            context.output.lines(["", f"{direction}: no route to {args.destination}, {nobody}"])
+    if found["more"]:
+        context.output.lines(["", "and more: ask for a longer prefix"])
+
+
 COMMANDS: Final = (
+    Command(
+        ("bgp", "why"),
+        "say why a peer is told of a route or not, and why what it tells is used or not",
+        _why,
+        (
+            argument("peer", help="which peer", complete="bgp peer", metavar="PEER"),
+            argument("destination", help="of the routes", metavar="PREFIX|ADDRESS|MAC"),
+        ),
+    ),
     Command(
         ("bgp", "sessions"),
         "list the sessions as the speaker sees them",

@@ -9,11 +9,11 @@ time: 100,000 routes hold up nobody. Knows of peers what the graph knows, nothin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sdnctl.graph.engine import Engine
-from sdnctl.graph.relations import ADVERTISED, BGP_PEER, IMPORTED, LEARNED
+from sdnctl.graph.relations import ADVERTISED, BGP_PEER, IMPORTED, LEARNED, Advertised
 from sdnctl.inspect.show import Destination, Json, leads_to, route
 from sdnctl.routes import (
     InclusiveMulticastRoute,
@@ -24,12 +24,15 @@ from sdnctl.routes import (
     RouteKey,
 )
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 SLICE: Final = 500
 """Routes looked at in one turn of the event loop: about a millisecond."""
 
 WALKS: Final = 2
 DEFAULT_LIMIT: Final = 1000
-MAX_LIMIT: Final = 10_000
+MAX_LIMIT: Final = 5000
 
 FAMILIES: Final = ("ipv4-vpn", "ipv6-vpn", "l2vpn-evpn", "route-target")
 DIRECTIONS: Final = ("received", "advertised")
@@ -93,31 +96,19 @@ class AdjRibs:
         """The first routes after the marker in their order, one more than the page holds."""
         enough = asked.limit + 1
         found: list[tuple[bytes, RouteKey, Path]] = []
-        for part in self._slices(asked):
-            for key, path in part:
+        rows: Mapping[RouteKey, Any] = self._engine.rows(
+            LEARNED if asked.direction == "received" else ADVERTISED
+        )
+        read = _received if asked.direction == "received" else _advertised
+        async for part in slices(rows):
+            for key, path in read(asked.peer, part):
                 if (at := order(key)) > asked.marker and self._wanted(asked, key, path):
                     found.append((at, key, path))
             if len(found) > 2 * enough:
                 found.sort()
                 del found[enough:]
-            await asyncio.sleep(0)
         found.sort()
         return found[:enough]
-
-    def _slices(self, asked: Question) -> Iterator[Iterable[tuple[RouteKey, Path]]]:
-        """The peer's routes as they are when each slice is looked at."""
-        rows: Any
-        if asked.direction == "received":
-            rows = self._engine.rows(LEARNED)
-            read = _received
-        else:
-            rows = self._engine.rows(ADVERTISED)
-            read = _advertised
-        # A commit between two turns may change the table; its keys as of now cost little.
-        keys = list(rows)
-        for start in range(0, len(keys), SLICE):
-            part = ((key, rows.get(key)) for key in keys[start : start + SLICE])
-            yield read(asked.peer, part)
 
     def _wanted(self, asked: Question, key: RouteKey, path: Path) -> bool:
         if asked.destination is not None and not leads_to(key.nlri, asked.destination):
@@ -139,9 +130,20 @@ class AdjRibs:
         return out
 
 
-def _received(peer: str, rows: Iterable[tuple[Any, Any]]) -> Iterator[tuple[RouteKey, Path]]:
-    return ((key, path) for key, path in rows if path is not None and key.source == peer)
+async def slices(rows: Mapping[K, V]) -> AsyncIterator[list[tuple[K, V]]]:
+    """A table a slice a turn of the event loop: each row as it is then, if it still is."""
+    keys = list(rows)  # a commit between two turns may change the table
+    for start in range(0, len(keys), SLICE):
+        part = keys[start : start + SLICE]
+        yield [(key, row) for key in part if (row := rows.get(key)) is not None]
+        await asyncio.sleep(0)
 
 
-def _advertised(peer: str, rows: Iterable[tuple[Any, Any]]) -> Iterator[tuple[RouteKey, Path]]:
-    return ((key.route, row.path) for key, row in rows if row is not None and peer in row.peers)
+def _received(peer: str, rows: Iterable[tuple[RouteKey, Path]]) -> Iterator[tuple[RouteKey, Path]]:
+    return ((key, path) for key, path in rows if key.source == peer)
+
+
+def _advertised(
+    peer: str, rows: Iterable[tuple[RouteKey, Advertised]]
+) -> Iterator[tuple[RouteKey, Path]]:
+    return ((key, row.path) for key, row in rows if peer in row.peers)

@@ -75,6 +75,7 @@ def route(key: RouteKey, path: Path) -> Json:
         "encapsulations": [str(e) for e in path.encapsulations],
         "label": path.label,
         "vni": path.vni,
+        "l3_vni": path.l3_vni,
         "router_mac": str(path.router_mac) if path.router_mac else None,
         "source": key.source,
         "learned": path.peer,

@@ -30,6 +30,7 @@ from sdnctl.delivery.delivery import Delivery
 from sdnctl.delivery.observed import Observed
 from sdnctl.inspect.rest import make_routes
 from sdnctl.store import Store
+from tests.unit.inspect.test_adjribs import SESSIONS as PEERS
 from tests.unit.inspect.test_adjribs import cloud
 
 ROUTES = [
@@ -123,7 +124,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     async def sessions(request: Request) -> Response:
         return JsonResponse({"bgp_sessions": SESSIONS})
 
-    glass = make_routes(cloud(), Delivery(1, Observed()), list, list, families_of)
+    glass = make_routes(cloud(), Delivery(1, Observed()), list, PEERS.copy, families_of)
     views = [
         *(view for view in glass if view.path.startswith(("/sdn/v1/bgp-peers", "/sdn/v1/expl"))),
         Route("/sdn/v1/agents", agents),
@@ -388,6 +389,19 @@ def test_the_routes_of_a_peer(sdnctl: Sdnctl, edge: str) -> None:
     assert "--limit" in sdnctl(f"bgp routes {edge} received --limit 0", 2)
 
 
+def test_why_of_a_peer(sdnctl: Sdnctl, edge: str) -> None:
+    shown = sdnctl(f"bgp why {edge} 10.9.0.0/16")
+    assert "the session with edge is established" in shown
+    assert re.search(r"10\.9\.0\.0/16 .* vrf/9001  yes   the only path", shown)
+    assert "received: no route to 10.0.0.10, the peer announced none" in (
+        sdnctl(f"bgp why {edge} 10.0.0.10")
+    )
+    told = json.loads(sdnctl(f"bgp why {edge} 10.0.0.10/32 -o json"))["advertised"]
+    assert (True, "ipv4-vpn") in {(row["advertised"], row["family"]) for row in told}
+    assert sdnctl(f"bgp why {edge} 10.9.1.0/24 -o name") == "10.9.1.0/24\n"
+    assert "is not a prefix" in sdnctl(f"bgp why {edge} x", 1)
+
+
 def test_a_route_is_explained(sdnctl: Sdnctl) -> None:
     shown = sdnctl("route explain 10.9.0.5")
     assert "vrf/9001  fib  10.9.0.0/16" in shown
@@ -440,7 +454,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         ("sdnctl network show w", {"web"}),
         ("sdnctl network list -o ''", {"json", "table", "name"}),
         ("sdnctl completion ''", {"bash", "zsh"}),
-        ("sdnctl bgp ''", {"peer", "sessions", "routes"}),
+        ("sdnctl bgp ''", {"peer", "sessions", "routes", "why"}),
         ("sdnctl bgp peer ''", {"list", "show", "create", "set", "delete"}),
         ("sdnctl bgp peer set ''", {"edge"}),
         ("sdnctl bgp peer set edge --family ''", {"ipv6-vpn", "route-target"}),

@@ -48,6 +48,11 @@ route edge 10.9.1.0/24 via 198.51.100.1 target=65001:2 label=78
 route other 10.9.2.0/24 via 198.51.100.2 target=65001:1 label=79
 """
 
+SESSIONS: list[dict[str, Any]] = [
+    {"peer": "edge", "state": "established", "last_error": "", "families": ["ipv4-vpn"]},
+    {"peer": "other", "state": "connect", "last_error": "refused", "families": []},
+]
+
 RD = RouteDistinguisher.parse("198.51.100.1:7")
 PATH = Path(
     next_hop=Ip.parse("198.51.100.1"),
@@ -74,7 +79,7 @@ def cloud() -> Engine:
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     engine = cloud()
-    app = Router(make_routes(engine, Delivery(1, Observed()), list, list, families_of))
+    app = Router(make_routes(engine, Delivery(1, Observed()), list, SESSIONS.copy, families_of))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://sdn.test") as client:
         yield client
@@ -139,7 +144,7 @@ async def test_pages(http: httpx.AsyncClient) -> None:
     "query",
     [
         {"limit": "0"},
-        {"limit": "10001"},
+        {"limit": "5001"},
         {"limit": "many"},
         {"marker": "zz"},
         {"family": "ipv4"},
@@ -241,6 +246,36 @@ def test_destinations() -> None:
     }.items():
         wanted = parse_destination(text)
         assert [n for n in (prefix, mac, bare, flood) if leads_to(n, wanted)] == expected
+
+
+async def test_why_a_peer_is_told(http: httpx.AsyncClient) -> None:
+    why = (await get(http, "bgp-peers/edge/why", destination="10.0.0.10/32"))["why"]
+    assert why["session"]["state"] == "established"
+    assert why["received"] == []
+    told = {row["family"]: (row["advertised"], row["reason"]) for row in why["advertised"]}
+    assert told["ipv4-vpn"] == (True, "the peer has the family and a tunnel leads here")
+    assert told["l2vpn-evpn"] == (False, "the peer is not configured with the family")
+    why = (await get(http, "bgp-peers/other/why", destination="10.0.0.10/32"))["why"]
+    told = {row["family"]: (row["advertised"], row["reason"]) for row in why["advertised"]}
+    assert told["ipv4-vpn"] == (False, "the session is connect")
+    why = (await get(http, "bgp-peers/edge/why", destination="fa:16:3e:00:00:0a"))["why"]
+    assert [row["type"] for row in why["advertised"]] == ["mac-ip"]
+    # What another peer said is passed on to nobody.
+    why = (await get(http, "bgp-peers/edge/why", destination="10.9.2.0/24"))["why"]
+    assert {row["advertised"] for row in why["advertised"]} == {False}
+
+
+async def test_why_what_a_peer_tells_is_used(http: httpx.AsyncClient) -> None:
+    why = (await get(http, "bgp-peers/edge/why", destination="10.9.1.7"))["why"]
+    assert [(row["prefix"], row["table"], row["used"]) for row in why["received"]] == [
+        ("10.9.0.0/16", "vrf/9001", True),
+        ("10.9.1.0/24", "", False),
+    ]
+    assert "65001:2" in why["received"][1]["reason"]
+    nothing = (await get(http, "bgp-peers/edge/why", destination="203.0.113.0/24"))["why"]
+    assert (nothing["advertised"], nothing["received"], nothing["more"]) == ([], [], False)
+    await get(http, "bgp-peers/nobody/why", 404, destination="10.9.1.7")
+    await get(http, "bgp-peers/edge/why", 400)
 
 
 async def test_explanations_by_prefix_address_and_mac(http: httpx.AsyncClient) -> None:
