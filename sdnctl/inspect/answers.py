@@ -1,4 +1,4 @@
-"""Answers of the read views: JSON, and errors as the API's clients know them."""
+"""How the looking glass answers: JSON, and refusals in Neutron's shape."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ import msgspec
 from starlette.responses import Response
 
 encode: Final = msgspec.json.Encoder().encode
-"""A value as JSON."""
 
 
-def json(value: Any, status: int = 200) -> Response:
+def as_json(value: Any, status: int = 200) -> Response:
     """Any value that msgspec can encode."""
     return Response(encode(value), status, media_type="application/json")
 
 
 def error(status: int, kind: str, message: str) -> Response:
-    """In Neutron's shape."""
-    body = {"NeutronError": {"type": kind, "message": message, "detail": ""}}
-    return json(body, status)
+    """What the API's clients know as an error."""
+    return as_json({"NeutronError": {"type": kind, "message": message, "detail": ""}}, status)
 
 
 def refused(message: str) -> Response:
-    """What was asked makes no sense."""
+    """The question makes no sense."""
     return error(400, "InvalidInput", message)

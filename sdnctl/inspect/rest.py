@@ -12,13 +12,13 @@ from starlette.routing import Route
 
 from sdnctl.delivery.delivery import Delivery
 from sdnctl.graph.engine import Engine
-from sdnctl.inspect import answers, glass, rest_bgp
+from sdnctl.inspect import convergence, glass, rest_bgp
 from sdnctl.inspect.adjribs import Families
+from sdnctl.inspect.answers import as_json, encode, refused
 from sdnctl.inspect.show import parse_destination
 from sdnctl.intent import Link
 from sdnctl.types import Vni
 
-MAX_WAIT_SECONDS: Final = 60.0
 TABLES_AT_ONCE: Final = 50
 """Tables that an explanation looks into in one turn of the event loop."""
 
@@ -35,7 +35,23 @@ def _tables(request: Request) -> dict[str, Vni]:
         raise ValueError("vrf and evi are VNIs: decimal numbers.") from None
 
 
-def make_routes(  # noqa: C901 - one function for each view
+async def _explained(engine: Engine, request: Request) -> Response:
+    """What is done with packets to ``destination``, and what that was computed from."""
+    try:
+        destination = parse_destination(request.query_params.get("destination", ""))
+        tables = _tables(request)
+    except ValueError as reason:
+        return refused(str(reason))
+    found = []
+    for at, one in enumerate(glass.explanations(engine, destination, **tables)):
+        if one is not None:
+            found.append(one)
+        if at % TABLES_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return as_json({"explanations": found})
+
+
+def make_routes(
     engine: Engine,
     delivery: Delivery,
     links: Callable[[], Sequence[Link]],
@@ -48,7 +64,7 @@ def make_routes(  # noqa: C901 - one function for each view
         try:
             asked = _tables(request)
         except ValueError as reason:
-            return answers.refused(str(reason))
+            return refused(str(reason))
         found: list[bytes] = []
         for table in glass.tables(delivery, **asked):
             rows = glass.routes(
@@ -58,55 +74,25 @@ def make_routes(  # noqa: C901 - one function for each view
                 hypervisor=request.query_params.get("hypervisor"),
                 source=request.query_params.get("source"),
             )
-            found += map(answers.encode, rows)
+            found += map(encode, rows)
             await asyncio.sleep(0)  # a look at a large cloud must not hold up its changes
         body = b'{"routes":[' + b",".join(found) + b"]}"
         return Response(body, media_type="application/json")
 
+    async def explain(request: Request) -> Response:
+        return await _explained(engine, request)
+
     async def topology(_request: Request) -> Response:
-        return answers.json({"topology": glass.topology(engine, delivery, list(links()))})
+        return as_json({"topology": glass.topology(engine, delivery, list(links()))})
 
     async def agents(_request: Request) -> Response:
-        return answers.json({"agents": glass.agents(delivery)})
-
-    async def convergence(request: Request) -> Response:
-        """With ``wait=SECONDS``, answers once the revision is programmed or the time is over."""
-        try:
-            revision = int(request.path_params["revision"])
-            wait = min(float(request.query_params.get("wait", 0)), MAX_WAIT_SECONDS)
-        except ValueError:
-            return answers.refused("A revision is a decimal number, wait a number of seconds.")
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + wait
-        answer = glass.convergence(delivery, revision)
-        while not answer["complete"] and loop.time() < deadline:
-            await asyncio.sleep(0.01)
-            answer = glass.convergence(delivery, revision)
-        return answers.json({"convergence": answer})
-
-    async def convergence_times(_request: Request) -> Response:
-        return answers.json({"convergence": glass.convergence_times(delivery)})
-
-    async def explain(request: Request) -> Response:
-        try:
-            destination = parse_destination(request.query_params.get("destination", ""))
-            tables = _tables(request)
-        except ValueError as reason:
-            return answers.refused(str(reason))
-        found = []
-        for at, one in enumerate(glass.explanations(engine, destination, **tables)):
-            if one is not None:
-                found.append(one)
-            if at % TABLES_AT_ONCE == 0:
-                await asyncio.sleep(0)
-        return answers.json({"explanations": found})
+        return as_json({"agents": glass.agents(delivery)})
 
     return [
         Route("/sdn/v1/routes", routes),
         Route("/sdn/v1/explanations", explain),
         Route("/sdn/v1/topology", topology),
         Route("/sdn/v1/agents", agents),
-        Route("/sdn/v1/convergence", convergence_times),
-        Route("/sdn/v1/convergence/{revision}", convergence),
+        *convergence.make_routes(delivery),
         *rest_bgp.make_routes(engine, sessions, families),
     ]

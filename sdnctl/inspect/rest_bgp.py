@@ -11,7 +11,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sdnctl.graph.engine import Engine
-from sdnctl.inspect import answers
 from sdnctl.inspect.adjribs import (
     DEFAULT_LIMIT,
     DIRECTIONS,
@@ -22,12 +21,13 @@ from sdnctl.inspect.adjribs import (
     Families,
     Question,
 )
+from sdnctl.inspect.answers import as_json, encode, error, refused
 from sdnctl.inspect.show import parse_destination
 from sdnctl.inspect.why import why
 
 
 def _no_peer(peer: str) -> Response:
-    return answers.error(404, "BgpPeerNotFound", f"BgpPeer {peer} could not be found.")
+    return error(404, "BgpPeerNotFound", f"BgpPeer {peer} could not be found.")
 
 
 def _question(peer: str, request: Request) -> Question:
@@ -61,7 +61,7 @@ def make_routes(
     ribs = AdjRibs(engine, families)
 
     async def bgp_sessions(_request: Request) -> Response:
-        return answers.json({"bgp_sessions": sessions()})
+        return as_json({"bgp_sessions": sessions()})
 
     async def bgp_routes(request: Request) -> Response:
         """A page of what a peer is told, or tells; ``next`` is the marker of the page after it."""
@@ -71,13 +71,13 @@ def make_routes(
         try:
             asked = _question(peer, request)
         except ValueError as reason:
-            return answers.refused(str(reason))
+            return refused(str(reason))
         page, marker = await ribs.page(asked)
         parts = []
         for start in range(0, len(page), SLICE):
-            parts.append(b",".join(map(answers.encode, page[start : start + SLICE])))
+            parts.append(b",".join(map(encode, page[start : start + SLICE])))
             await asyncio.sleep(0)
-        body = b'{"routes":[' + b",".join(parts) + b'],"next":' + answers.encode(marker) + b"}"
+        body = b'{"routes":[' + b",".join(parts) + b'],"next":' + encode(marker) + b"}"
         return Response(body, media_type="application/json")
 
     async def bgp_why(request: Request) -> Response:
@@ -87,9 +87,9 @@ def make_routes(
         try:
             destination = parse_destination(request.query_params.get("destination", ""))
         except ValueError as reason:
-            return answers.refused(str(reason))
+            return refused(str(reason))
         session = next((row for row in sessions() if row["peer"] == peer), None)
-        return answers.json({"why": await why(engine, peer, destination, session)})
+        return as_json({"why": await why(engine, peer, destination, session)})
 
     return [
         Route("/sdn/v1/bgp-sessions", bgp_sessions),
