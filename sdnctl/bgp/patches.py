@@ -14,9 +14,9 @@ import select
 import socket
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
-from exabgp.bgp.message.update.attribute import PMSI, Attribute, Attributes
+from exabgp.bgp.message.update.attribute import MPRNLRI, PMSI, Attribute, Attributes
 from exabgp.logger import log
 from exabgp.protocol.family import AFI, SAFI, Family
 from exabgp.reactor import peer
@@ -25,10 +25,14 @@ from exabgp.reactor.network.error import NotConnected
 
 _log = logging.getLogger("sdnctl.bgp.exabgp")
 
+_VPNV6_TWO_NEXT_HOPS: Final = bytes((0, 2, 128, 48))
+"""AFI, SAFI and length of the next hop, as MP_REACH_NLRI begins (RFC 4760 section 3)."""
+
 
 def apply() -> None:
     """Mend ExaBGP in this process."""
     accept_evpn_ipv6_next_hop()
+    accept_vpnv6_link_local_next_hop()
     keep_update_with_discarded_attribute()
     keep_vni_of_ipv6_tunnel()
     tell_refused_connection()
@@ -42,6 +46,25 @@ def accept_evpn_ipv6_next_hop() -> None:
     ever on NOTIFICATION 3/9.
     """
     Family.size[(AFI.l2vpn, SAFI.evpn)] = ((4, 16), 0)
+
+
+def accept_vpnv6_link_local_next_hop() -> None:
+    """RFC 4659 section 3.2.1.1: a link-local next hop may follow the global one, each with an RD.
+
+    Bug: ExaBGP takes 24 and 40 octets, not 48; FRR sends 48, and the session flaps for ever on
+    NOTIFICATION 3/9. The global one is kept: the far end of a tunnel is not on our link.
+    """
+    unpack = MPRNLRI.unpack.__func__
+    if hasattr(unpack, "__wrapped__"):
+        return
+
+    @functools.wraps(unpack)
+    def global_only(cls: Any, data: bytes, direction: Any, negotiated: Any) -> Any:
+        if data[:4] == _VPNV6_TWO_NEXT_HOPS and len(data) >= 52:
+            data = data[:3] + bytes((24,)) + data[4:28] + data[52:]
+        return unpack(cls, data, direction, negotiated)
+
+    MPRNLRI.unpack = classmethod(global_only)
 
 
 def keep_update_with_discarded_attribute() -> None:

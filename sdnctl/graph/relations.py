@@ -13,6 +13,7 @@ from sdnctl.desired import (
     LocalPort,
     Neighbor,
     Node,
+    Probe,
     Vrf,
 )
 from sdnctl.graph.engine import Relation
@@ -211,6 +212,14 @@ def _imported_prefix(key: RouteKey, row: Imported) -> tuple[tuple[Vni, Prefix], 
     return ()
 
 
+def _evi_hop(_key: RouteKey, row: Imported) -> tuple[tuple[Vni, Ip], ...]:
+    return tuple((vni, row.path.next_hop) for vni in row.evis) if row.path.peer else ()
+
+
+def _vrf_hop(_key: RouteKey, row: Imported) -> tuple[tuple[Vni, Ip], ...]:
+    return tuple((vni, row.path.next_hop) for vni in row.vrfs) if row.path.peer else ()
+
+
 class PlacedPort(NamedTuple):
     """A port as the agent of ``host`` is told of it."""
 
@@ -225,6 +234,8 @@ IMPORTED: Final[Relation[RouteKey, Imported]] = Relation(
     ip=_imported_ip,
     member=_imported_member,
     prefix=_imported_prefix,
+    evi_hop=_evi_hop,
+    vrf_hop=_vrf_hop,
 )
 FAMILY_PEERS: Final[Relation[str, tuple[str, ...]]] = Relation("family_peers")
 """The peers of an address family."""
@@ -246,6 +257,8 @@ COMPETING: Final[Relation[tuple[Vni, Ip], bool]] = Relation(
     "competing", vrf=lambda key, _row: (key[0],)
 )
 """Next hops of a VRF between which distance decides."""
+EVI_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation("evi_probe")
+VRF_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation("vrf_probe")
 LOCAL_PORT: Final[Relation[str, PlacedPort]] = Relation("local_port")
 EVI_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation("evi_member")
 VRF_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation(

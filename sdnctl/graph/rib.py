@@ -204,4 +204,15 @@ def best_paths(routes: list[tuple[RouteKey, Imported]]) -> list[Candidate]:
     return list(by_hop.values())[:MAX_PATHS]
 
 
+def second_best(routes: list[tuple[RouteKey, Imported]], best: list[Candidate]) -> list[Candidate]:
+    """The paths to be used if no next hop of the best is there; none behind those of our own.
+
+    A hypervisor is never probed, so what is behind its own paths would never be used.
+    """
+    hops = {path.next_hop for _key, path in best if path.peer}
+    if len(routes) == len(best) or len(hops) < len(best):
+        return []
+    return best_paths([(key, row) for key, row in routes if row.path.next_hop not in hops])
+
+
 RULES: Final = (Rule(IMPORTED, imported, (on(ORIGINATED, same_key), on(LEARNED, same_key))),)

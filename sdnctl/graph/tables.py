@@ -21,7 +21,7 @@ from sdnctl.graph.relations import (
     VRF,
     VRF_INSTANCE,
 )
-from sdnctl.graph.rib import best_paths, mobility_order
+from sdnctl.graph.rib import best_paths, mobility_order, second_best
 from sdnctl.routes import MacIpRoute, Nlri, Path
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 
@@ -89,11 +89,14 @@ def flood(key: tuple[Vni, Ip], v: View) -> FloodEntry | None:
 
 
 def fib(key: tuple[Vni, Prefix], v: View) -> FibEntry | None:
-    """The equal best paths to a prefix."""
+    """The equal best paths to a prefix, and the next best should gateways stop answering."""
     routes = v.find(IMPORTED, "prefix", key)
     if not routes:
         return None
-    return FibEntry(*key, tuple(_routed(best.nlri, path) for best, path in best_paths(routes)))
+    best = best_paths(routes)
+    backup = second_best(routes, best)
+    via, spare = (tuple(_routed(key.nlri, path) for key, path in r) for r in (best, backup))
+    return FibEntry(*key, via, spare)
 
 
 RULES: Final = (

@@ -20,6 +20,7 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    Probe,
     Vrf,
 )
 from sdnctl.intent import BgpPeer, Gateway, Hypervisor, Network, Port, Router, Subnet
@@ -266,6 +267,16 @@ def announced(w: World) -> dict[str, dict[RouteKey, Path]]:
     return out
 
 
+def probes(w: World, vni: Vni, used: list[Path]) -> list[Probe]:
+    """The gateways with an interval among the next hops, the first of those with one address."""
+    rows = []
+    for vtep in {path.next_hop for path in used if path.peer}:
+        here = [g for _id, g in sorted(w.gateway.items()) if g.address == vtep]
+        if here and here[0].probe_interval > 0:
+            rows.append(Probe(vni, vtep, here[0].probe_interval, here[0].probe_multiplier))
+    return rows
+
+
 def expected(w: World) -> dict[str, dict[str, Desired]]:
     """By hypervisor and key."""
     routes = dict(local_routes(w))
@@ -307,6 +318,8 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
         for vtep in {p.next_hop for _k, p in floods}:
             best = min((r for r in floods if r[1].next_hop == vtep), key=claim)
             table.append(FloodEntry(network.vni, hop(best[1])))
+        bridged = [p for k, p in mine if not isinstance(k.nlri, IpPrefixRoute)]
+        table += probes(w, network.vni, bridged)
         tables[f"evi/{network.vni}"] = {row.key: row for row in table}
     for router in w.router.values():
         if not router.admin_state_up:
@@ -315,10 +328,15 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
         mine = [r for r in routes.items() if prefix_of(*r) and wanted & set(r[1].route_targets)]
         rows: list[Desired] = [Vrf(router.vni, router.label)]
         for prefix in {p for r in mine if (p := prefix_of(*r)) is not None}:
-            hops = decide([r for r in mine if prefix_of(*r) == prefix])
-            rows.append(FibEntry(router.vni, prefix, tuple(hops)))
+            here = [r for r in mine if prefix_of(*r) == prefix]
+            hops = decide(here)
+            used = {h.vtep for h in hops}
+            rest = [r for r in here if r[1].next_hop not in used]
+            spare = [] if any(not p.peer and p.next_hop in used for _k, p in here) else decide(rest)
+            rows.append(FibEntry(router.vni, prefix, tuple(hops), tuple(spare)))
             if len(hops) > 1:
                 competing.setdefault(f"vrf/{router.vni}", set()).update(h.vtep for h in hops)
+        rows += probes(w, router.vni, [p for _k, p in mine])
         tables[f"vrf/{router.vni}"] = {row.key: row for row in rows}
 
     out: dict[str, dict[str, Desired]] = {}

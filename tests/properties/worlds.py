@@ -232,13 +232,18 @@ def peers(key: str) -> st.SearchStrategy[Any]:
     )
 
 
-gateways = st.builds(
-    Gateway,
-    id=st.just("gw"),
-    address=st.sampled_from(OUTSIDE),
-    encapsulations=encapsulations,
-    local_preference=st.sampled_from([None, 100, 300]),
-)
+def gateways(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        Gateway,
+        id=st.just(key),
+        address=st.sampled_from(OUTSIDE),
+        encapsulations=encapsulations,
+        local_preference=st.sampled_from([None, None, 0, 100, 300]),
+        probe_interval=st.sampled_from([0, 200, 300]),
+        probe_multiplier=st.sampled_from([3, 4]),
+    )
+
+
 distances = st.dictionaries(st.sampled_from(VTEPS + OUTSIDE), st.integers(1, 3), max_size=4)
 
 # Every strategy is made once: one made anew at each draw is validated anew each time.
@@ -249,7 +254,7 @@ BY_KEY: dict[Relation[Any, Any], dict[str, st.SearchStrategy[Any]]] = {
     SUBNET: {key: subnets(key) for key in SUBNETS},
     PORT: {key: guests(key) for key in GUESTS} | {key: interfaces(key) for key in INTERFACES},
     BGP_PEER: {key: peers(key) for key in ("gw1", "gw2")},
-    GATEWAY: {"gw": gateways},
+    GATEWAY: {key: gateways(key) for key in ("gw1", "gw2")},
     UNDERLAY: dict.fromkeys(HOSTS, distances),
 }
 learned = st.tuples(st.just(LEARNED), route_keys, st.one_of(*[paths] * 7, st.none()))

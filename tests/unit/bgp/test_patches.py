@@ -11,7 +11,7 @@ import sys
 
 import pytest
 from exabgp.bgp.message.notification import Notify
-from exabgp.bgp.message.update.attribute import Attribute, Attributes
+from exabgp.bgp.message.update.attribute import MPRNLRI, Attribute, Attributes
 from exabgp.logger import log
 from exabgp.protocol.family import AFI, SAFI, Family
 from exabgp.reactor.network import outgoing, tcp
@@ -60,6 +60,31 @@ def test_stock_refuses_evpn_with_ipv6_next_hop(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(Family.size, (AFI.l2vpn, SAFI.evpn), ((4,), 0))
     with pytest.raises(Notify) as error:
         unpack(evpn_with_ipv6_next_hop(), negotiated())
+    assert (error.value.code, error.value.subcode) == (3, 9)
+
+
+def vpnv6_with_link_local_next_hop() -> bytes:
+    """A VPNv6 route as FRR sends it over an IPv4 session: two next hops, each with an RD."""
+    mapped, link_local = Ip.parse("::ffff:192.0.2.254"), Ip.parse("fe80::1")
+    route = b"\0\1\1" + bytes.fromhex("0000fc0000000001") + Ip.parse("2001:db8::")[:8]
+    route = bytes((24 + 64 + 64,)) + route
+    next_hops = bytes(8) + mapped + bytes(8) + link_local
+    return update(attribute(0x80, 14, b"\0\2\x80\x30" + next_hops + b"\0" + route))
+
+
+def test_vpnv6_with_link_local_next_hop() -> None:
+    (decoded,) = decode(vpnv6_with_link_local_next_hop())
+    assert decoded is not None
+    assert decoded.path is not None
+    assert decoded.path.next_hop == Ip.parse("192.0.2.254")
+    assert decoded.path.label == 16
+
+
+def test_stock_refuses_vpnv6_with_link_local_next_hop(monkeypatch: pytest.MonkeyPatch) -> None:
+    stock_unpack = MPRNLRI.unpack.__func__.__wrapped__
+    monkeypatch.setattr(MPRNLRI, "unpack", classmethod(stock_unpack))
+    with pytest.raises(Notify) as error:
+        unpack(vpnv6_with_link_local_next_hop(), negotiated())
     assert (error.value.code, error.value.subcode) == (3, 9)
 
 

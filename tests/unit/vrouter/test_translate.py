@@ -30,6 +30,10 @@ def entry(*via: NextHop) -> FibEntry:
     return FibEntry(Vni(10), Prefix.parse("10.0.0.0/8"), via)
 
 
+def ranks(translation: translate.Translation) -> dict[Ip, int]:
+    return {bucket.vtep: bucket.rank for bucket in translation.buckets}
+
+
 @pytest.mark.parametrize(
     ("preference", "accepted", "chosen"),
     [
@@ -61,18 +65,26 @@ def test_an_encapsulation_needs_its_identifier() -> None:
 def test_the_nearest_paths_are_used() -> None:
     near, far = hop(NEAR, GRE), hop(FAR, GRE)
     head = t.fib_remote_4(fib_priority(8, Preference.REMOTE), 10, b"\x0a\0\0\0", b"\xff\0\0\0")
-    one = translate.with_actions(head, t.dec_ttl() + t.routed_mpls_4(NEAR, 100))
     costs = ((NEAR, 1), (FAR, 2))
-    assert translate.fib(entry(near, far), node(GRE, distances=costs)).flows == (one,)
     both = translate.fib(entry(near, far), node(GRE))
     assert both.flows == (head,)
-    assert t.routed_mpls_4(NEAR, 100) in both.buckets
-    assert t.routed_mpls_4(FAR, 100) in both.buckets
+    assert ranks(both) == {NEAR: 0, FAR: 0}
+    assert all(t.routed_mpls_4(b.vtep, 100) in b.data for b in both.buckets)
+    assert ranks(translate.fib(entry(near, far), node(GRE, distances=costs))) == {NEAR: 0, FAR: 1}
     unlisted = ((NEAR, 1),)
-    assert (
-        t.routed_mpls_4(FAR, 100)
-        in translate.fib(entry(near, far), node(GRE, distances=unlisted)).flows[0]
-    )
+    assert ranks(translate.fib(entry(near, far), node(GRE, distances=unlisted))) == {
+        NEAR: 1,
+        FAR: 0,
+    }
+
+
+def test_a_backup_ranks_behind_the_farthest_of_the_best() -> None:
+    near, far, six = hop(NEAR, GRE), hop(FAR, GRE), hop(SIX, GRE)
+    there = node(GRE, distances=((NEAR, 1), (FAR, 9)))
+    with_backup = FibEntry(Vni(10), Prefix.parse("10.0.0.0/8"), (near, far), (six,))
+    assert ranks(translate.fib(with_backup, there)) == {NEAR: 0, FAR: 1, SIX: 2}
+    deaf = FibEntry(Vni(10), Prefix.parse("10.0.0.0/8"), (hop(NEAR, VXLAN),), (far,))
+    assert t.routed_mpls_4(FAR, 100) in translate.fib(deaf, there).flows[0]
 
 
 def test_ourselves_and_the_unreachable_are_left_out() -> None:

@@ -28,6 +28,7 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    Probe,
     Vrf,
 )
 from sdnctl.types import Ip, Mac, Vni
@@ -136,8 +137,8 @@ class Model:
                 self._floods.touch(vni)
             case FdbEntry(via=via) | FloodEntry(via=via):
                 self._meet((via,))
-            case FibEntry(via=via):
-                self._meet(via)
+            case FibEntry(via=via, backup=backup):
+                self._meet((*via, *backup))
             case Irb(vni=vni):
                 irbs = self._irbs.setdefault(vni, {})
                 if isinstance(new, Irb):
@@ -310,6 +311,8 @@ class Model:
                     return NOTHING
                 actions = translate.bridged(via, self.node)
                 self._floods.enlist(unit, FloodList(vni, remote=True), actions)
+                return NOTHING
+            case Probe():  # the driver's, and nothing in the switch
                 return NOTHING
             case None:
                 self._floods.leave(unit)
