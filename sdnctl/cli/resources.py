@@ -240,6 +240,8 @@ RESOURCES: tuple[Resource, ...] = (
             "ENCAPSULATIONS": "encapsulations",
             "PREFERENCE": "local_preference",
             "PROBE MS": "probe_interval",
+            "REACHABLE FROM": "reachable_from",
+            "UNREACHABLE FROM": "unreachable_from",
         },
         "data-centre gateways",
         (

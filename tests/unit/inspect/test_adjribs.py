@@ -230,6 +230,37 @@ async def test_many_routes_hold_up_nobody() -> None:
     assert marker
 
 
+QUERIES = st.dictionaries(
+    st.sampled_from(["limit", "marker", "family", "destination", "vrf", "evi", "x"]),
+    st.text(max_size=12)
+    | st.sampled_from(["1", "00ff", "ipv4-vpn", "10.0.0.0/8", "10.9.1.7", "fa:16:3e:00:00:0a"]),
+)
+VIEWS = [
+    "explanations",
+    *(
+        f"bgp-peers/{peer}/{view}"
+        for peer in ("edge", "x")
+        for view in ("received", "advertised", "why")
+    ),
+]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(VIEWS), QUERIES), max_size=6))
+def test_no_query_breaks_a_view(asked: list[tuple[str, dict[str, str]]]) -> None:
+    app = Router(make_routes(cloud(), Delivery(1, Observed()), list, SESSIONS.copy, families_of))
+
+    async def ask() -> None:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://sdn.test") as client:
+            for view, query in asked:
+                answer = await client.get(f"/sdn/v1/{view}", params=query)
+                assert answer.status_code in {200, 400, 404}, (view, query)
+                assert answer.json()
+
+    asyncio.run(ask())
+
+
 def test_destinations() -> None:
     prefix = IpPrefixRoute(RD, Prefix.parse("10.0.0.0/24"))
     mac = MacIpRoute(RD, Mac.parse("fa:16:3e:00:00:01"), Ip.parse("10.0.0.5"))
