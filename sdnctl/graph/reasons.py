@@ -81,7 +81,10 @@ def _silence(view: View, peer: str, key: RouteKey, family: str) -> str:
         return "the peer is administratively down"
     if family not in row.families:
         return "the peer is not configured with the family"
-    if view.get(ORIGINATED, key) is None:
+    if isinstance(key.nlri, MembershipRoute):
+        return "" if view.get(ADVERTISED, key) is not None else "nothing imports the route target"
+    path = view.get(ORIGINATED, key)
+    if path is None:
         if view.get(LEARNED, key) is not None:
             return "learned routes are not passed on: only local ones are advertised"
         return "nothing originates the route"
@@ -92,7 +95,10 @@ def _silence(view: View, peer: str, key: RouteKey, family: str) -> str:
         kind = "VXLAN" if family == EVPN else "MPLS"
         return f"no tunnel in common: hypervisor {key.source} accepts no {kind}"
     told = view.get(ADVERTISED, key)
-    return "" if told is not None and peer in told.peers else "not in the Adj-RIB-Out"
+    if told is not None and peer in told.peers:
+        return ""
+    targets = ", ".join(str(target) for target in path.route_targets)
+    return f"constrained: the peer announced no membership for {targets} (RFC 4684)"
 
 
 def why_used(engine: Engine, key: RouteKey) -> list[Use]:

@@ -34,6 +34,7 @@ from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
     MacIpRoute,
+    MembershipRoute,
     Nlri,
     Path,
     RouteKey,
@@ -74,7 +75,31 @@ BGPVPN: Final[Relation[str, BgpVpn]] = Relation("bgpvpn")
 BGPVPN_NETWORK: Final[Relation[str, BgpVpnNetwork]] = Relation("bgpvpn_network")
 BGPVPN_ROUTER: Final[Relation[str, BgpVpnRouter]] = Relation("bgpvpn_router")
 BGPVPN_PORT: Final[Relation[str, BgpVpnPort]] = Relation("bgpvpn_port")
-LEARNED: Final[Relation[RouteKey, Path]] = Relation("learned")
+
+
+def membership_prefix(target: RouteTarget | None, length: int) -> tuple[int, int]:
+    """A prefix of route targets (RFC 4684 section 4): its length in bits, and those bits.
+
+    The default route target is the prefix of no length.
+    """
+    if target is None or length <= 0:
+        return 0, 0
+    bits = min(length, 64)
+    return bits, int.from_bytes(target, "big") >> (64 - bits)
+
+
+def _membership(key: RouteKey, _path: Path) -> tuple[tuple[int, int], ...]:
+    nlri = key.nlri
+    if not isinstance(nlri, MembershipRoute):
+        return ()
+    return (membership_prefix(nlri.target, nlri.length),)
+
+
+LEARNED: Final[Relation[RouteKey, Path]] = Relation(
+    "learned",
+    membership=_membership,
+    membership_length=lambda key, path: tuple(bits for bits, _value in _membership(key, path)),
+)
 UNDERLAY: Final[Relation[str, dict[Ip, int]]] = Relation("underlay")
 """Distances from a hypervisor to the addresses of the underlay, from sdnctl.topology."""
 
@@ -152,10 +177,13 @@ def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
 
 
 EVI_INSTANCE: Final[Relation[str, EviInstance]] = Relation(
-    "evi_instance", imports=lambda _k, row: row.imports
+    "evi_instance", imports=lambda _k, row: row.imports, exports=lambda _k, row: row.exports
 )
 VRF_INSTANCE: Final[Relation[str, VrfInstance]] = Relation(
-    "vrf_instance", imports=lambda _k, row: row.imports, vni=lambda _k, row: (row.vni,)
+    "vrf_instance",
+    imports=lambda _k, row: row.imports,
+    exports=lambda _k, row: row.exports,
+    vni=lambda _k, row: (row.vni,),
 )
 INTERFACE: Final[Relation[str, Interface]] = Relation("interface", vni=lambda _k, row: (row.vni,))
 ATTACHMENT: Final[Relation[str, Attachment]] = Relation(
@@ -174,6 +202,13 @@ class Imported(NamedTuple):
     path: Path
     evis: tuple[Vni, ...]
     vrfs: tuple[Vni, ...]
+
+
+class FamilyPeers(NamedTuple):
+    """The peers of a family by name: ``free`` get all, ``constrained`` what they asked for."""
+
+    free: tuple[str, ...]
+    constrained: tuple[str, ...] = ()
 
 
 class Advertised(NamedTuple):
@@ -237,8 +272,15 @@ IMPORTED: Final[Relation[RouteKey, Imported]] = Relation(
     evi_hop=_evi_hop,
     vrf_hop=_vrf_hop,
 )
-FAMILY_PEERS: Final[Relation[str, tuple[str, ...]]] = Relation("family_peers")
+FAMILY_PEERS: Final[Relation[str, FamilyPeers]] = Relation("family_peers")
 """The peers of an address family."""
+MEMBERSHIP_LENGTH: Final[Relation[int, bool]] = Relation(
+    "membership_length", all=lambda _key, _row: ((),)
+)
+WANTING_PEERS: Final[Relation[RouteTarget, tuple[str, ...]]] = Relation("wanting_peers")
+"""The peers that announced a membership for a target that we export."""
+WANTED: Final[Relation[RouteTarget, MembershipRoute]] = Relation("wanted")
+"""The targets that we import, as memberships."""
 ADVERTISED: Final[Relation[RouteKey, Advertised]] = Relation("advertised")
 
 # ---- what agents are told ----------------------------------------------------------------------

@@ -24,7 +24,15 @@ from sdnctl.desired import (
     Vrf,
 )
 from sdnctl.intent import BgpPeer, Gateway, Hypervisor, Network, Port, Router, Subnet
-from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Path, RouteKey, rd_of
+from sdnctl.routes import (
+    InclusiveMulticastRoute,
+    IpPrefixRoute,
+    MacIpRoute,
+    MembershipRoute,
+    Path,
+    RouteKey,
+    rd_of,
+)
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
 
 ASN = 64512
@@ -243,15 +251,16 @@ def announced(w: World) -> dict[str, dict[RouteKey, Path]]:
     out: dict[str, dict[RouteKey, Path]] = {}
     routes = local_routes(w)
     for name, peer in w.bgp_peer.items():
+        if not peer.admin_state_up:
+            continue
+        told: dict[RouteKey, Path] = {}
         for key, path in routes.items():
-            if not peer.admin_state_up:
-                continue
             accepts = w.hypervisor[key.source].encapsulations
             vxlan, mpls = Encapsulation.VXLAN in accepts, set(accepts) - {Encapsulation.VXLAN}
             if isinstance(key.nlri, IpPrefixRoute):
                 vpn = "ipv4-vpn" if len(key.nlri.prefix.ip) == 4 else "ipv6-vpn"
                 if (vpn in peer.families and mpls) or ("l2vpn-evpn" in peer.families and vxlan):
-                    out.setdefault(name, {})[key] = changed(path, encapsulations=accepts)
+                    told[key] = changed(path, encapsulations=accepts)
             elif "l2vpn-evpn" in peer.families and vxlan:
                 said = changed(path, encapsulations=(Encapsulation.VXLAN,))
                 host = routed_too(w, key, routes) if isinstance(key.nlri, MacIpRoute) else None
@@ -263,8 +272,30 @@ def announced(w: World) -> dict[str, dict[RouteKey, Path]]:
                         l3_vni=host.vni,
                         router_mac=host.router_mac,
                     )
-                out.setdefault(name, {})[key] = said
+                told[key] = said
+        if "route-target" in peer.families:
+            told = {k: p for k, p in told.items() if any(asks(w, name, t) for t in p.route_targets)}
+            nothing = Path(next_hop=Ip(bytes(4)), route_targets=(), encapsulations=())
+            instances: list[Network | Router] = [*w.network.values(), *w.router.values()]
+            for row in instances:
+                for target in targets(row, row.import_targets) if row.admin_state_up else ():
+                    told[RouteKey("", MembershipRoute(ASN, target))] = nothing
+        if told:
+            out[name] = told
     return out
+
+
+def asks(w: World, peer: str, target: RouteTarget) -> bool:
+    """RFC 4684: whether the peer announced a prefix of route targets that this one lies in."""
+    bits = "".join(f"{byte:08b}" for byte in target)
+    for key in w.learned:
+        if key.source == peer and isinstance(key.nlri, MembershipRoute):
+            wanted = key.nlri.target
+            if wanted is None:
+                return True
+            if bits.startswith("".join(f"{b:08b}" for b in wanted)[: key.nlri.length]):
+                return True
+    return False
 
 
 def probes(w: World, vni: Vni, used: list[Path]) -> list[Probe]:
@@ -281,6 +312,8 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
     """By hypervisor and key."""
     routes = dict(local_routes(w))
     for key, path in w.learned.items():
+        if isinstance(key.nlri, MembershipRoute):
+            continue
         good = usable(w, key, path)
         if good is not None:
             routes[key] = good

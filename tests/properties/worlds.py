@@ -33,6 +33,7 @@ from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
     MacIpRoute,
+    MembershipRoute,
     Path,
     RouteKey,
 )
@@ -63,6 +64,8 @@ FAMILIES = [
     ("ipv4-vpn", "ipv6-vpn"),
     ("l2vpn-evpn",),
     ("ipv4-vpn", "l2vpn-evpn"),
+    ("ipv4-vpn", "l2vpn-evpn", "route-target"),
+    ("ipv4-vpn", "l2vpn-evpn", "route-target"),
     (),
 ]
 
@@ -257,7 +260,20 @@ BY_KEY: dict[Relation[Any, Any], dict[str, st.SearchStrategy[Any]]] = {
     GATEWAY: {key: gateways(key) for key in ("gw1", "gw2")},
     UNDERLAY: dict.fromkeys(HOSTS, distances),
 }
-learned = st.tuples(st.just(LEARNED), route_keys, st.one_of(*[paths] * 7, st.none()))
+memberships = st.builds(
+    RouteKey,
+    st.sampled_from(["gw1", "gw2"]),
+    st.builds(
+        MembershipRoute,
+        st.sampled_from([65001, 64512]),
+        st.sampled_from(TARGETS * 3 + [None]),
+        st.sampled_from([64] * 4 + [0, 32, 48, 60, 63]),
+    ),
+)
+learned = st.one_of(
+    *[st.tuples(st.just(LEARNED), route_keys, st.one_of(*[paths] * 7, st.none()))] * 3,
+    st.tuples(st.just(LEARNED), memberships, st.one_of(*[paths] * 3, st.none())),
+)
 writes: st.SearchStrategy[Write] = st.one_of(
     *(
         _row(relation, key, rows)

@@ -6,6 +6,7 @@ A line is one of
     KIND ID gone                         delete it
     route PEER WHAT via NEXT_HOP ...     a peer announces, with target=, label=, as_path= and more
     route PEER WHAT gone                 it withdraws
+    membership PEER TARGET wanted|gone   it asks for a route target, or for all (``default``)
     HOST: KEY VALUE                      this hypervisor's agent holds that
     HOST: no PATTERN                     it holds nothing whose key matches
     PEER> SOURCE/WHAT VALUE              this peer is told of that route of a hypervisor
@@ -47,6 +48,7 @@ from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
     MacIpRoute,
+    MembershipRoute,
     Nlri,
     Path,
     RouteKey,
@@ -124,6 +126,8 @@ class Script:
                 expect(self.peer(who), announced, key, value)
         elif words[0] == "route":
             self.pending.append(self.route(*words[1:]))
+        elif words[0] == "membership":
+            self.pending.append(membership(*words[1:]))
         else:
             self.pending.append(self.row(*words))
 
@@ -182,6 +186,13 @@ class Script:
         return {name_of(key): row.path for key, row in rows.items() if name in row.peers}
 
 
+def membership(peer: str, target: str, wanted: str) -> Write:
+    whole = None if target == "default" else RouteTarget.parse(target)
+    key = RouteKey(peer, MembershipRoute(65001, whole, 64 if whole else 0))
+    path = Path(next_hop=Ip.parse("198.51.100.1"), route_targets=(), encapsulations=(), peer=True)
+    return LEARNED, key, path if wanted == "wanted" else None
+
+
 def expect(held: dict[str, Any], say: Callable[[Any], str], key: str, value: str) -> None:
     if key == "no":
         assert [k for k in held if fnmatch(k, value)] == []
@@ -208,6 +219,8 @@ def name_of(key: RouteKey) -> str:
             what = str(prefix)
         case MacIpRoute(_, mac, ip):
             what = f"{mac},{ip}" if ip else str(mac)
+        case MembershipRoute(_, target, _):
+            what = f"wants/{target}"
         case _:
             what = "member"
     return f"{key.source}/{what}"
@@ -215,6 +228,8 @@ def name_of(key: RouteKey) -> str:
 
 def announced(path: Path) -> str:
     """What is said about a route beside its key."""
+    if not path.route_targets:
+        return "there"
     words = [f"label {path.label}", f"vni {path.vni}"]
     if path.l3_vni:
         words.append(f"l3vni {path.l3_vni}")
