@@ -125,7 +125,7 @@ COMMANDS: Final = (
         _why,
         (
             argument("peer", help="which peer", complete="bgp peer", metavar="PEER"),
-            argument("destination", help="of the routes", metavar="PREFIX|ADDRESS|MAC"),
+            argument("destination", help="of the routes", metavar="PREFIX|ADDRESS|MAC|TARGET"),
         ),
     ),
     Command(
@@ -142,9 +142,9 @@ COMMANDS: Final = (
             argument("direction", help="which", choices=("received", "advertised")),
             argument(
                 "destination",
-                help="only those within this prefix, covering this address, or to this MAC",
+                help="only those within a prefix, covering an address, to a MAC, or of a target",
                 nargs="?",
-                metavar="PREFIX|ADDRESS|MAC",
+                metavar="PREFIX|ADDRESS|MAC|TARGET",
             ),
             argument("--family", help="only those of this one", choices=FAMILIES),
             argument("--limit", help="at most so many", type=int, metavar="N"),

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.relations import ADVERTISED, BGP_PEER, IMPORTED, LEARNED, Advertised
-from sdnctl.inspect.show import Destination, Json, leads_to, route
+from sdnctl.inspect.show import Json, Wanted, leads_to, route
 from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
@@ -47,7 +47,7 @@ class Question(NamedTuple):
     peer: str
     direction: str
     family: str = ""
-    destination: Destination | None = None
+    destination: Wanted | None = None
     limit: int = DEFAULT_LIMIT
     marker: bytes = b""
 

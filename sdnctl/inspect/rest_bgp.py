@@ -22,7 +22,7 @@ from sdnctl.inspect.adjribs import (
     Question,
 )
 from sdnctl.inspect.answers import as_json, encode, error, refused
-from sdnctl.inspect.show import parse_destination
+from sdnctl.inspect.show import parse_wanted
 from sdnctl.inspect.why import why
 
 
@@ -48,7 +48,7 @@ def _question(peer: str, request: Request) -> Question:
         peer=peer,
         direction=request.url.path.rpartition("/")[2],
         family=family,
-        destination=parse_destination(destination) if destination else None,
+        destination=parse_wanted(destination) if destination else None,
         limit=limit,
         marker=marker,
     )
@@ -85,7 +85,7 @@ def make_routes(
         if not ribs.known(peer):
             return _no_peer(peer)
         try:
-            destination = parse_destination(request.query_params.get("destination", ""))
+            destination = parse_wanted(request.query_params.get("destination", ""))
         except ValueError as reason:
             return refused(str(reason))
         session = next((row for row in sessions() if row["peer"] == peer), None)

@@ -11,15 +11,17 @@ from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
     MacIpRoute,
+    MembershipRoute,
     Nlri,
     Path,
     RouteKey,
     rd_of,
 )
-from sdnctl.types import Ip, Mac, Prefix, RouteDistinguisher, format_community
+from sdnctl.types import Ip, Mac, Prefix, RouteDistinguisher, RouteTarget, format_community
 
 Json = dict[str, Any]
 Destination = Prefix | Ip | Mac
+Wanted = Destination | RouteTarget
 
 
 def parse_destination(text: str) -> Destination:
@@ -32,9 +34,19 @@ def parse_destination(text: str) -> Destination:
     raise ValueError(f"{text!r} is not a prefix, an IP address or a MAC address")
 
 
-def leads_to(nlri: Nlri, wanted: Destination) -> bool:
-    """Whether a route is to a MAC, covers an address, or lies within a prefix."""
+def parse_wanted(text: str) -> Wanted:
+    """As ``parse_destination``, or the route target of memberships (RFC 4684): ``64512:1``."""
+    try:
+        return RouteTarget.parse(text)
+    except ValueError:
+        return parse_destination(text)
+
+
+def leads_to(nlri: Nlri, wanted: Wanted) -> bool:
+    """Whether a route is to a MAC, covers an address, lies within a prefix, or is a membership."""
     match nlri, wanted:
+        case MembershipRoute(target=target), RouteTarget():
+            return target == wanted
         case MacIpRoute(mac=mac), Mac():
             return mac == wanted
         case IpPrefixRoute(prefix=prefix), Ip():

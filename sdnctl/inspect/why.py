@@ -13,7 +13,7 @@ from sdnctl.graph.engine import Engine
 from sdnctl.graph.reasons import Said, why_advertised, why_used
 from sdnctl.graph.relations import ADVERTISED, LEARNED, ORIGINATED
 from sdnctl.inspect.adjribs import order, slices
-from sdnctl.inspect.show import Destination, Json, leads_to, named
+from sdnctl.inspect.show import Json, Wanted, leads_to, named
 from sdnctl.routes import IpPrefixRoute, MembershipRoute, Nlri, RouteKey, rd_of
 from sdnctl.types import Prefix, RouteDistinguisher
 
@@ -21,7 +21,7 @@ MAX_ROUTES: Final = 200
 """Routes that one answer tells of, in each direction."""
 
 
-async def why(engine: Engine, peer: str, destination: Destination, session: Json | None) -> Json:
+async def why(engine: Engine, peer: str, destination: Wanted, session: Json | None) -> Json:
     """What ``peer`` is told of a destination, what it told of it, and the reasons.
 
     ``session`` is that of the peer as the speaker sees it; None if there is none.
@@ -66,7 +66,7 @@ def _as_session_says(said: Said, session: Json | None) -> Said:
     return said
 
 
-async def _routes(rows: Mapping[RouteKey, Any], destination: Destination) -> list[RouteKey]:
+async def _routes(rows: Mapping[RouteKey, Any], destination: Wanted) -> list[RouteKey]:
     """The routes to exactly a prefix or a MAC; to an address, all that cover it."""
     found = [
         key
@@ -77,7 +77,7 @@ async def _routes(rows: Mapping[RouteKey, Any], destination: Destination) -> lis
     return sorted(found, key=order)
 
 
-def _is_asked_for(nlri: Nlri, destination: Destination) -> bool:
+def _is_asked_for(nlri: Nlri, destination: Wanted) -> bool:
     if isinstance(destination, Prefix) and isinstance(nlri, IpPrefixRoute):
         return nlri.prefix == destination
     return leads_to(nlri, destination)

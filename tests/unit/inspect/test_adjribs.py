@@ -19,11 +19,19 @@ from sdnctl.delivery.observed import Observed
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.model import make_engine
 from sdnctl.graph.relations import BGP_PEER, LEARNED
+from sdnctl.inspect import show
 from sdnctl.inspect.adjribs import SLICE, AdjRibs, Question, order
 from sdnctl.inspect.rest import make_routes
 from sdnctl.inspect.show import leads_to, parse_destination
 from sdnctl.intent import BgpPeer
-from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Path, RouteKey
+from sdnctl.routes import (
+    InclusiveMulticastRoute,
+    IpPrefixRoute,
+    MacIpRoute,
+    MembershipRoute,
+    Path,
+    RouteKey,
+)
 from sdnctl.types import (
     Encapsulation,
     Ip,
@@ -171,6 +179,12 @@ def keys() -> st.SearchStrategy[RouteKey]:
         st.builds(IpPrefixRoute, rds, four | six)
         | st.builds(MacIpRoute, rds, macs, ips)
         | st.builds(InclusiveMulticastRoute, rds, st.just(Ip.parse("192.0.2.1")))
+        | st.builds(
+            MembershipRoute,
+            st.integers(1, 2),
+            st.none() | st.just(RouteTarget.parse("1:1")),
+            st.sampled_from([0, 64]),
+        )
     )
     return st.builds(RouteKey, st.just("edge"), nlris, st.integers(0, 2))
 
@@ -198,8 +212,9 @@ def test_pages_are_the_whole_in_order(routes: set[RouteKey], limit: int) -> None
     found = asyncio.run(walk())
     assert len(found) == len(routes)
     assert len({order(key) for key in routes}) == len(routes)
-    expected = [str(key.nlri.rd) for key in sorted(routes, key=order)]  # type: ignore[union-attr]
-    assert [row["rd"] for row in found] == expected
+    expected = [show.route(key, PATH) for key in sorted(routes, key=order)]
+    for row, shown in zip(found, expected, strict=True):
+        assert row.items() >= shown.items()
 
 
 async def test_many_routes_hold_up_nobody() -> None:
@@ -294,6 +309,34 @@ async def test_why_a_peer_is_told(http: httpx.AsyncClient) -> None:
     # What another peer said is passed on to nobody.
     why = (await get(http, "bgp-peers/edge/why", destination="10.9.2.0/24"))["why"]
     assert {row["advertised"] for row in why["advertised"]} == {False}
+
+
+async def test_memberships() -> None:
+    """Who wants which targets is told and heard like routes (RFC 4684)."""
+    engine = cloud()
+    families = ("ipv4-vpn", "route-target")
+    edge = BgpPeer(id="edge", address=Ip.parse("198.51.100.9"), asn=65001, families=families)
+    wish = MembershipRoute(65001, RouteTarget.parse("64512:7"))
+    engine.commit([(BGP_PEER, "edge", edge), (LEARNED, RouteKey("edge", wish), PATH)])
+    session = SESSIONS[0] | {"families": list(families)}
+    app = Router(make_routes(engine, Delivery(1, Observed()), list, lambda: [session], families_of))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://sdn.test") as client:
+        only = {"family": "route-target"}
+        [heard] = (await get(client, "bgp-peers/edge/received", **only))["routes"]
+        assert (heard["type"], heard["prefix"], heard["rd"]) == ("membership", "64512:7", None)
+        told = (await get(client, "bgp-peers/edge/advertised", **only))["routes"]
+        assert "65001:1" in {row["prefix"] for row in told}
+        why = (await get(client, "bgp-peers/edge/why", destination="65001:1"))["why"]
+        assert [(row["family"], row["advertised"]) for row in why["advertised"]] == [
+            ("route-target", True)
+        ]
+        why = (await get(client, "bgp-peers/edge/why", destination="64512:7"))["why"]
+        assert "a membership" in why["received"][0]["reason"]
+        # It asked for nothing that the port's VRF exports.
+        why = (await get(client, "bgp-peers/edge/why", destination="10.0.0.10/32"))["why"]
+        reasons = {row["family"]: row["reason"] for row in why["advertised"]}
+        assert reasons["ipv4-vpn"].startswith("constrained")
 
 
 async def test_why_what_a_peer_tells_is_used(http: httpx.AsyncClient) -> None:
