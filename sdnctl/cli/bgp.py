@@ -53,6 +53,9 @@ _USED_COLUMNS: Final = {
 }
 _IMPORTED: Final = {"VRFS": "vrfs", "EVIS": "evis"}
 
+_SCREENS: Final = 1000
+"""Routes that a person is shown without asking for more."""
+
 _PAGE: Final = 5000
 """Routes that are asked for at once, at most: what the controller gives."""
 
@@ -60,11 +63,13 @@ _PAGE: Final = 5000
 def _routes(context: Context, args: argparse.Namespace) -> None:
     if args.limit is not None and args.limit < 1:
         raise UsageError("--limit is at least 1")
+    for_people = context.output.format is Format.TABLE
+    limit = _SCREENS if for_people and args.limit is None else args.limit
     peer = BY_NOUN["bgp peer"].find(context, args.peer)["id"]
     path = f"/sdn/v1/bgp-peers/{quote(str(peer), safe='')}/{args.direction}"
     asked = {"destination": args.destination, "family": args.family}
     query = {name: value for name, value in asked.items() if value is not None}
-    routes, more = _walk(context, path, query, args.limit)
+    routes, more = _walk(context, path, query, limit)
     if context.output.format is Format.JSON:
         context.output.json(routes)
         return
@@ -72,7 +77,7 @@ def _routes(context: Context, args: argparse.Namespace) -> None:
     rows = [{**r, "destination": destination(r), "name": destination(r)} for r in routes]
     context.output.items(rows, columns)
     if more:
-        context.output.done(f"and more: --limit {args.limit} was asked for")
+        context.output.done(f"and more than these {limit}: narrow them, or give --limit")
 
 
 def _walk(
@@ -147,7 +152,12 @@ COMMANDS: Final = (
                 metavar="PREFIX|ADDRESS|MAC|TARGET",
             ),
             argument("--family", help="only those of this one", choices=FAMILIES),
-            argument("--limit", help="at most so many", type=int, metavar="N"),
+            argument(
+                "--limit",
+                help=f"at most so many (default: {_SCREENS} in a table, else all)",
+                type=int,
+                metavar="N",
+            ),
         ),
     ),
 )
