@@ -232,6 +232,22 @@ RESOURCES: tuple[Resource, ...] = (
         "routers (VRFs)",
     ),
     Resource(
+        "bgpvpn",
+        "/v2.0/bgpvpn/bgpvpns",
+        {
+            "ID": "id",
+            "NAME": "name",
+            "TYPE": "type",
+            "TARGETS": "route_targets",
+            "IMPORTS": "import_targets",
+            "EXPORTS": "export_targets",
+            "NETWORKS": "networks",
+            "ROUTERS": "routers",
+            "PORTS": "ports",
+        },
+        "BGP VPNs",
+    ),
+    Resource(
         "gateway",
         "/sdn/v1/gateways",
         {

@@ -118,7 +118,9 @@ class AdjRibs:
     def _families_of(self, peer: str, key: RouteKey, path: Path) -> list[str]:
         row = self._engine.rows(BGP_PEER).get(peer)
         configured = row.families if row is not None else ()
-        return [family for family in self._families(key.nlri, path) if family in configured]
+        # What has neither a label nor a tunnel type that we know can only have come by EVPN.
+        carried = self._families(key.nlri, path) or ("l2vpn-evpn",)
+        return [family for family in carried if family in configured]
 
     def _show(self, asked: Question, key: RouteKey, path: Path) -> Json:
         out: Json = {"families": self._families_of(asked.peer, key, path)}

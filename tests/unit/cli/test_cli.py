@@ -389,6 +389,17 @@ def test_the_routes_of_a_peer(sdnctl: Sdnctl, edge: str) -> None:
     assert "--limit" in sdnctl(f"bgp routes {edge} received --limit 0", 2)
 
 
+def test_bgpvpns_are_listed(sdnctl: Sdnctl, network: dict[str, Any], site: Site) -> None:
+    with httpx.Client(base_url=f"{site.url}/v2.0/bgpvpn/bgpvpns") as client:
+        body = {"bgpvpn": {"name": "office", "route_targets": ["64512:1"]}}
+        made = client.post("", json=body).json()["bgpvpn"]["id"]
+        body = {"network_association": {"network_id": network["id"]}}
+        client.post(f"/{made}/network_associations", json=body).raise_for_status()
+        assert f"office  l3    64512:1  -        -        {network['id']}" in sdnctl("bgpvpn list")
+        assert json.loads(sdnctl("bgpvpn show office -o json"))["networks"] == [network["id"]]
+        client.delete(f"/{made}").raise_for_status()
+
+
 def test_why_of_a_peer(sdnctl: Sdnctl, edge: str) -> None:
     shown = sdnctl(f"bgp why {edge} 10.9.0.0/16")
     assert "the session with edge is established" in shown
