@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
 APT_TESTS := frr user-mode-linux
 
-.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-failover bench-flows bench-latency protos templates requirements clean
+.PHONY: help setup packages packages-of-tests lint format test demo bench bench-adjribs bench-api bench-bgp bench-engine bench-failover bench-flows bench-latency protos templates requirements clean
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -45,6 +45,9 @@ bench: bench-engine bench-api bench-flows bench-latency  ## All benchmarks, a JS
 
 bench-engine: setup  ## One port through the graph, at 1,000 and at 100,000 ports
 	$(BIN)/python -m tests.bench.bench_engine
+
+bench-adjribs: setup  ## A page of a peer's 100,000 routes, and what else waits for it
+	$(BIN)/python -m tests.bench.bench_adjribs
 
 bench-latency: setup  ## From a POST to the last switch's acknowledgement, 10 agents, 10,000 ports
 	$(BIN)/python -m tests.bench.bench_latency

@@ -5,7 +5,7 @@
 
 from sdnctl.api.app import JsonResponse, make_app
 from sdnctl.api.errors import ApiError
-from sdnctl.api.observed import HypervisorState, NothingObserved, Observed
+from sdnctl.api.observed import HypervisorState, NothingObserved, Observed, Reach
 from sdnctl.api.server import make_server
 from sdnctl.api.settings import Settings, read_token
 
@@ -15,6 +15,7 @@ __all__ = [
     "JsonResponse",
     "NothingObserved",
     "Observed",
+    "Reach",
     "Settings",
     "make_app",
     "make_server",

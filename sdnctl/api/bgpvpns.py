@@ -2,6 +2,7 @@
 
 Beyond it: ``sdn:communities`` are said with every route, an association shows what was
 allocated for it, and a PUT of a port association leaves ``routes`` alone unless it names them.
+Short of it: a port joins layer 3 ones only.
 """
 
 from __future__ import annotations
@@ -146,14 +147,15 @@ def _join_network(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row
 
 def _join_router(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     vpn = _joining(work, given, row, Router, "router_id")
-    if vpn.type != "l3":
-        raise bad_bgpvpn("Router associations require the bgpvpn to be of type l3")
+    _check_layer_3(vpn, "Router")
     check_router_joins(work, row["router_id"])
     return BgpVpnRouter(**row)
 
 
 def _join_port(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     vpn = _joining(work, given, row, Port, "port_id")
+    # Neutron leaves this to its drivers; here a port is in a layer 2 one by its network alone.
+    _check_layer_3(vpn, "Port")
     _check_routes(work, vpn, row["routes"])
     return BgpVpnPort(**row)
 
@@ -167,11 +169,14 @@ def _change(work: Work, old: Association, given: dict[str, Any], row: dict[str, 
     return work.replace(old, row)
 
 
+def _check_layer_3(vpn: BgpVpn, what: str) -> None:
+    if vpn.type != "l3":
+        raise bad_bgpvpn(f"{what} associations require the bgpvpn to be of type l3")
+
+
 def _check_routes(work: Work, vpn: BgpVpn, routes: tuple[PortRoute, ...]) -> None:
     for route in routes:
         if route.bgpvpn_id is None:
-            if vpn.type != "l3":
-                raise bad_bgpvpn(f"prefix {route.prefix} requires the bgpvpn to be of type l3")
             continue
         other = work.tx.get(BgpVpn, route.bgpvpn_id)
         if other is None:

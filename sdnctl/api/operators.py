@@ -125,6 +125,13 @@ def _last_seen(context: Context, row: Hypervisor) -> Json:
     return timestamp(seconds) if seconds else None
 
 
+def _probed(field: str) -> Read:
+    def read(context: Context, row: Gateway) -> Json:
+        return list(getattr(context.observed.reach(row.address), field))
+
+    return read
+
+
 HYPERVISORS: Final = Resource(
     name="hypervisor",
     collection="hypervisors",
@@ -179,6 +186,8 @@ GATEWAYS: Final = Resource(
         stored("local_preference", values.optional(values.integer(0, (1 << 32) - 1)), None),
         stored("probe_interval", _PROBE_INTERVAL, 0),
         stored("probe_multiplier", values.integer(1, 255), 3),
+        shown("reachable_from", values.STRINGS, _probed("answered")),
+        shown("unreachable_from", values.STRINGS, _probed("unanswered")),
     ),
 )
 

@@ -15,23 +15,26 @@ import time
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sdnctl.api import HypervisorState
+from sdnctl.api import HypervisorState, Reach
 from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Family, Peer, Secret, SessionEvent
 from sdnctl.delivery.delivery import Delivery
 from sdnctl.delivery.observed import Observed
+from sdnctl.delivery.tables import group_of_evi, group_of_vrf
 from sdnctl.delta import Change
 from sdnctl.graph.engine import Engine, Log, Relation
 from sdnctl.graph.model import INPUTS, make_engine
 from sdnctl.graph.relations import (
     ADVERTISED,
     COMPETING,
+    EVI_PROBE,
     GATEWAY,
     HYPERVISOR,
     IRB,
     LEARNED,
     LOCAL_PORT,
     UNDERLAY,
+    VRF_PROBE,
     Advertised,
 )
 from sdnctl.intent import KINDS, BgpPeer, Link
@@ -194,6 +197,19 @@ class Controller:
             agent_version=state.software,
         )
 
+    def reach(self, address: Ip) -> Reach:
+        """Which hypervisors see a next hop; the cost is of the tables that use it."""
+        view = self.engine.view()
+        groups = [group_of_evi(vni) for (vni, _ip), _row in view.find(EVI_PROBE, "vtep", address)]
+        groups += [group_of_vrf(vni) for (vni, _ip), _row in view.find(VRF_PROBE, "vtep", address)]
+        hosts = {host for group in groups for host in self.delivery.members_of(group)}
+        seen: dict[bool, list[str]] = {True: [], False: []}
+        for host in sorted(hosts):
+            state = self.observed.known(host)
+            if state is not None and state.connected:
+                seen[address not in state.unreachable].append(host)
+        return Reach(tuple(seen[True]), tuple(seen[False]))
+
     def bgp_sessions(self) -> list[dict[str, Any]]:
         """Every BGP session, for people and programs."""
         if self.speaker is None:
@@ -205,6 +221,8 @@ class Controller:
                 "since": event.since,
                 "established": event.established,
                 "families": [str(family) for family in event.families],
+                "updates_sent": event.updates_sent,
+                "updates_received": event.updates_received,
                 "routes_advertised": event.routes_out,
                 "routes_received": event.routes_in,
                 "last_error": event.last_error,

@@ -22,6 +22,7 @@ from sdnctl.api import Settings, make_app, make_server
 from sdnctl.api.settings import read_token
 from sdnctl.app.controller import Controller
 from sdnctl.bgp.link import SpeakerLink, speaker_command
+from sdnctl.bgp.peer import families_of
 from sdnctl.inspect.rest import make_routes
 from sdnctl.intent import Link
 from sdnctl.logs import set_up_logs
@@ -231,6 +232,7 @@ def _api(options: argparse.Namespace, controller: Controller, token: str) -> uvi
             controller.delivery,
             lambda: list(controller.store.rows(Link)),
             controller.bgp_sessions,
+            families_of,
         ),
     )
     server = make_server(app)

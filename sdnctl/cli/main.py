@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sdnctl.cli import completion, lab, views
+from sdnctl.cli import bgp, completion, lab, views
 from sdnctl.cli.client import DEFAULT_URL, Client
 from sdnctl.cli.command import Command, Context, argument
 from sdnctl.cli.errors import CliError, UsageError
@@ -30,7 +30,7 @@ exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 controller unreacha
 _NOUNS: Final = {
     **{r.noun: r.help for r in RESOURCES},
     "agent": "connected vrouter agents",
-    "bgp-session": "BGP sessions as they are",
+    "bgp": "BGP peers, their sessions and their routes",
     "route": "routes of EVIs and VRFs",
     "lab": "topologies in network namespaces",
 }
@@ -40,6 +40,7 @@ def commands() -> list[Command]:
     """Every command of ``sdnctl``."""
     return [
         *(c for r in RESOURCES for c in r.commands()),
+        *bgp.COMMANDS,
         *views.COMMANDS,
         *lab.COMMANDS,
         Command(
@@ -90,11 +91,12 @@ def parser(table: Iterable[Command]) -> argparse.ArgumentParser:
     for command in table:
         *nouns, verb = command.path
         parent = groups[()]
-        if nouns:
-            if tuple(nouns) not in groups:
-                noun = parent.add_parser(nouns[0], help=_NOUNS.get(nouns[0], ""))
-                groups[tuple(nouns)] = noun.add_subparsers(metavar="VERB", required=True)
-            parent = groups[tuple(nouns)]
+        for depth, word in enumerate(nouns, 1):
+            beginning = tuple(nouns[:depth])
+            if beginning not in groups:
+                noun = parent.add_parser(word, help=_NOUNS.get(" ".join(beginning), ""))
+                groups[beginning] = noun.add_subparsers(metavar="VERB", required=True)
+            parent = groups[beginning]
         leaf = parent.add_parser(verb, help=command.help, description=command.help, parents=[after])
         for one in command.arguments:
             leaf.add_argument(*one.flags, help=one.help, **one.options)

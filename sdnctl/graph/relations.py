@@ -388,8 +388,12 @@ COMPETING: Final[Relation[tuple[Vni, Ip], bool]] = Relation(
     "competing", vrf=lambda key, _row: (key[0],)
 )
 """Next hops of a VRF between which distance decides."""
-EVI_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation("evi_probe")
-VRF_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation("vrf_probe")
+EVI_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation(
+    "evi_probe", vtep=lambda key, _row: (key[1],)
+)
+VRF_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation(
+    "vrf_probe", vtep=lambda key, _row: (key[1],)
+)
 LOCAL_PORT: Final[Relation[str, PlacedPort]] = Relation("local_port")
 EVI_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation("evi_member")
 VRF_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation(

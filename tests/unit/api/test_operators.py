@@ -38,6 +38,8 @@ ROOT = "/sdn/v1"
                 "local_preference": None,
                 "probe_interval": 0,
                 "probe_multiplier": 3,
+                "reachable_from": [],
+                "unreachable_from": [],
             },
             {
                 "encapsulations": ["mpls-gre"],

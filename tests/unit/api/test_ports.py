@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sdnctl.api import HypervisorState
+from sdnctl.api import HypervisorState, NothingObserved
 from sdnctl.intent import Port
 from tests.unit.api.client import Api, opened
 
@@ -46,7 +46,7 @@ async def test_a_port_has_all_that_neutron_shows(api: Api) -> None:
     }
 
 
-class Seen:
+class Seen(NothingObserved):
     """One port is programmed."""
 
     def __init__(self) -> None:

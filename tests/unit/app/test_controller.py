@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sdnctl import wire
+from sdnctl.api import Reach
 from sdnctl.app.controller import Controller
 from sdnctl.delivery.tables import group_of_node, group_of_vrf
 from sdnctl.delta import Change
@@ -156,6 +157,25 @@ async def test_distance_decides_among_equals_only(house: House) -> None:
     await house.put(*cables(1, 5))
     house.controller.learned([learned(0), learned(1, local_preference=200)])
     assert house.used("h0") == house.used("h1") == {GATEWAYS[1]}
+
+
+async def test_who_sees_a_gateway(house: House) -> None:
+    """Of those that probe it: the members of what uses it, as far as their agents are there."""
+    delivery = house.controller.delivery
+    hello = pb.Hello(epoch=0)
+    for host in ("h0", "h1"):
+        delivery.attach(host, hello, 0.0)
+    house.controller.learned([learned(0)])
+    assert house.controller.reach(GATEWAYS[0]) == Reach()  # it is not to be probed
+    await house.put(Gateway(id="gw0", address=GATEWAYS[0], probe_interval=100))
+    assert house.controller.reach(GATEWAYS[0]) == Reach(("h0", "h1"))
+    session = delivery.sessions["h1"]
+    told = pb.Upstream(reachability=pb.Reachability(vtep=GATEWAYS[0], up=False))
+    delivery.received(session, told, 0.0, 0)
+    assert house.controller.reach(GATEWAYS[0]) == Reach(("h0",), ("h1",))
+    assert house.controller.reach(GATEWAYS[1]) == Reach()
+    delivery.detach("h1", session, 0.0)
+    assert house.controller.reach(GATEWAYS[0]) == Reach(("h0",))
 
 
 @pytest.mark.parametrize("way", ["learned", "committed"])
