@@ -36,7 +36,7 @@ from sdnctl.graph.relations import (
     Export,
 )
 from sdnctl.intent import KINDS, BgpPeer, Link
-from sdnctl.routes import Nlri, Path, RouteKey
+from sdnctl.routes import Path, RouteKey
 from sdnctl.southbound.server import AgentServer
 from sdnctl.store import Commit, Store
 from sdnctl.topology import underlay
@@ -162,6 +162,11 @@ class Controller:
             passive=row.passive,
             port=row.port,
             password=Secret(row.password),
+            graceful_restart=row.graceful_restart,
+            long_lived_stale=row.long_lived_stale,
+            ttl_security=row.ttl_security,
+            max_prefixes=row.max_prefixes,
+            add_path=row.add_path,
         )
 
     def session_changed(self, event: SessionEvent) -> None:
@@ -222,12 +227,15 @@ def _give_up(why: str) -> None:
 
 def _advertisements(
     changes: Iterable[Change[Export, Advertised]],
-) -> list[Change[tuple[str, Nlri], Path]]:
-    """By peer and NLRI, out of rows that name their peers."""
-    out: list[Change[tuple[str, Nlri], Path]] = []
+) -> list[Change[RouteKey, Path]]:
+    """By peer, NLRI and path id, out of rows that name their peers."""
+    out: list[Change[RouteKey, Path]] = []
     for export, old, new in changes:
-        nlri = export.route.nlri
+        _source, nlri, path_id = export.route
         before = dict.fromkeys(old.peers, old.path) if old is not None else {}
         after = dict.fromkeys(new.peers, new.path) if new is not None else {}
-        out += (Change((peer, nlri), before.get(peer), after.get(peer)) for peer in before | after)
+        out += (
+            Change(RouteKey(peer, nlri, path_id), before.get(peer), after.get(peer))
+            for peer in before | after
+        )
     return out

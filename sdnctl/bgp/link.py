@@ -26,7 +26,7 @@ import grpc
 from sdnctl.bgp import wire
 from sdnctl.bgp.peer import Peer, SessionEvent
 from sdnctl.delta import Change
-from sdnctl.routes import Nlri, Path, RouteKey
+from sdnctl.routes import Path, RouteKey
 from sdnctl.speaker.v1 import speaker_pb2 as pb
 
 ROUTES_PER_BATCH: Final = 250
@@ -72,10 +72,10 @@ class SpeakerLink:
         self._on_session = on_session
         self._command = command
         self._peers: dict[str, Peer] = {}
-        self._desired: dict[str, dict[Nlri, Path]] = {}
+        self._desired: dict[str, dict[RouteKey, Path]] = {}
         self._learned: dict[RouteKey, Path] = {}
         self._sessions: dict[str, SessionEvent] = {}
-        self._stale: dict[str, set[Nlri]] = {}
+        self._stale: dict[str, set[RouteKey]] = {}
         self._heard: set[str] = set()
         self._dirty: dict[RouteKey, None] = {}
         self._replay: Iterator[RouteKey] | None = None
@@ -136,22 +136,22 @@ class SpeakerLink:
             self._replay = itertools.chain(self._replay or (), self._keys(fresh))
             self._wake.set()
 
-    def update(self, changes: Iterable[Change[tuple[str, Nlri], Path]]) -> None:
-        """Announce what is new, withdraw what is None, to the peer that the key names.
+    def update(self, changes: Iterable[Change[RouteKey, Path]]) -> None:
+        """Announce what is new, withdraw what is None, to the peer that the key names as source.
 
         The next hop is announced as it is, to iBGP and eBGP peers alike. Routes for a peer that
         is not configured wait for it.
         """
-        for (peer, nlri), _, path in changes:
-            routes = self._desired.setdefault(peer, {})
-            if routes.get(nlri) == path:
+        for key, _, path in changes:
+            routes = self._desired.setdefault(key.source, {})
+            if routes.get(key) == path:
                 continue
             if path is None:
-                del routes[nlri]
+                del routes[key]
             else:
-                routes[nlri] = path
+                routes[key] = path
             if self._connected:
-                self._dirty[RouteKey(peer, nlri)] = None
+                self._dirty[key] = None
         self._wake.set()
 
     async def start(self) -> None:
@@ -229,8 +229,8 @@ class SpeakerLink:
         self._replay = self._keys(list(self._desired))
         self._tell_peers = True
         self._stale = {}
-        for source, nlri, _path_id in self._learned:
-            self._stale.setdefault(source, set()).add(nlri)
+        for key in self._learned:
+            self._stale.setdefault(key.source, set()).add(key)
         self._wake.set()
 
     def _disconnected(self) -> None:
@@ -248,7 +248,7 @@ class SpeakerLink:
 
     def _keys(self, peers: Iterable[str]) -> Iterator[RouteKey]:
         """What is desired of these peers as of now; a key may be gone when its turn comes."""
-        return iter([RouteKey(p, nlri) for p in peers for nlri in self._desired.get(p, ())])
+        return iter([key for p in peers for key in self._desired.get(p, ())])
 
     async def _write(self, call: Any) -> None:
         try:
@@ -286,7 +286,7 @@ class SpeakerLink:
 
     def _batch(self, keys: Iterable[RouteKey]) -> pb.Downstream:
         self._sent += 1
-        routes = ((k, self._desired.get(k.source, {}).get(k.nlri)) for k in keys)
+        routes = ((k, self._desired.get(k.source, {}).get(k)) for k in keys)
         announced, withdrawn = wire.encode_routes(routes)
         batch = pb.Batch(sequence=self._sent, routes=announced, withdrawn=withdrawn)
         return pb.Downstream(batch=batch)
@@ -304,7 +304,7 @@ class SpeakerLink:
             case "in_sync":
                 peer = message.in_sync.peer
                 gone = self._stale.pop(peer, set())
-                self._tell([(RouteKey(peer, nlri), None) for nlri in gone])
+                self._tell([(key, None) for key in gone])
                 self._heard.add(peer)
 
     def _session(self, event: SessionEvent) -> None:
@@ -319,7 +319,7 @@ class SpeakerLink:
         for key, new in told:
             stale = self._stale.get(key.source)
             if stale:
-                stale.discard(key.nlri)
+                stale.discard(key)
             old = self._learned.get(key)
             if old == new:
                 continue

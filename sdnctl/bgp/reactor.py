@@ -123,10 +123,10 @@ class Reactor:
 
     def put(self, routes: Iterable[tuple[RouteKey, Path | None]]) -> None:
         """Want these announced, or (None) withdrawn; a peer that is not there is passed over."""
-        for (name, nlri, _path_id), path in routes:
-            session = self._sessions.get(name)
+        for key, path in routes:
+            session = self._sessions.get(key.source)
             if session is not None:
-                session.adj_rib_out.put(nlri, path)
+                session.adj_rib_out.put(key.nlri, path, key.path_id)
 
     def replay_complete(self) -> None:
         """The controller's replay ends."""

@@ -24,10 +24,11 @@ from exabgp.protocol.ip import IP
 from exabgp.reactor.network.error import NetworkError
 from exabgp.reactor.peer import Peer as ExaPeer
 
-from sdnctl.bgp.adjrib import AdjRibIn, AdjRibOut, Rib
+from sdnctl.bgp.adjrib_in import AdjRibIn
+from sdnctl.bgp.adjrib_out import AdjRibOut
 from sdnctl.bgp.codec import AFI_SAFI, FAMILIES, Attachment
 from sdnctl.bgp.peer import Family, Peer, SessionEvent
-from sdnctl.routes import Nlri, Path
+from sdnctl.routes import Path, RouteKey
 from sdnctl.types import Ip
 
 FORWARDING_PRESERVED: Final = 0x80
@@ -49,7 +50,7 @@ MAX_RETRY_SECONDS: Final = 5.0
 class Owner(Protocol):
     """What a session tells of itself."""
 
-    def on_route(self, peer: str, nlri: Nlri, path: Path | None) -> None:
+    def on_route(self, key: RouteKey, path: Path | None) -> None:
         """The peer says this now."""
 
     def on_state(self, event: SessionEvent) -> None:
@@ -63,6 +64,20 @@ class Owner(Protocol):
 
     def on_tick(self) -> None:
         """A second has passed, and all sessions had their turn."""
+
+
+class Rib:
+    """Both Adj-RIBs, as ExaBGP's neighbour wants to hold them."""
+
+    def __init__(self, incoming: AdjRibIn, outgoing: AdjRibOut) -> None:
+        self.incoming = incoming
+        self.outgoing = outgoing
+
+    def reset(self) -> None:
+        """The session is over; the next one starts with ``replace_restart``."""
+
+    def uncache(self) -> None:
+        """There is no cache of RIBs by name here."""
 
 
 class Retry:
@@ -96,7 +111,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         self._owner = owner
         unknown = Attachment(peer.local_asn, peer.asn, peer.router_id, Ip(bytes(4)))
         self.adj_rib_out = AdjRibOut(peer.families, unknown)
-        self.adj_rib_in = AdjRibIn(self._on_route, self._on_end_of_rib)
+        self.adj_rib_in = AdjRibIn(peer.name, owner.on_route, self._on_end_of_rib)
         super().__init__(_neighbor(peer, Rib(self.adj_rib_in, self.adj_rib_out)), reactor)
         self._delay = Retry()
         self._replayed = False
@@ -286,9 +301,6 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         if event != self._told:
             self._told = event
             self._owner.on_state(event)
-
-    def _on_route(self, nlri: Nlri, path: Path | None) -> None:
-        self._owner.on_route(self.peer.name, nlri, path)
 
     def _on_end_of_rib(self, family: Family) -> None:
         self._owner.on_end_of_rib(self.peer.name, family)

@@ -46,7 +46,7 @@ OVERLAY = msgspec.structs.replace(
 
 
 def put(link: Link, nlri: Nlri, path: Path | None) -> None:
-    link.update([Change(("gw", nlri), None, path)])
+    link.update([Change(RouteKey("gw", nlri), None, path)])
 
 
 async def test_announce_change_withdraw(lab: Lab, link: Link) -> None:

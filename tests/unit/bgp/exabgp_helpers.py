@@ -13,7 +13,8 @@ from exabgp.bgp.neighbor import Neighbor
 from hypothesis import strategies as st
 
 from sdnctl.bgp import patches
-from sdnctl.bgp.codec import AFI_SAFI, Attachment, Decoded, Decoder
+from sdnctl.bgp.codec import AFI_SAFI, Attachment
+from sdnctl.bgp.decoder import Decoded, Decoder
 from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri, Path
 from sdnctl.types import (
     Encapsulation,

@@ -10,8 +10,9 @@ from exabgp.bgp.message.notification import Notify
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdnctl.bgp.adjrib import AdjRibOut
-from sdnctl.bgp.codec import Attachment, Decoded
+from sdnctl.bgp.adjrib_out import AdjRibOut
+from sdnctl.bgp.codec import Attachment
+from sdnctl.bgp.decoder import Decoded
 from sdnctl.bgp.peer import Family, families_of
 from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri, Path
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget, Vni

@@ -20,7 +20,7 @@ from sdnctl.bgp import wire
 from sdnctl.bgp.link import SpeakerLink, speaker_command
 from sdnctl.bgp.peer import Family, Peer, Secret
 from sdnctl.delta import Change
-from sdnctl.routes import IpPrefixRoute, Path
+from sdnctl.routes import IpPrefixRoute, Path, RouteKey
 from sdnctl.speaker.v1 import speaker_pb2 as pb
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget
 from tests.unit.bgp.conftest import Link, speakers
@@ -181,7 +181,7 @@ async def test_speaker_that_stands_still_is_noticed(link: Link, start: Start) ->
     try:
         await until(lambda: not link.sessions[0].up)
         assert link.sessions[0].last_error == "the speaker does not answer"
-        link.update([Change(("raw", host_route(1)), None, PATH)])
+        link.update([Change(RouteKey("raw", host_route(1)), None, PATH)])
     finally:
         os.kill(pid, signal.SIGCONT)
     await until(lambda: link.settled and link.sessions[0].up)
@@ -197,7 +197,7 @@ async def test_peer_that_does_not_read_delays_nobody(link: Link, start: Start) -
     stuck.reading.clear()
     count = 60_000
     for name in ("stuck", "good"):
-        link.update(Change((name, host_route(n)), None, PATH) for n in range(count))
+        link.update(Change(RouteKey(name, host_route(n)), None, PATH) for n in range(count))
     await until(lambda: sum(map(len, good.updates())) > 16 * count, 60)
     (pid,) = speakers(link)
     before = cpu_seconds(pid)
@@ -212,7 +212,7 @@ async def test_end_of_rib_follows_the_replay_once(tmp_path: FilePath, start: Sta
     raw = await start()
     link = Link(tmp_path / "speaker.sock")
     link.set_peers([peer("raw", raw)])
-    link.update(Change(("raw", host_route(n)), None, PATH) for n in range(5000))
+    link.update(Change(RouteKey("raw", host_route(n)), None, PATH) for n in range(5000))
     await link.start()
     marker = b"\0\0\0\7\x90\x0f\0\3" + VPNV4  # as ExaBGP writes it
     try:
@@ -224,7 +224,7 @@ async def test_end_of_rib_follows_the_replay_once(tmp_path: FilePath, start: Sta
         sent = len(raw.updates())
         after = Link(tmp_path / "speaker.sock")
         after.set_peers([peer("raw", raw)])
-        after.update(Change(("raw", host_route(n)), None, PATH) for n in range(5000))
+        after.update(Change(RouteKey("raw", host_route(n)), None, PATH) for n in range(5000))
         await after.start()
         await until(lambda: after.settled)
         await asyncio.sleep(0.2)
@@ -320,7 +320,7 @@ async def test_garbage_on_the_socket(link: Link, start: Start) -> None:
             ):
                 async for _ in channel.stream_stream(wire.METHOD)(iter([request])):
                     pass
-    link.update([Change(("raw", host_route(1)), None, PATH)])
+    link.update([Change(RouteKey("raw", host_route(1)), None, PATH)])
     await until(lambda: len(raw.updates()) == 2)
     assert speakers(link) == [pid]
     assert raw.sessions == 1
@@ -342,11 +342,11 @@ async def test_link_survives_a_route_that_has_no_encoding(link: Link, start: Sta
     link.set_peers([peer("raw", raw)])
     await until(raw.up.is_set)
     bad = msgspec.structs.replace(PATH, label=Label(1 << 40))
-    link.update([Change(("raw", host_route(1)), None, bad)])
+    link.update([Change(RouteKey("raw", host_route(1)), None, bad)])
     await until(lambda: not link.connected)
     link.update([
-        Change(("raw", host_route(1)), None, PATH),
-        Change(("raw", host_route(2)), None, PATH),
+        Change(RouteKey("raw", host_route(1)), None, PATH),
+        Change(RouteKey("raw", host_route(2)), None, PATH),
     ])  # fmt: skip
     await until(lambda: link.settled and link.sessions[0].routes_out == 2)
     assert raw.sessions == 1
