@@ -21,7 +21,8 @@ import uvloop
 from sdnctl.api import Settings, make_app, make_server
 from sdnctl.api.settings import read_token
 from sdnctl.app.controller import Controller
-from sdnctl.bgp.link import SpeakerLink, speaker_command
+from sdnctl.bgp.link import SpeakerLink
+from sdnctl.bgp.supervisor import speaker_command
 from sdnctl.inspect.rest import make_routes
 from sdnctl.intent import Link
 from sdnctl.logs import set_up_logs

@@ -13,7 +13,7 @@ from typing import Any
 from sdnctl.bgp.codec import FAMILIES, Attachment
 from sdnctl.bgp.decoder import Decoder
 from sdnctl.bgp.peer import Family
-from sdnctl.routes import Path, RouteKey
+from sdnctl.routes import Nlri, Path, RouteKey
 
 
 class AdjRibIn:
@@ -67,6 +67,10 @@ class AdjRibIn:
         """Drop all routes of a family."""
         for key in list(self._tables[family]):
             self._put(family, key, None)
+
+    def say(self, family: Family, nlri: Nlri, path: Path) -> None:
+        """Take it for said by the peer."""
+        self._put(family, RouteKey(self._source, nlri), path)
 
     def _put(self, family: Family, key: RouteKey, path: Path | None) -> None:
         self._stale[family].discard(key)

@@ -17,6 +17,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from exabgp.bgp.message import Update
 from exabgp.bgp.message.update.attribute import Attributes
 
@@ -29,7 +30,7 @@ from sdnctl.bgp.codec import (
     encode_nlri,
 )
 from sdnctl.bgp.peer import Family, families_of
-from sdnctl.routes import Nlri, Path
+from sdnctl.routes import MembershipRoute, Nlri, Path
 
 ROUTES_AT_ONCE: Final = 20_000
 """Routes that are grouped in one go, so that other sessions have their turn."""
@@ -84,6 +85,8 @@ class AdjRibOut:
         self._ids: dict[Nlri, set[int]] = {}
         """Of an NLRI that has, or had, a path with an id; path 0 alone needs no account."""
         self._pending: dict[_Told, Path | None] = {}
+        self._held: frozenset[Family] = frozenset()
+        self._later: dict[_Told, Path | None] = {}
         self._unclaimed: set[tuple[Nlri, int]] = set()
 
     def __len__(self) -> int:
@@ -96,6 +99,9 @@ class AdjRibOut:
 
     def put(self, nlri: Nlri, path: Path | None, path_id: int = 0) -> None:
         """Want this path, or (None) want it gone."""
+        if path is not None and isinstance(nlri, MembershipRoute):
+            # Nothing is sent there: the next hop says whose wish it is.
+            path = msgspec.structs.replace(path, next_hop=self._session.local_router_id)
         key = nlri, path_id
         self._unclaimed.discard(key)
         old = self._paths.get(key)
@@ -117,14 +123,21 @@ class AdjRibOut:
         """From here to ``end_replay`` everything wanted is put again."""
         self._unclaimed = set(self._paths)
 
-    def end_replay(self) -> None:
-        """What was not put again is not wanted any more."""
+    def end_replay(self, *, of_memberships: bool = False) -> None:
+        """What was not put again, of route target memberships or of all, is not wanted any more."""
         for nlri, path_id in list(self._unclaimed):
-            self.put(nlri, None, path_id)
+            if not of_memberships or isinstance(nlri, MembershipRoute):
+                self.put(nlri, None, path_id)
 
-    def session_up(self, add_path: frozenset[Family]) -> None:
-        """A session begins in which these families carry path ids."""
-        self._add_path = add_path
+    def session_up(self, add_path: frozenset[Family], held: frozenset[Family]) -> None:
+        """A session begins: which families carry path ids, which wait for ``release``."""
+        self._add_path, self._held = add_path, held
+
+    def release(self) -> None:
+        """Send what was held."""
+        self._held = frozenset()
+        self._pending.update(self._later)
+        self._later = {}
 
     def _first(self, nlri: Nlri) -> Path | None:
         """The path of the lowest id."""
@@ -155,10 +168,13 @@ class AdjRibOut:
         carried = self._carried(nlri, new)
         for family in self._carried(nlri, old):
             if family not in carried and concerned(family):
-                self._pending[_Told(family, nlri, path_id)] = None
+                self._queue(_Told(family, nlri, path_id), None)
         for family in carried:
             if concerned(family):
-                self._pending[_Told(family, nlri, path_id)] = new
+                self._queue(_Told(family, nlri, path_id), new)
+
+    def _queue(self, told: _Told, path: Path | None) -> None:
+        (self._later if told.family in self._held else self._pending)[told] = path
 
     def _carried(self, nlri: Nlri, path: Path | None) -> tuple[Family, ...]:
         if path is None:
@@ -205,11 +221,13 @@ class AdjRibOut:
 
     def replace_restart(self, _previous: object = None, _new: object = None) -> None:
         """The session is new: the peer holds nothing."""
-        self._pending = dict(self._all())
+        self._pending, self._later = {}, {}
+        for told, path in self._all():
+            self._queue(told, path)
 
     def resend(self, _enhanced: bool, afi_safi: tuple[Any, Any]) -> None:
         """The peer asks for a family again (RFC 2918); for one that is not ours in vain."""
         wanted = FAMILIES.get(afi_safi)
         for told, path in self._all():
             if told.family is wanted:
-                self._pending.setdefault(told, path)
+                self._queue(told, path)

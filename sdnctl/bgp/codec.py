@@ -20,6 +20,7 @@ from exabgp.bgp.message.update.attribute import (
     Origin,
 )
 from exabgp.bgp.message.update.attribute.aspath import SEQUENCE, ASPath
+from exabgp.bgp.message.update.attribute.community import Communities, Community
 from exabgp.bgp.message.update.attribute.community.extended import (
     ExtendedCommunities,
     ExtendedCommunity,
@@ -36,8 +37,17 @@ from exabgp.bgp.message.update.nlri.qualifier import RouteDistinguisher as ExaRd
 from exabgp.protocol.family import AFI, SAFI
 from exabgp.protocol.ip import IP
 
+from sdnctl.bgp.membership import ASN_BITS, TARGET_BYTES, Membership
 from sdnctl.bgp.peer import Family
-from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri, Path, rd_of
+from sdnctl.routes import (
+    InclusiveMulticastRoute,
+    IpPrefixRoute,
+    MacIpRoute,
+    MembershipRoute,
+    Nlri,
+    Path,
+    rd_of,
+)
 from sdnctl.types import IPV4_BYTES, Encapsulation, Ip, Label, Vni
 
 AFI_SAFI: Final[dict[Family, tuple[Any, Any]]] = {
@@ -88,15 +98,20 @@ def encode_attributes(family: Family, nlri: Nlri, path: Path, session: Attachmen
         attributes.add(MED(path.med))
     attributes.add(LocalPreference(path.local_preference))
     communities = [bytes(target) for target in path.route_targets]
-    communities += [_encapsulation(e) for e in _encapsulations(family, path)]
+    if family is not Family.ROUTE_TARGET:
+        communities += [_encapsulation(e) for e in _encapsulations(family, path)]
     if path.router_mac is not None and family is Family.EVPN:
         communities.append(b"\x06\x03" + path.router_mac)  # RFC 9135 section 8.1
+    if isinstance(nlri, MacIpRoute) and path.default_gateway:
+        communities.append(b"\x03\x0d" + bytes(6))  # RFC 7432 section 7.8
     if isinstance(nlri, MacIpRoute) and (path.sequence or path.sticky):
         communities.append(  # RFC 7432 section 7.7
             b"\x06\x00" + bytes((path.sticky, 0)) + path.sequence.to_bytes(4, "big")
         )
     if communities:
         attributes.add(ExtendedCommunities([ExtendedCommunity(c) for c in sorted(communities)]))
+    if path.communities:
+        attributes.add(Communities([Community(c.to_bytes(4, "big")) for c in path.communities]))
     if isinstance(nlri, InclusiveMulticastRoute):
         # RFC 7432 section 11.2: ingress replication, with the label that the copy shall carry.
         label = path.vni if _vxlan(path) else path.label << 4
@@ -117,6 +132,8 @@ def encode_nlri(family: Family, nlri: Nlri, path: Path | None, path_id: int = 0)
 
 
 def _encode_nlri(family: Family, nlri: Nlri, path: Path | None) -> Any:
+    if isinstance(nlri, MembershipRoute):
+        return _directed(_membership(nlri), family, path)
     rd = ExaRd(rd_of(nlri))
     if isinstance(nlri, IpPrefixRoute) and family is not Family.EVPN:
         vpn = IPVPN(*AFI_SAFI[family])
@@ -137,6 +154,12 @@ def _encode_nlri(family: Family, nlri: Nlri, path: Path | None) -> Any:
             return _directed(mac_ip, family, path)
         case InclusiveMulticastRoute(_, originator):
             return _directed(EvpnMulticast(rd, _TAG_0, _exa_ip(originator)), family, path)
+
+
+def _membership(nlri: MembershipRoute) -> Membership:
+    if nlri.target is None:
+        return Membership(bytes(ASN_BITS // 8 + TARGET_BYTES), 0)
+    return Membership(nlri.asn.to_bytes(4, "big") + nlri.target, ASN_BITS + nlri.length)
 
 
 def _directed(nlri: Any, family: Family, path: Path | None) -> Any:

@@ -22,8 +22,16 @@ from exabgp.bgp.message.update.nlri.evpn.prefix import Prefix as EvpnPrefix
 from exabgp.protocol.ip import IP
 
 from sdnctl.bgp.codec import FAMILIES, V4_MAPPED, Attachment
+from sdnctl.bgp.membership import ASN_BITS, Membership
 from sdnctl.bgp.peer import Family
-from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri, Path
+from sdnctl.routes import (
+    InclusiveMulticastRoute,
+    IpPrefixRoute,
+    MacIpRoute,
+    MembershipRoute,
+    Nlri,
+    Path,
+)
 from sdnctl.types import (
     IPV6_BYTES,
     Encapsulation,
@@ -41,6 +49,13 @@ PLAIN_MPLS: Final = 10
 
 MPLS_IN_GRE: Final = 11
 """Tunnel type "MPLS in GRE", which some send where others send "GRE"; the packets are alike."""
+
+LLGR_STALE: Final = 0xFFFF0006
+NO_LLGR: Final = 0xFFFF0007
+"""Communities of RFC 9494 sections 4.4 and 4.5."""
+
+FIRST_LABEL: Final = 16
+"""Those below are reserved (RFC 3032 section 2.1)."""
 
 
 class Decoded(NamedTuple):
@@ -94,6 +109,11 @@ def _decode_nlri(nlri: Any) -> Nlri | None:
     if isinstance(nlri, IPVPN):
         rd = RouteDistinguisher(nlri.rd.pack())
         return IpPrefixRoute(rd, Prefix.covering(Ip(nlri.cidr.ton()), nlri.cidr.mask))
+    if isinstance(nlri, Membership):
+        if nlri.bits <= ASN_BITS:  # any target: of that AS only, but we do not tell origins apart
+            return MembershipRoute(int.from_bytes(nlri.value[:4], "big"), None, 0)
+        target = RouteTarget(nlri.value[4:])
+        return MembershipRoute(int.from_bytes(nlri.value[:4], "big"), target, nlri.bits - ASN_BITS)
     # An Ethernet tag other than 0 is a VLAN-aware bundle (RFC 7432 section 6.3): no such thing.
     if not isinstance(nlri, EvpnPrefix | EvpnMac | EvpnMulticast) or nlri.etag.tag != 0:
         return None
@@ -131,14 +151,19 @@ def _base_path(attributes: Any, session: Attachment) -> Path | None:
     segments = as_path.aspath if as_path is not None else []
     if any(session.local_asn in segment for segment in segments):
         return None  # RFC 4271 section 9.1.2: a loop
-    originator = attributes.get(code.ORIGINATOR_ID)
+    # RFC 7606 sections 7.9 and 7.10: from another AS, what reflectors say is discarded.
+    originator = None if session.ebgp else attributes.get(code.ORIGINATOR_ID)
+    clusters = () if session.ebgp else getattr(attributes.get(code.CLUSTER_LIST), "clusters", ())
     router_id = Ip(originator.ton()) if originator is not None else session.router_id
     if router_id == session.local_router_id:
         return None  # RFC 4456 section 8: our own, come back from a route reflector
+    if any(cluster.ton() == session.local_router_id for cluster in clusters):
+        return None  # RFC 4456 section 8: it has been here
     local_preference = attributes.get(code.LOCAL_PREF)
     if session.ebgp:
         local_preference = None  # RFC 4271 section 5.1.5
     med = attributes.get(code.MED)
+    plain = {int.from_bytes(c.pack(), "big") for c in attributes.get(code.COMMUNITY, ())}
     communities = [c.pack() for c in attributes.get(code.EXTENDED_COMMUNITY, ())]
     tunnels = {int.from_bytes(c[6:], "big") for c in communities if c[:2] == b"\x03\x0c"}
     if MPLS_IN_GRE in tunnels:
@@ -148,6 +173,7 @@ def _base_path(attributes: Any, session: Attachment) -> Path | None:
         return None  # only tunnels that nobody here can build
     router_mac = next((Mac(c[2:]) for c in communities if c[:2] == b"\x06\x03"), None)
     mobility = next((c for c in communities if c[:2] == b"\x06\x00"), bytes(8))
+    default_gateway = any(c[:2] == b"\x03\x0d" for c in communities)
     targets = {c for c in communities if c[0] in (0, 1, 2) and c[1] == 2}
     return Path(
         next_hop=Ip(),
@@ -163,6 +189,9 @@ def _base_path(attributes: Any, session: Attachment) -> Path | None:
         router_id=router_id,
         sequence=int.from_bytes(mobility[4:], "big"),
         sticky=bool(mobility[2] & 1),
+        communities=tuple(sorted(plain)),
+        default_gateway=default_gateway,
+        stale=LLGR_STALE in plain,
     )
 
 
@@ -179,9 +208,14 @@ def _flat(segments: Iterable[Any]) -> tuple[int, ...]:
 
 def _with_label(base: Path, family: Family, nlri: Any, attributes: Any) -> Path | None:
     """``base`` with the label or VNI of this NLRI; None if it has to have one and has not."""
+    if family is Family.ROUTE_TARGET:
+        return base
+    mpls = tuple(e for e in base.encapsulations if e is not Encapsulation.VXLAN)
     if family is not Family.EVPN:
         labels = nlri.labels.labels
-        return msgspec.structs.replace(base, label=Label(labels[0])) if labels else None
+        if not labels or (base.encapsulations and not mpls):
+            return None
+        return msgspec.structs.replace(base, label=Label(labels[0]), encapsulations=mpls)
     if isinstance(nlri, EvpnMulticast):
         pmsi = attributes.get(Attribute.CODE.PMSI_TUNNEL)
         if pmsi is None or pmsi.TUNNEL_TYPE != PMSIIngressReplication.TUNNEL_TYPE:
@@ -189,6 +223,11 @@ def _with_label(base: Path, family: Family, nlri: Any, attributes: Any) -> Path 
         raw = pmsi.raw_label or pmsi.label << 4
     else:
         raw = nlri.label.raw_labels[0] if nlri.label.raw_labels else 0
-    if Encapsulation.VXLAN in base.encapsulations:
-        return msgspec.structs.replace(base, vni=Vni(raw))
-    return msgspec.structs.replace(base, label=Label(raw >> 4))
+    label = Label(raw >> 4)
+    if Encapsulation.VXLAN not in base.encapsulations:
+        return msgspec.structs.replace(base, label=label)
+    # RFC 8365 section 5.1.3: one field for all; 24 bits of it are the VNI, 20 the MPLS label.
+    if not mpls or label < FIRST_LABEL:
+        only = (Encapsulation.VXLAN,)
+        return msgspec.structs.replace(base, vni=Vni(raw), encapsulations=only)
+    return msgspec.structs.replace(base, vni=Vni(raw), label=label)

@@ -17,11 +17,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from exabgp.bgp.message.update.attribute import PMSI, Attribute, Attributes
+from exabgp.bgp.message.update.nlri.nlri import NLRI
 from exabgp.logger import log
 from exabgp.protocol.family import AFI, SAFI, Family
 from exabgp.reactor import peer
 from exabgp.reactor.network import outgoing
 from exabgp.reactor.network.error import NotConnected
+
+from sdnctl.bgp.membership import Membership
 
 _log = logging.getLogger("sdnctl.bgp.exabgp")
 
@@ -29,6 +32,7 @@ _log = logging.getLogger("sdnctl.bgp.exabgp")
 def apply() -> None:
     """Mend ExaBGP in this process."""
     accept_evpn_ipv6_next_hop()
+    read_prefixes_of_route_targets()
     keep_update_with_discarded_attribute()
     keep_vni_of_ipv6_tunnel()
     tell_refused_connection()
@@ -42,6 +46,14 @@ def accept_evpn_ipv6_next_hop() -> None:
     ever on NOTIFICATION 3/9.
     """
     Family.size[(AFI.l2vpn, SAFI.evpn)] = ((4, 16), 0)
+
+
+def read_prefixes_of_route_targets() -> None:
+    """RFC 4684 section 4: a membership is a prefix of 0, or of 32 to 96 bits.
+
+    Bug: ExaBGP takes 13 octets for each but the default one.
+    """
+    NLRI.registered_nlri[f"{AFI.ipv4}/{SAFI.rtc}"] = Membership
 
 
 def keep_update_with_discarded_attribute() -> None:

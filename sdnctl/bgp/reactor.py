@@ -19,7 +19,7 @@ from typing import Any, Final
 from exabgp.reactor.listener import Listener
 from exabgp.reactor.peer import ACTION
 
-from sdnctl.bgp.peer import Peer, SessionEvent
+from sdnctl.bgp.peer import Family, Peer, SessionEvent
 from sdnctl.bgp.session import Owner, Session
 from sdnctl.routes import Path, RouteKey
 
@@ -128,10 +128,19 @@ class Reactor:
             if session is not None:
                 session.adj_rib_out.put(key.nlri, path, key.path_id)
 
-    def replay_complete(self) -> None:
-        """The controller's replay ends."""
+    def replay_complete(self, name: str = "") -> None:
+        """The controller's replay ends; ``name``: also of what follows from that peer's wishes."""
         for session in self._sessions.values():
-            session.replay_complete()
+            if not name:
+                session.replay_complete()
+            elif name == session.peer.name:
+                session.replay_complete(wishes_heard=True)
+
+    def refresh(self, name: str, family: Family) -> None:
+        """Ask a peer for its routes again."""
+        session = self._sessions.get(name)
+        if session is not None:
+            session.refresh(family)
 
     def sessions(self) -> Iterable[Session]:
         """Every session."""

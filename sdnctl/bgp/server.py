@@ -186,8 +186,10 @@ class Server:
                     self.reactor.put(wire.decode_routes(batch.routes, batch.withdrawn))
                 finally:
                     outbox.ack(batch.sequence)
+            case "refresh":
+                self.reactor.refresh(message.refresh.peer, Family(message.refresh.family))
             case "replay_complete":
-                self.reactor.replay_complete()
+                self.reactor.replay_complete(message.replay_complete.peer)
 
     def _take_over(self, outbox: Outbox, peers: pb.Peers) -> None:
         """Obey this controller from now on, and tell it how things are."""
@@ -201,6 +203,8 @@ class Server:
             outbox.session(session.event())
             for key, path in session.adj_rib_in.routes():
                 outbox.route(key, path)
+            if session.wishes_heard:
+                outbox.end_of_rib(name, Family.ROUTE_TARGET)
             if session.in_sync:
                 outbox.in_sync(name)
 

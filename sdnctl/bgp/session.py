@@ -9,33 +9,26 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import defaultdict
 from typing import Any, Final, Protocol
 
 from exabgp.bgp.fsm import FSM
 from exabgp.bgp.message import Notify
-from exabgp.bgp.message.open.asn import ASN
-from exabgp.bgp.message.open.capability import Capability
-from exabgp.bgp.message.open.holdtime import HoldTime
-from exabgp.bgp.message.open.routerid import RouterID
-from exabgp.bgp.neighbor import Neighbor
+from exabgp.bgp.message.open.capability import REFRESH, Capability
+from exabgp.bgp.message.refresh import RouteRefresh
 from exabgp.protocol.family import Family as AfiSafi
-from exabgp.protocol.ip import IP
 from exabgp.reactor.network.error import NetworkError
 from exabgp.reactor.peer import Peer as ExaPeer
 
 from sdnctl.bgp.adjrib_in import AdjRibIn
 from sdnctl.bgp.adjrib_out import AdjRibOut
 from sdnctl.bgp.codec import AFI_SAFI, FAMILIES, Attachment
+from sdnctl.bgp.neighbor import Retry, Rib, make_neighbor
 from sdnctl.bgp.peer import Family, Peer, SessionEvent
-from sdnctl.routes import Path, RouteKey
+from sdnctl.routes import MembershipRoute, Path, RouteKey
 from sdnctl.types import Ip
 
 FORWARDING_PRESERVED: Final = 0x80
 """The F bit of a family in the graceful restart capability (RFC 4724 section 3)."""
-
-MAX_PASSWORD: Final = 80
-"""Linux's TCP_MD5SIG_MAXKEYLEN."""
 
 CONNECT_LIMIT: Final = 5.0
 """Seconds for one attempt to connect; the kernel's own limit is minutes."""
@@ -43,8 +36,10 @@ CONNECT_LIMIT: Final = 5.0
 SETTLE_SECONDS: Final = 10.0
 """How long a peer that does not send End-of-RIB has to send its routes."""
 
-MIN_RETRY_SECONDS: Final = 0.5
-MAX_RETRY_SECONDS: Final = 5.0
+WISHES_SECONDS: Final = 60.0
+"""How long a peer has to say which route targets it wants (RFC 4684 section 6)."""
+
+EXPIRING: Final = frozenset(Family) - {Family.ROUTE_TARGET}
 
 
 class Owner(Protocol):
@@ -66,41 +61,6 @@ class Owner(Protocol):
         """A second has passed, and all sessions had their turn."""
 
 
-class Rib:
-    """Both Adj-RIBs, as ExaBGP's neighbour wants to hold them."""
-
-    def __init__(self, incoming: AdjRibIn, outgoing: AdjRibOut) -> None:
-        self.incoming = incoming
-        self.outgoing = outgoing
-
-    def reset(self) -> None:
-        """The session is over; the next one starts with ``replace_restart``."""
-
-    def uncache(self) -> None:
-        """There is no cache of RIBs by name here."""
-
-
-class Retry:
-    """When to connect again: at once, then after 0.5, 1, 2, 4 and 5 seconds, and so on."""
-
-    def __init__(self) -> None:
-        self._pause = 0.0
-        self._until = 0.0
-
-    def reset(self) -> None:
-        """Connect at once."""
-        self._pause = self._until = 0.0
-
-    def increase(self) -> None:
-        """An attempt failed."""
-        self._until = time.monotonic() + self._pause
-        self._pause = min(self._pause * 2 or MIN_RETRY_SECONDS, MAX_RETRY_SECONDS)
-
-    def backoff(self) -> bool:
-        """Not yet."""
-        return time.monotonic() < self._until
-
-
 class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
     """A peer that is configured, connected or not."""
 
@@ -112,10 +72,10 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         unknown = Attachment(peer.local_asn, peer.asn, peer.router_id, Ip(bytes(4)))
         self.adj_rib_out = AdjRibOut(peer.families, unknown)
         self.adj_rib_in = AdjRibIn(peer.name, owner.on_route, self._on_end_of_rib)
-        super().__init__(_neighbor(peer, Rib(self.adj_rib_in, self.adj_rib_out)), reactor)
+        super().__init__(make_neighbor(peer, Rib(self.adj_rib_in, self.adj_rib_out)), reactor)
         self._delay = Retry()
-        self._replayed = False
-        self._end_of_rib_sent = False
+        self._replayed: frozenset[Family] = frozenset()
+        self._end_of_rib_sent: set[Family] = set()
         self._closing = False
         self._peer_was_lost = False
         self._attempt = 0.0
@@ -130,6 +90,8 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         self._stale_until = 0.0
         self._in_sync_by = time.monotonic() + peer.graceful_restart
         self.in_sync = False
+        self.wishes_heard = False
+        self._wishes_by = 0.0
         self._tell()
 
     # ---- what the reactor calls
@@ -147,22 +109,33 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         """Let time pass: stale routes expire, a silent peer is taken to have said all."""
         if self._stale_until and now > self._stale_until:
             self._stale_until = 0.0
-            for family in Family:
+            for family in EXPIRING:
                 self.adj_rib_in.sweep(family)
+        if self._wishes_by and now > self._wishes_by:
+            self._hear_wishes()
         if not self.in_sync and now > self._in_sync_by:
             self._set_in_sync()
         self._tell()
 
     def begin_replay(self) -> None:
         """A new controller is about to put all that it wants."""
-        self._replayed = False
+        self._replayed = frozenset()
         self.adj_rib_out.begin_replay()
 
-    def replay_complete(self) -> None:
-        """All that is wanted was put: End-of-RIB may go out, once per session."""
-        self.adj_rib_out.end_replay()
-        self._replayed = True
+    def replay_complete(self, *, wishes_heard: bool = False) -> None:
+        """All that is wanted was put: End-of-RIB may go out, once per session.
+
+        What is wanted of VPN routes follows from what the peer wants, where it says that.
+        """
+        waits = Family.ROUTE_TARGET in self.peer.families and not wishes_heard
+        self.adj_rib_out.end_replay(of_memberships=waits)
+        self._replayed = frozenset((Family.ROUTE_TARGET,) if waits else Family)
         self._send_end_of_rib()
+
+    def refresh(self, family: Family) -> None:
+        """Ask the peer for all its routes of a family again (RFC 2918)."""
+        if family in self._negotiated() and self.proto.negotiated.refresh != REFRESH.ABSENT:
+            self.neighbor.refresh.append(RouteRefresh(*AFI_SAFI[family]))
 
     def inherit(self, other: Session) -> None:
         """Take over the routes of the same peer's session with older settings."""
@@ -252,6 +225,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         peer, received = self.peer, self.proto.negotiated.received_open
         router_id = Ip(received.router_id.pack())
         self.adj_rib_in.session_up(Attachment(peer.local_asn, peer.asn, peer.router_id, router_id))
+        self._await_wishes()
         graceful = received.capabilities.get(Capability.CODE.GRACEFUL_RESTART)
         self._graceful = graceful is not None and peer.graceful_restart > 0
         flags = dict(graceful) if self._graceful else {}
@@ -262,7 +236,8 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         for family in Family:
             # RFC 4724 section 4.2: without the F bit the peer did not keep its forwarding state.
             kept = flags.get(AFI_SAFI[family], 0) & FORWARDING_PRESERVED
-            if family not in negotiated or (self._peer_was_lost and not kept):
+            lost = self._peer_was_lost and not kept and family is not Family.ROUTE_TARGET
+            if family not in negotiated or lost:
                 self.adj_rib_in.sweep(family)
         if self._stale_until:
             self._stale_until = now + peer.graceful_restart
@@ -273,7 +248,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         self._established += 1
         self._last_error = ""
         self.neighbor.eor.clear()
-        self._end_of_rib_sent = False
+        self._end_of_rib_sent = set()
         self._send_end_of_rib()
         self._tell()
 
@@ -284,17 +259,44 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         self._peer_was_lost = True
         # RFC 4724 section 4.2: only a session that is lost without a NOTIFICATION restarts.
         kept = frozenset() if notified or not self._restart_time else self._preserved
-        self.adj_rib_in.mark_stale(kept)
+        # What it wants steers nothing but what it is sent, in the next session.
+        self.adj_rib_in.mark_stale(kept | {Family.ROUTE_TARGET})
+        self._wishes_by, self.wishes_heard = 0.0, False
         self._stale_until = time.monotonic() + self._restart_time if kept else 0.0
         self._tell()
 
     def _send_end_of_rib(self) -> None:
-        """Once per session, after all routes; ExaBGP sends it when nothing else is to be sent."""
-        if self._end_of_rib_sent or not self._replayed:
-            return
+        """Once per session, after all routes; ExaBGP sends it when nothing else is to be sent.
+
+        That of route target memberships waits for no other: the peer waits for it.
+        """
         for family in self._negotiated():
-            self.neighbor.eor.append(AfiSafi(*AFI_SAFI[family]))
-            self._end_of_rib_sent = True
+            held = self._wishes_by and family is not Family.ROUTE_TARGET
+            if family in self._replayed and family not in self._end_of_rib_sent and not held:
+                self.neighbor.eor.append(AfiSafi(*AFI_SAFI[family]))
+                self._end_of_rib_sent.add(family)
+
+    def _await_wishes(self) -> None:
+        """Hold the VPN routes until the peer has said which it wants (RFC 4684 section 6)."""
+        negotiated = self._negotiated()
+        waits = Family.ROUTE_TARGET in negotiated
+        self._wishes_by = time.monotonic() + WISHES_SECONDS if waits else 0.0
+        held = frozenset(negotiated) - {Family.ROUTE_TARGET} if waits else frozenset()
+        self.adj_rib_out.session_up(frozenset(), held)
+        if Family.ROUTE_TARGET in self.peer.families and not waits:
+            # It cannot say what it wants, so it gets all: the default route target.
+            everything = Path(next_hop=Ip(), route_targets=(), encapsulations=(), peer=True)
+            self.adj_rib_in.say(Family.ROUTE_TARGET, MembershipRoute(0, None, 0), everything)
+            self._hear_wishes()
+
+    def _hear_wishes(self) -> None:
+        """The peer has said what it wants, or had its time to."""
+        self._wishes_by = 0.0
+        self.wishes_heard = True
+        self.adj_rib_in.sweep(Family.ROUTE_TARGET)
+        self.adj_rib_out.release()
+        self._owner.on_end_of_rib(self.peer.name, Family.ROUTE_TARGET)
+        self._send_end_of_rib()
 
     def _tell(self) -> None:
         event = self.event()
@@ -303,7 +305,10 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
             self._owner.on_state(event)
 
     def _on_end_of_rib(self, family: Family) -> None:
-        self._owner.on_end_of_rib(self.peer.name, family)
+        if family is Family.ROUTE_TARGET:
+            self._hear_wishes()
+        else:
+            self._owner.on_end_of_rib(self.peer.name, family)
         self._awaited.discard(family)
         if not self._awaited:
             self._stale_until = 0.0
@@ -313,33 +318,3 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
     def _set_in_sync(self) -> None:
         self.in_sync = True
         self._owner.on_in_sync(self.peer.name)
-
-
-def _neighbor(peer: Peer, rib: Rib) -> Neighbor:
-    """ExaBGP's configuration of a peer; no text of it exists that could be logged or parsed.
-
-    ValueError if there is no such peer.
-    """
-    if not peer.password.isascii() or len(peer.password) > MAX_PASSWORD:
-        raise ValueError(f"a password is at most {MAX_PASSWORD} ASCII characters")
-    neighbor = Neighbor()
-    address = IP.unpack(bytes(peer.address))
-    local = peer.local_address or Ip(bytes(len(peer.address)))
-    neighbor.auto_discovery = peer.local_address is None
-    neighbor["peer-address"] = address
-    neighbor["local-address"] = neighbor["md5-ip"] = IP.unpack(bytes(local))
-    neighbor["router-id"] = RouterID(str(peer.router_id))
-    neighbor["local-as"] = ASN(peer.local_asn)
-    neighbor["peer-as"] = ASN(peer.asn)
-    neighbor["passive"] = peer.passive
-    neighbor["listen" if peer.passive else "connect"] = peer.port
-    neighbor["hold-time"] = HoldTime(peer.hold_time)
-    neighbor["md5-password"] = str(peer.password) or None
-    neighbor["manual-eor"] = True
-    neighbor["capability"]["graceful-restart"] = peer.graceful_restart or False
-    neighbor["capability"]["route-refresh"] = 2
-    for family in peer.families:
-        neighbor.add_family(AFI_SAFI[family])
-    neighbor.api = defaultdict(bool)
-    neighbor.rib = rib
-    return neighbor

@@ -21,8 +21,9 @@ import tempfile
 import time
 from pathlib import Path as FilePath
 
-from sdnctl.bgp.link import SpeakerLink, speaker_command
+from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Peer
+from sdnctl.bgp.supervisor import speaker_command
 from sdnctl.delta import Change
 from sdnctl.routes import IpPrefixRoute, Nlri, Path, RouteKey
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget

@@ -9,6 +9,7 @@ from typing import NamedTuple
 OPEN, UPDATE, NOTIFICATION, KEEPALIVE = 1, 2, 3, 4
 VPNV4 = b"\0\1\x80"
 EVPN = b"\0\x19\x46"
+MEMBERSHIPS = b"\0\1\x84"
 END_OF_RIB = b"\0\0\0\6\x80\x0f\3"
 
 
@@ -41,14 +42,29 @@ def vpnv4(host: int, label: int = 100) -> bytes:
     return attribute(0x80, 14, VPNV4 + next_hop + nlri + bytes((203, 0, 113, host)))
 
 
+def membership(*prefixes: bytes) -> bytes:
+    """MP_REACH_NLRI of route target memberships, each a length in bits and its octets."""
+    next_hop = b"\4" + bytes((127, 0, 0, 9)) + b"\0"
+    return attribute(0x80, 14, MEMBERSHIPS + next_hop + b"".join(prefixes))
+
+
+def end_of_rib(family: bytes) -> bytes:
+    """End-of-RIB of a family (RFC 4724 section 2)."""
+    return frame(UPDATE, END_OF_RIB + family)
+
+
 class RawPeer:
     """Listens on the loopback; one session at a time. It reads while ``reading`` is set."""
 
     def __init__(
-        self, *families: bytes, restart_time: int | None = None, host: str = "127.0.0.1"
+        self,
+        *,
+        families: tuple[bytes, ...] = (VPNV4,),
+        restart_time: int | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.host = host
-        self.families = families or (VPNV4,)
+        self.families = families
         self.restart_time = restart_time
         self.port = 0
         self.sessions = 0

@@ -14,7 +14,14 @@ from sdnctl.bgp.adjrib_out import AdjRibOut
 from sdnctl.bgp.codec import Attachment
 from sdnctl.bgp.decoder import Decoded
 from sdnctl.bgp.peer import Family, families_of
-from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri, Path
+from sdnctl.routes import (
+    InclusiveMulticastRoute,
+    IpPrefixRoute,
+    MacIpRoute,
+    MembershipRoute,
+    Nlri,
+    Path,
+)
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget, Vni
 from tests.unit.bgp.exabgp_helpers import (
     OURS,
@@ -52,6 +59,10 @@ def messages(
 
 def as_received(family: Family, nlri: Nlri, path: Path) -> Path:
     """What the far end makes of a path: what the NLRI and its family carry of it."""
+    if isinstance(nlri, MembershipRoute):
+        path = msgspec.structs.replace(
+            path, next_hop=OURS, encapsulations=(), label=Label(0), vni=Vni(0)
+        )
     vxlan = family is Family.EVPN and bool(path.vni) and Encapsulation.VXLAN in path.encapsulations
     mpls = tuple(e for e in path.encapsulations if e is not Encapsulation.VXLAN)
     moves = isinstance(nlri, MacIpRoute)
@@ -63,6 +74,7 @@ def as_received(family: Family, nlri: Nlri, path: Path) -> Path:
         router_mac=path.router_mac if family is Family.EVPN else None,
         sequence=path.sequence if moves else 0,
         sticky=path.sticky if moves else False,
+        default_gateway=path.default_gateway and moves,
         peer=True,
         router_id=OURS,
     )

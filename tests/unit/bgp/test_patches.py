@@ -97,7 +97,7 @@ def test_stock_marks_the_update_for_its_reader_to_drop(monkeypatch: pytest.Monke
 
 async def test_malformed_aggregator_over_a_session(link: SpeakerLink) -> None:
     """The same through the whole speaker: the route arrives and the session stays."""
-    raw = RawPeer(VPNV4, EVPN)
+    raw = RawPeer(families=(VPNV4, EVPN))
     await raw.start()
     loopback = Ip.parse("127.0.0.1")
     families = (OurFamily.IPV4_VPN, OurFamily.EVPN)

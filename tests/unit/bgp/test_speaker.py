@@ -8,22 +8,20 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path as FilePath
-from typing import Any
 
 import grpc
 import msgspec
-import pytest
 
 from sdnctl.bgp import wire
-from sdnctl.bgp.link import SpeakerLink, speaker_command
+from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Family, Peer, Secret
+from sdnctl.bgp.supervisor import speaker_command
 from sdnctl.delta import Change
-from sdnctl.routes import IpPrefixRoute, Path, RouteKey
+from sdnctl.routes import Path, RouteKey
 from sdnctl.speaker.v1 import speaker_pb2 as pb
-from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget
-from tests.unit.bgp.conftest import Link, speakers
+from sdnctl.types import Encapsulation, Ip, Label, RouteTarget
+from tests.unit.bgp.conftest import Link, Start, host_route, peer, speakers
 from tests.unit.bgp.raw_peer import (
     END_OF_RIB,
     UPDATE,
@@ -42,41 +40,6 @@ PATH = Path(
     encapsulations=(Encapsulation.MPLS_GRE,),
     label=Label(1000),
 )
-RD = RouteDistinguisher.parse("10.0.0.1:7")
-
-
-def peer(name: str, raw: RawPeer, **settings: Any) -> Peer:
-    return Peer(
-        name=name,
-        address=Ip.parse("127.0.0.1"),
-        asn=64512,
-        local_asn=64512,
-        router_id=Ip.parse("127.0.0.8"),
-        port=raw.port,
-        **settings,
-    )
-
-
-def host_route(number: int) -> IpPrefixRoute:
-    return IpPrefixRoute(RD, Prefix(Ip.from_number((10 << 24) + number, 4), 32))
-
-
-Start = Callable[..., Awaitable[RawPeer]]
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Start]:
-    started: list[RawPeer] = []
-
-    async def start_one(**settings: Any) -> RawPeer:
-        raw = RawPeer(**settings)
-        await raw.start()
-        started.append(raw)
-        return raw
-
-    yield start_one
-    for raw in started:
-        await raw.stop()
 
 
 async def test_garbage_costs_its_own_session_only(link: Link, start: Start) -> None:
@@ -172,20 +135,36 @@ async def test_link_keeps_learned_routes_over_a_killed_speaker(link: Link, start
     assert [change.new for change in link.changes] == [None]
 
 
-async def test_speaker_that_stands_still_is_noticed(link: Link, start: Start) -> None:
+async def test_speaker_that_stands_still_is_killed(link: Link, start: Start) -> None:
+    raw = await start(restart_time=60)
+    link.set_peers([peer("raw", raw)])
+    await until(lambda: link.sessions and link.sessions[0].up)
+    (pid,) = speakers(link)
+    raw.send(update(vpnv4(1)))
+    await until(lambda: link.learned)
+    link.changes.clear()
+    os.kill(pid, signal.SIGSTOP)
+    await until(lambda: not link.sessions[0].up)
+    assert link.sessions[0].last_error == "the speaker does not answer"
+    link.update([Change(RouteKey("raw", host_route(1)), None, PATH)])
+    await until(lambda: speakers(link) not in ([pid], []), 60)
+    await until(lambda: link.settled and link.sessions[0].up, 30)
+    await until(lambda: link.sessions[0].routes_out == 1)
+    assert raw.sessions == 2
+    assert link.changes == []
+
+
+async def test_speaker_that_stands_still_for_a_moment_is_left_alone(
+    link: Link, start: Start
+) -> None:
     raw = await start()
     link.set_peers([peer("raw", raw)])
     await until(lambda: link.sessions and link.sessions[0].up)
     (pid,) = speakers(link)
     os.kill(pid, signal.SIGSTOP)
-    try:
-        await until(lambda: not link.sessions[0].up)
-        assert link.sessions[0].last_error == "the speaker does not answer"
-        link.update([Change(RouteKey("raw", host_route(1)), None, PATH)])
-    finally:
-        os.kill(pid, signal.SIGCONT)
+    await until(lambda: not link.sessions[0].up)
+    os.kill(pid, signal.SIGCONT)
     await until(lambda: link.settled and link.sessions[0].up)
-    await until(lambda: link.sessions[0].routes_out == 1)
     assert speakers(link) == [pid]
     assert raw.sessions == 1
 
