@@ -176,9 +176,9 @@ def decide(paths: list[tuple[RouteKey, Path]]) -> list[NextHop]:
     return list(out.values())
 
 
-def announced(w: World) -> dict[str, dict[Any, Path]]:
+def announced(w: World) -> dict[str, dict[RouteKey, Path]]:
     """By peer: the prefixes of routers, in the families that the peer has, over MPLS."""
-    out: dict[str, dict[Any, Path]] = {}
+    out: dict[str, dict[RouteKey, Path]] = {}
     for name, peer in w.bgp_peer.items():
         for key, path in local_routes(w).items():
             if not peer.admin_state_up or not isinstance(key.nlri, IpPrefixRoute):
@@ -188,7 +188,7 @@ def announced(w: World) -> dict[str, dict[Any, Path]]:
             if family in peer.families and offers:
                 values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
                 values["encapsulations"] = tuple(offers)
-                out.setdefault(name, {})[key.source, key.nlri] = Path(**values)
+                out.setdefault(name, {})[key] = Path(**values)
     return out
 
 
