@@ -84,7 +84,9 @@ def attribute_key(nlri: Nlri, path: Path) -> Path:
     """Paths with the same key have the same attributes: what the NLRI carries is left out."""
     if isinstance(nlri, InclusiveMulticastRoute):
         return path
-    return msgspec.structs.replace(path, next_hop=Ip(), label=Label(0), vni=Vni(bool(path.vni)))
+    return msgspec.structs.replace(
+        path, next_hop=Ip(), label=Label(0), vni=Vni(bool(path.vni)), l3_vni=Vni(0)
+    )
 
 
 def encode_attributes(family: Family, nlri: Nlri, path: Path, session: Attachment) -> Attributes:
@@ -150,6 +152,8 @@ def _encode_nlri(family: Family, nlri: Nlri, path: Path | None) -> Any:
         case MacIpRoute(_, mac, address):
             qualifier = MacQualifier(packed=bytes(mac))
             ip_or_none = _exa_ip(address) if address else None
+            if path and path.l3_vni and address and _vxlan(path):
+                label = Labels([], raw_labels=[path.vni, path.l3_vni])  # RFC 9135 section 5.1
             mac_ip = EvpnMac(rd, _NO_ESI, _TAG_0, qualifier, 48, label, ip_or_none)
             return _directed(mac_ip, family, path)
         case InclusiveMulticastRoute(_, originator):

@@ -223,11 +223,20 @@ def _with_label(base: Path, family: Family, nlri: Any, attributes: Any) -> Path 
         raw = pmsi.raw_label or pmsi.label << 4
     else:
         raw = nlri.label.raw_labels[0] if nlri.label.raw_labels else 0
+    if isinstance(nlri, EvpnMac):
+        base = msgspec.structs.replace(base, l3_vni=_second_label(nlri))
     label = Label(raw >> 4)
     if Encapsulation.VXLAN not in base.encapsulations:
-        return msgspec.structs.replace(base, label=label)
+        return msgspec.structs.replace(base, label=label, l3_vni=Vni(0))
     # RFC 8365 section 5.1.3: one field for all; 24 bits of it are the VNI, 20 the MPLS label.
     if not mpls or label < FIRST_LABEL:
         only = (Encapsulation.VXLAN,)
         return msgspec.structs.replace(base, vni=Vni(raw), encapsulations=only)
     return msgspec.structs.replace(base, vni=Vni(raw), label=label)
+
+
+def _second_label(nlri: Any) -> Vni:
+    """The VRF's (RFC 9135 section 5.1), which ExaBGP leaves unread; 0 if there is none."""
+    packed: bytes = nlri.pack_nlri()
+    one_label = 2 + 33 + (len(nlri.ip) if nlri.ip else 0)
+    return Vni(int.from_bytes(packed[one_label:], "big"))

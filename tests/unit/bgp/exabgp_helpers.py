@@ -98,6 +98,7 @@ paths = st.builds(
     encapsulations=st.sampled_from([(), *((e,) for e in Encapsulation), tuple(Encapsulation)]),
     label=st.integers(0, (1 << 20) - 1).map(Label),
     vni=st.integers(0, (1 << 24) - 1).map(Vni),
+    l3_vni=st.integers(0, (1 << 24) - 1).map(Vni),
     router_mac=st.none() | macs,
     local_preference=st.integers(0, (1 << 32) - 1),
     as_path=st.lists(st.integers(65000, (1 << 32) - 1), max_size=300).map(tuple),
