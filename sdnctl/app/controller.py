@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from sdnctl.api import HypervisorState
-from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Family, Peer, Secret, SessionEvent
+from sdnctl.bgp.speakers import Speakers
 from sdnctl.delivery.delivery import Delivery
 from sdnctl.delivery.observed import Observed
 from sdnctl.delta import Change
@@ -59,7 +59,7 @@ class Controller:
         self.observed = Observed()
         self.delivery = Delivery(epoch, self.observed)
         self.agents: AgentServer | None = None
-        self.speaker: SpeakerLink | None = None
+        self.speakers: Speakers | None = None
         self._asn = asn
         self._router_id = router_id
         self._wall_offset = time.time() - time.monotonic()
@@ -130,14 +130,14 @@ class Controller:
         out = self.delivery.commit(self.store.revision, log, time.time_ns())
         if self.agents is not None:
             self.agents.send(out)
-        if self.speaker is not None and ADVERTISED.name in log:
-            self.speaker.update(_advertisements(log[ADVERTISED.name]))
+        if self.speakers is not None and ADVERTISED.name in log:
+            self.speakers.update(_advertisements(log[ADVERTISED.name]))
 
-    def connect_speaker(self, speaker: SpeakerLink) -> None:
-        """Announce through this link from now on, all that is there first."""
-        self.speaker = speaker
+    def connect_speakers(self, speakers: Speakers) -> None:
+        """Announce through these from now on, all that is there first."""
+        self.speakers = speakers
         self.tell_peers()
-        speaker.update(
+        speakers.update(
             _advertisements(
                 Change(key, None, row) for key, row in self.engine.rows(ADVERTISED).items()
             )
@@ -145,10 +145,13 @@ class Controller:
 
     def tell_peers(self) -> None:
         """Have exactly the sessions that the store asks for."""
-        if self.speaker is not None:
-            self.speaker.set_peers(
-                self._peer(row) for row in self.store.rows(BgpPeer) if row.admin_state_up
-            )
+        if self.speakers is None:
+            return
+        groups: dict[str, list[Peer]] = {}
+        for row in self.store.rows(BgpPeer):
+            if row.admin_state_up:
+                groups.setdefault(row.group, []).append(self._peer(row))
+        self.speakers.set_peers(groups)
 
     def _peer(self, row: BgpPeer) -> Peer:
         return Peer(
@@ -202,7 +205,7 @@ class Controller:
 
     def bgp_sessions(self) -> list[dict[str, Any]]:
         """Every BGP session, for people and programs."""
-        if self.speaker is None:
+        if self.speakers is None:
             return []
         return [
             {
@@ -215,7 +218,7 @@ class Controller:
                 "routes_received": event.routes_in,
                 "last_error": event.last_error,
             }
-            for event in self.speaker.sessions
+            for event in self.speakers.sessions
         ]
 
 

@@ -41,6 +41,10 @@ TAKEN_PAUSE_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 
 
+Wanted = dict[str, dict[RouteKey, Path]]
+"""What each peer shall be told; links of peers that may change places share one."""
+
+
 class SpeakerLink:
     """The link; ``start`` it in a running loop.
 
@@ -58,13 +62,14 @@ class SpeakerLink:
         on_session: Callable[[SessionEvent], None],
         *,
         command: tuple[str, ...] | None = None,
+        wanted: Wanted | None = None,
     ) -> None:
         self.socket_path = str(socket_path)
         self._on_learned = on_learned
         self._on_session = on_session
         self._supervisor = Supervisor(command, self.socket_path) if command else None
         self._peers: dict[str, Peer] = {}
-        self._desired: dict[str, dict[RouteKey, Path]] = {}
+        self._desired: Wanted = wanted if wanted is not None else {}
         self._learned: dict[RouteKey, Path] = {}
         self._sessions: dict[str, SessionEvent] = {}
         self._stale: dict[str, set[RouteKey]] = {}
@@ -84,6 +89,7 @@ class SpeakerLink:
         self._stream: asyncio.Task[None] | None = None
         self._shut_down = False
         self._ending = False
+        self._taken = False
 
     # ---- for the controller
 
@@ -119,6 +125,7 @@ class SpeakerLink:
         gone = [name for name in self._peers if name not in new]
         fresh = [p.name for p in new.values() if _replaced(self._peers.get(p.name), p)]
         self._peers = new
+        self._heard.difference_update(gone, fresh)
         for name in gone:
             self._sessions.pop(name, None)
             self._stale.pop(name, None)
@@ -144,7 +151,7 @@ class SpeakerLink:
                 del routes[key]
             else:
                 routes[key] = path
-            if self._connected:
+            if self._connected and key.source in self._peers:
                 self._dirty[key] = None
         self._wake.set()
 
@@ -165,22 +172,44 @@ class SpeakerLink:
 
         Its sessions close without a NOTIFICATION: peers with graceful restart keep the routes.
         """
+        if self._supervision is not None and not keep_speaker:
+            await self.retire()
+            return
         self._ending = True
-        supervision, self._supervision = self._supervision, None
-        if supervision is not None:
-            if not keep_speaker:
-                # One that was started a moment ago must be reached before it can be ended.
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._found.wait(), CONNECT_SECONDS)
-            await _cancel(supervision)
-            if self._connected and not keep_speaker:
-                self._shut_down = True
-                self._wake.set()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._lost.wait(), CONNECT_SECONDS)
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await _cancel(stream)
+        await self._stop_supervision()
+        await self._stop_stream()
+
+    async def retire(self) -> None:
+        """End the speaker, started by whomever, and disconnect.
+
+        It obeys what it was told before: peers that were taken from it have heard so.
+        """
+        self._ending = True
+        if self._stream is None:
+            self._stream = asyncio.create_task(self._run())
+        # One that was started a moment ago must be reached before it can be ended.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._found.wait(), CONNECT_SECONDS)
+        await self._stop_supervision()
+        obeyed = False
+        if self._connected:
+            self._shut_down = True
+            self._wake.set()
+            with contextlib.suppress(TimeoutError):
+                obeyed = await asyncio.wait_for(self._lost.wait(), CONNECT_SECONDS)
+        await self._stop_stream()
+        if self._supervisor is not None and not obeyed and not self._taken:
+            self._supervisor.kill()
+
+    async def _stop_supervision(self) -> None:
+        task, self._supervision = self._supervision, None
+        if task is not None:
+            await _cancel(task)
+
+    async def _stop_stream(self) -> None:
+        task, self._stream = self._stream, None
+        if task is not None:
+            await _cancel(task)
 
     # ---- the stream
 
@@ -195,6 +224,7 @@ class SpeakerLink:
                     await self._exchange(channel.stream_stream(wire.METHOD))
                     _log.warning("another controller has taken the speaker")
                     self._disconnected()
+                    self._taken = not self._ending
                     await asyncio.sleep(TAKEN_PAUSE_SECONDS)
             except TimeoutError:
                 if self._supervisor is not None:
@@ -226,13 +256,14 @@ class SpeakerLink:
         """From nothing: what the speaker holds of us is unknown, what we hold of it is stale."""
         _log.info("speaker connected")
         self._connected = True
+        self._taken = False
         self._lost.clear()
         self._found.set()
         self._sent = self._acked = 0
         self._dirty.clear()
         self._heard.clear()
         self._wishes_heard.clear()
-        self._replay = self._keys(list(self._desired))
+        self._replay = self._keys(self._peers)
         self._tell_peers = True
         self._stale = {}
         for key in self._learned:

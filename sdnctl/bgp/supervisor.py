@@ -65,11 +65,17 @@ class Supervisor:
     def silent(self) -> None:
         """It owes one: the second time in a row the process is killed, to be started anew."""
         pid = self._serving()
-        if pid is not None and pid == self._silent:
+        if pid == self._silent:
+            self.kill()
+        self._silent = pid
+
+    def kill(self) -> None:
+        """Kill the process that serves, if there is one."""
+        pid = self._serving()
+        if pid is not None:
             _log.error("speaker hangs and is killed, process %d", pid)
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
-        self._silent = pid
 
     def _serving(self) -> int | None:
         """The process that listens: the kernel knows it even where it does not answer."""

@@ -16,10 +16,16 @@ from sdnctl.bgp.peer import Peer, SessionEvent
 from sdnctl.bgp.supervisor import speaker_command
 from sdnctl.delta import Change
 from sdnctl.routes import IpPrefixRoute, Path, RouteKey
-from sdnctl.types import Ip, Prefix, RouteDistinguisher
+from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget
 from tests.unit.bgp.raw_peer import RawPeer
 
 RD = RouteDistinguisher.parse("10.0.0.1:7")
+PATH = Path(
+    next_hop=Ip.parse("10.0.0.1"),
+    route_targets=(RouteTarget.parse("64512:7"),),
+    encapsulations=(Encapsulation.MPLS_GRE,),
+    label=Label(1000),
+)
 
 
 def peer(name: str, raw: RawPeer, **settings: Any) -> Peer:
@@ -83,12 +89,17 @@ async def start() -> AsyncIterator[Start]:
 
 def speakers(link: SpeakerLink) -> list[int]:
     """Processes that serve this link's socket."""
+    return processes_of(link.socket_path)
+
+
+def processes_of(socket: str) -> list[int]:
+    """Speakers that serve a socket."""
     found = []
     for entry in FilePath("/proc").glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if link.socket_path.encode() in words and b"sdnctl.bgp.speaker" in words:
+        if socket.encode() in words and b"sdnctl.bgp.speaker" in words:
             found.append(int(entry.name))
     return found

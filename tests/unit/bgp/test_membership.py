@@ -16,7 +16,7 @@ from sdnctl.bgp.peer import Family, Peer
 from sdnctl.delta import Change
 from sdnctl.routes import MembershipRoute, Path, RouteKey
 from sdnctl.types import Ip, RouteTarget
-from tests.unit.bgp.conftest import Link, Start, host_route, peer
+from tests.unit.bgp.conftest import PATH, Link, Start, host_route, peer
 from tests.unit.bgp.exabgp_helpers import decode
 from tests.unit.bgp.raw_peer import (
     MEMBERSHIPS,
@@ -28,7 +28,6 @@ from tests.unit.bgp.raw_peer import (
     update,
     vpnv4,
 )
-from tests.unit.bgp.test_speaker import PATH
 from tests.waiting import until
 
 TARGET = RouteTarget.parse("64512:7")

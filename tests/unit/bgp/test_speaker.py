@@ -18,10 +18,10 @@ from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Family, Peer, Secret
 from sdnctl.bgp.supervisor import speaker_command
 from sdnctl.delta import Change
-from sdnctl.routes import Path, RouteKey
+from sdnctl.routes import RouteKey
 from sdnctl.speaker.v1 import speaker_pb2 as pb
-from sdnctl.types import Encapsulation, Ip, Label, RouteTarget
-from tests.unit.bgp.conftest import Link, Start, host_route, peer, speakers
+from sdnctl.types import Ip, Label
+from tests.unit.bgp.conftest import PATH, Link, Start, host_route, peer, speakers
 from tests.unit.bgp.raw_peer import (
     END_OF_RIB,
     UPDATE,
@@ -33,13 +33,6 @@ from tests.unit.bgp.raw_peer import (
     vpnv4,
 )
 from tests.waiting import becomes, until
-
-PATH = Path(
-    next_hop=Ip.parse("10.0.0.1"),
-    route_targets=(RouteTarget.parse("64512:7"),),
-    encapsulations=(Encapsulation.MPLS_GRE,),
-    label=Label(1000),
-)
 
 
 async def test_garbage_costs_its_own_session_only(link: Link, start: Start) -> None:
