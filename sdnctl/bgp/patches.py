@@ -21,6 +21,7 @@ from exabgp.bgp.message.notification import Notify
 from exabgp.bgp.message.open.capability.capabilities import Capabilities
 from exabgp.bgp.message.refresh import RouteRefresh
 from exabgp.bgp.message.update.attribute import PMSI, Attribute, Attributes
+from exabgp.bgp.message.update.attribute.mprnlri import MPRNLRI
 from exabgp.bgp.message.update.nlri.evpn.nlri import EVPN
 from exabgp.bgp.message.update.nlri.nlri import NLRI
 from exabgp.bgp.message.update.nlri.qualifier import PathInfo
@@ -43,6 +44,8 @@ UNEXPECTED: Final = (
     struct.error,
 )
 """What ExaBGP's decoders raise on octets that they do not expect."""
+VPNV6_TWO_NEXT_HOPS: Final = b"\0\2\x80" + bytes((48,))
+"""How MP_REACH_NLRI begins: the family, and the octets of the next hops."""
 
 _log = logging.getLogger("sdnctl.bgp.exabgp")
 
@@ -50,6 +53,7 @@ _log = logging.getLogger("sdnctl.bgp.exabgp")
 def apply() -> None:
     """Mend ExaBGP in this process."""
     accept_evpn_ipv6_next_hop()
+    accept_vpnv6_link_local_next_hop()
     read_prefixes_of_route_targets()
     send_path_ids_of_evpn()
     offer_long_lived_graceful_restart()
@@ -68,6 +72,25 @@ def accept_evpn_ipv6_next_hop() -> None:
     ever on NOTIFICATION 3/9.
     """
     Family.size[(AFI.l2vpn, SAFI.evpn)] = ((4, 16), 0)
+
+
+def accept_vpnv6_link_local_next_hop() -> None:
+    """RFC 4659 section 3.2.1.1: a link-local next hop may follow the global one, each with an RD.
+
+    Bug: ExaBGP takes 40 octets for the two, which are 48; FRR sends them wherever its interface
+    has a link-local address, and the session flaps for ever on NOTIFICATION 3/9.
+    """
+    unpack = MPRNLRI.unpack
+    if hasattr(unpack, "__wrapped__"):
+        return
+
+    @functools.wraps(unpack)
+    def with_global_only(_class: Any, data: bytes, direction: Any, negotiated: Any) -> Any:
+        if data[:4] == VPNV6_TWO_NEXT_HOPS:
+            data = data[:3] + bytes((24,)) + data[4:28] + data[52:]
+        return unpack(data, direction, negotiated)
+
+    MPRNLRI.unpack = classmethod(with_global_only)
 
 
 def read_prefixes_of_route_targets() -> None:

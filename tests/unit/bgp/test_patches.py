@@ -12,6 +12,7 @@ import sys
 import pytest
 from exabgp.bgp.message.notification import Notify
 from exabgp.bgp.message.update.attribute import Attribute, Attributes
+from exabgp.bgp.message.update.attribute.mprnlri import MPRNLRI
 from exabgp.logger import log
 from exabgp.protocol.family import AFI, SAFI, Family
 from exabgp.reactor.network import outgoing, tcp
@@ -22,7 +23,7 @@ from sdnctl.bgp.codec import Attachment
 from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Family as OurFamily
 from sdnctl.bgp.peer import Peer
-from sdnctl.routes import InclusiveMulticastRoute
+from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute
 from sdnctl.types import Ip
 from tests.unit.bgp.conftest import Link, Start, peer
 from tests.unit.bgp.exabgp_helpers import OURS, THEIRS, decode, negotiated, unpack
@@ -78,6 +79,31 @@ def test_stock_refuses_evpn_with_ipv6_next_hop(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(Family.size, (AFI.l2vpn, SAFI.evpn), ((4,), 0))
     with pytest.raises(Notify) as error:
         unpack(evpn_with_ipv6_next_hop(), negotiated())
+    assert (error.value.code, error.value.subcode) == (3, 9)
+
+
+def vpnv6_with_link_local_next_hop() -> bytes:
+    """A VPNv6 route as FRR sends it over an interface that has a link-local address."""
+    hops = [bytes(8) + Ip.parse(text) for text in ("2001:db8::9", "fe80::9")]
+    route = bytes.fromhex("880003e90000fc0000000001") + bytes.fromhex("20010db80009")
+    reach = b"\0\2\x80" + bytes((48,)) + b"".join(hops) + b"\0" + route
+    return update(attribute(0x80, 14, reach))
+
+
+def test_vpnv6_with_link_local_next_hop() -> None:
+    (decoded,) = decode(vpnv6_with_link_local_next_hop())
+    assert decoded is not None
+    assert decoded.path is not None
+    assert decoded.path.next_hop == Ip.parse("2001:db8::9")
+    assert decoded.path.label == 62
+    assert isinstance(decoded.nlri, IpPrefixRoute)
+    assert str(decoded.nlri.prefix) == "2001:db8:9::/48"
+
+
+def test_stock_refuses_vpnv6_with_link_local_next_hop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MPRNLRI, "unpack", MPRNLRI.unpack.__wrapped__)
+    with pytest.raises(Notify) as error:
+        unpack(vpnv6_with_link_local_next_hop(), negotiated())
     assert (error.value.code, error.value.subcode) == (3, 9)
 
 
