@@ -13,8 +13,16 @@ from exabgp.bgp.neighbor import Neighbor
 from hypothesis import strategies as st
 
 from sdnctl.bgp import patches
-from sdnctl.bgp.codec import AFI_SAFI, Attachment, Decoded, Decoder
-from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri, Path
+from sdnctl.bgp.codec import AFI_SAFI, Attachment
+from sdnctl.bgp.decoder import Decoded, Decoder
+from sdnctl.routes import (
+    InclusiveMulticastRoute,
+    IpPrefixRoute,
+    MacIpRoute,
+    MembershipRoute,
+    Nlri,
+    Path,
+)
 from sdnctl.types import (
     Encapsulation,
     Ip,
@@ -74,10 +82,14 @@ prefixes = st.builds(Prefix.covering, v4, st.integers(0, 32)) | st.builds(
 )
 macs = st.binary(min_size=6, max_size=6).map(Mac)
 targets = st.builds(RouteTarget.of, st.integers(1, (1 << 32) - 1), st.integers(0, 65535))
+memberships = st.just(MembershipRoute(0, None, 0)) | st.builds(
+    MembershipRoute, st.integers(0, (1 << 32) - 1), targets, st.just(64)
+)
 nlris: st.SearchStrategy[Nlri] = (
     st.builds(IpPrefixRoute, rds, prefixes)
     | st.builds(MacIpRoute, rds, macs, st.none() | v4 | v6)
     | st.builds(InclusiveMulticastRoute, rds, v4 | v6)
+    | memberships
 )
 paths = st.builds(
     Path,
@@ -86,6 +98,7 @@ paths = st.builds(
     encapsulations=st.sampled_from([(), *((e,) for e in Encapsulation), tuple(Encapsulation)]),
     label=st.integers(0, (1 << 20) - 1).map(Label),
     vni=st.integers(0, (1 << 24) - 1).map(Vni),
+    l3_vni=st.integers(0, (1 << 24) - 1).map(Vni),
     router_mac=st.none() | macs,
     local_preference=st.integers(0, (1 << 32) - 1),
     as_path=st.lists(st.integers(65000, (1 << 32) - 1), max_size=300).map(tuple),
@@ -93,4 +106,6 @@ paths = st.builds(
     med=st.integers(0, (1 << 32) - 1),
     sequence=st.integers(0, (1 << 32) - 1),
     sticky=st.booleans(),
+    communities=st.sets(st.integers(0, 0xFFFEFFFF), max_size=4).map(lambda c: tuple(sorted(c))),
+    default_gateway=st.booleans(),
 )

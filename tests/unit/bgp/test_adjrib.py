@@ -14,10 +14,11 @@ from exabgp.rib.outgoing import OutgoingRIB
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdnctl.bgp.adjrib import AdjRibIn, AdjRibOut
+from sdnctl.bgp.adjrib_in import AdjRibIn
+from sdnctl.bgp.adjrib_out import AdjRibOut
 from sdnctl.bgp.codec import AFI_SAFI, encode_attributes, encode_nlri
 from sdnctl.bgp.peer import Family
-from sdnctl.routes import IpPrefixRoute, Nlri, Path
+from sdnctl.routes import IpPrefixRoute, Nlri, Path, RouteKey
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget, Vni
 from tests.unit.bgp.exabgp_helpers import (
     RECEIVER,
@@ -262,10 +263,12 @@ class Heard:
         self.mirror: dict[Nlri, Path] = {}
         self.told = 0
         self.ended: list[Family] = []
-        self.rib = AdjRibIn(self._on_route, self.ended.append)
+        self.rib = AdjRibIn("gw", self._on_route, self.ended.append)
         self.rib.session_up(RECEIVER)
 
-    def _on_route(self, nlri: Nlri, path: Path | None) -> None:
+    def _on_route(self, key: RouteKey, path: Path | None) -> None:
+        nlri = key.nlri
+        assert key == RouteKey("gw", nlri)
         self.told += 1
         assert self.mirror.get(nlri) != path
         if path is None:
@@ -284,7 +287,7 @@ class Heard:
             update = unpack(message, negotiated())
             for nlri in update.nlris:
                 self.rib.update_cache(ExaChange(nlri, update.attributes))
-        assert dict(self.rib.routes()) == self.mirror
+        assert {key.nlri: path for key, path in self.rib.routes()} == self.mirror
 
     def end_of_rib(self, family: Family) -> None:
         afi, safi = AFI_SAFI[family]
@@ -292,7 +295,7 @@ class Heard:
         update = unpack(bytes(19) + message, negotiated())
         for nlri in update.nlris:
             self.rib.update_cache(ExaChange(nlri, update.attributes))
-        assert dict(self.rib.routes()) == self.mirror
+        assert {key.nlri: path for key, path in self.rib.routes()} == self.mirror
 
 
 VPN = (Family.IPV4_VPN,)
