@@ -108,7 +108,7 @@ def _joining(
 ) -> BgpVpn:
     """The BGP VPN that something joins; ApiError unless both are of one project."""
     name, id_ = kind.__name__, row[field]
-    other = work.tx.get(kind, id_)
+    other = work.visible(kind, id_)
     if other is None:
         raise not_found(name, id_)
     vpn = work.tx.get(BgpVpn, row["bgpvpn_id"])
@@ -173,7 +173,7 @@ def _check_routes(work: Work, vpn: BgpVpn, routes: tuple[PortRoute, ...]) -> Non
             if vpn.type != "l3":
                 raise bad_bgpvpn(f"prefix {route.prefix} requires the bgpvpn to be of type l3")
             continue
-        other = work.tx.get(BgpVpn, route.bgpvpn_id)
+        other = work.visible(BgpVpn, route.bgpvpn_id)
         if other is None:
             raise ApiError(
                 400,
