@@ -9,7 +9,6 @@ token set, only ``/`` answers without it.
 
 from __future__ import annotations
 
-import hmac
 import itertools
 import logging
 import secrets
@@ -23,15 +22,18 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sdnctl.api import quotas
+from sdnctl.api.authentication import Authenticator, Nobody, StaticToken
 from sdnctl.api.bgpvpns import BGPVPNS
+from sdnctl.api.caller import Identity
 from sdnctl.api.errors import ApiError, no_such_path, not_allowed
 from sdnctl.api.extensions import EXTENSIONS
 from sdnctl.api.networks import NETWORKS
 from sdnctl.api.observed import NothingObserved, Observed
 from sdnctl.api.openapi import document
 from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
+from sdnctl.api.policy import forbidden
 from sdnctl.api.ports import PORTS
-from sdnctl.api.quotas import limits, usage
 from sdnctl.api.routers import ROUTERS
 from sdnctl.api.schema import Context, Resource
 from sdnctl.api.service import Request, Service
@@ -48,6 +50,8 @@ NEUTRON: Final = {r.path: r for r in (NETWORKS, SUBNETS, PORTS, ROUTERS, BGPVPNS
 
 OWN: Final = {r.path: r for r in (HYPERVISORS, LINKS, GATEWAYS, BGP_PEERS)}
 """What is served under /sdn/v1."""
+
+_VERBS: Final = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -67,11 +71,19 @@ def make_app(
     settings: Settings | None = None,
     observed: Observed | None = None,
     *,
+    authenticator: Authenticator | None = None,
     routes: Sequence[BaseRoute] = (),
 ) -> ASGIApp:
-    """The application. ``routes`` come first; they are under the same authentication."""
+    """The application. ``routes`` come first; they are under the same authentication.
+
+    ``authenticator`` says who calls; by default who knows the token of the settings, or, if there
+    is none, everybody is an administrator.
+    """
     context = Context(store, settings or Settings(), observed or NothingObserved())
-    return _Guard(_router(context, routes), context)
+    if authenticator is None:
+        settings = context.settings
+        authenticator = StaticToken(settings.token) if settings.token else Nobody(settings)
+    return _Guard(_router(context, routes), context, authenticator)
 
 
 def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
@@ -82,7 +94,8 @@ def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
 
     async def quota_usage(request: StarletteRequest) -> Response:
         project_id = request.path_params["project_id"]
-        return JsonResponse({"quota": usage(context, NEUTRON, project_id)})
+        quotas.check(request.scope["caller"], project_id)
+        return JsonResponse({"quota": quotas.usage(context, NEUTRON, project_id)})
 
     async def openapi_document(_request: StarletteRequest) -> Response:
         # A response of its own: the headers of an answer are added to it.
@@ -121,6 +134,7 @@ class _Endpoint:
         if_match = next((v for k, v in scope["headers"] if k == b"if-match"), b"")
         answer = await self._service.handle(
             Request(
+                caller=scope["caller"],
                 method=scope["method"],
                 path=path,
                 query=scope["query_string"],
@@ -156,10 +170,11 @@ class _Gone(Exception):
 class _Guard:
     """Authentication before, errors after."""
 
-    def __init__(self, router: Router, context: Context) -> None:
+    def __init__(self, router: Router, context: Context, authenticator: Authenticator) -> None:
         self._router = router
         self._store = context.store
-        self._token = context.settings.token.encode()
+        self._authenticator = authenticator
+        self._open = {"/"}
         self._prefix = f"req-{secrets.token_hex(4)}"
         self._numbers = itertools.count(1)
 
@@ -183,8 +198,8 @@ class _Guard:
         # Starlette's routes then raise their 404 and 405 instead of answering in plain text.
         scope["app"] = self
         try:
-            if self._token and scope["path"] != "/":
-                self._authenticate(scope)
+            if scope["path"] not in self._open:
+                scope["caller"] = await self._authenticated(scope)
             await self._router(scope, receive, send_with_id)  # type: ignore[arg-type]
         except _Gone:
             pass
@@ -197,13 +212,20 @@ class _Guard:
             response = JsonResponse(answer.body(), answer.status)
             await response(scope, receive, send_with_id)  # type: ignore[arg-type]
 
-    def _authenticate(self, scope: Scope) -> None:
-        for name, value in scope["headers"]:
-            if name == b"x-auth-token" and hmac.compare_digest(value, self._token):
-                return
-        raise ApiError(
-            401, "HTTPUnauthorized", "The request you have made requires authentication."
-        )
+    async def _authenticated(self, scope: Scope) -> Identity:
+        token = next((v for k, v in scope["headers"] if k == b"x-auth-token"), b"")
+        caller = await self._authenticator.identify(token)
+        if caller is None:
+            raise ApiError(
+                401, "HTTPUnauthorized", "The request you have made requires authentication."
+            )
+        path: str = scope["path"]
+        if caller.is_admin or path == "/openapi.json" or path.startswith("/v2.0"):
+            return caller
+        # Whatever else is served is the operators', who may look without being able to act.
+        if not (caller.sees_all and scope["method"] in {"GET", "HEAD"}):
+            raise forbidden(_VERBS.get(scope["method"], "use"), "operator_api")
+        return caller
 
 
 def _answer(error: Exception) -> ApiError:
@@ -255,8 +277,9 @@ async def _extensions(_request: StarletteRequest) -> Response:
     return JsonResponse({"extensions": list(EXTENSIONS.values())})
 
 
-async def _quotas(_request: StarletteRequest) -> Response:
-    return JsonResponse({"quota": limits(NEUTRON)})
+async def _quotas(request: StarletteRequest) -> Response:
+    quotas.check(request.scope["caller"], request.path_params["project_id"])
+    return JsonResponse({"quota": quotas.limits(NEUTRON)})
 
 
 async def _extension(request: StarletteRequest) -> Response:

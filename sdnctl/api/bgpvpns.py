@@ -109,7 +109,7 @@ def _joining(
 ) -> BgpVpn:
     """The BGP VPN that something joins; ApiError unless both are of one project."""
     name, id_ = kind.__name__, row[field]
-    other = work.tx.get(kind, id_)
+    other = work.visible(kind, id_)
     if other is None:
         raise not_found(name, id_)
     vpn = work.tx.get(BgpVpn, row["bgpvpn_id"])
@@ -178,7 +178,7 @@ def _check_routes(work: Work, vpn: BgpVpn, routes: tuple[PortRoute, ...]) -> Non
     for route in routes:
         if route.bgpvpn_id is None:
             continue
-        other = work.tx.get(BgpVpn, route.bgpvpn_id)
+        other = work.visible(BgpVpn, route.bgpvpn_id)
         if other is None:
             raise ApiError(
                 400,

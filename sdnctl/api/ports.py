@@ -128,7 +128,7 @@ def _check_owner(row: dict[str, Any]) -> None:
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     _check_owner(row)
     tx = work.tx
-    network = tx.get(Network, given["network_id"])
+    network = work.visible(Network, given["network_id"])
     if network is None:
         raise not_found("Network", given["network_id"])
     if not row["project_id"]:
@@ -136,7 +136,7 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     if "port_security_enabled" not in row:
         row["port_security_enabled"] = network.port_security_enabled
     mac = row["mac"] = row.get("mac") or tx.allocate_mac(network.id)
-    row["fixed_ips"] = addresses(tx, network.id, mac, given.get("fixed_ips"))
+    row["fixed_ips"] = addresses(work, network.id, mac, given.get("fixed_ips"))
     return Port(**row)
 
 
@@ -163,7 +163,7 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
     mac = row.get("mac", old.mac)
     if "fixed_ips" in given:
         row["fixed_ips"] = addresses(
-            tx, old.network_id, mac, given["fixed_ips"], former=old.fixed_ips, router=router
+            work, old.network_id, mac, given["fixed_ips"], former=old.fixed_ips, router=router
         )
     elif mac != old.mac:
         row["fixed_ips"] = following(tx, old, mac)

@@ -88,6 +88,16 @@ def _check_overlap(work: Work, router: Router, subnets: list[Subnet]) -> None:
             )
 
 
+def _check_owner(work: Work, row: Port | Subnet) -> None:
+    """What is only shared with a project is not for its routers."""
+    if not work.caller.is_admin and row.project_id != work.caller.project_id:
+        name = "subnet" if isinstance(row, Subnet) else "port"
+        raise _bad_router(
+            f"Cannot add interface to router because {name} {row.id} is not owned by project "
+            "making the request"
+        )
+
+
 def _check_network(work: Work, router: Router, network_id: str) -> None:
     """A network lies in one VRF: its hosts have one anycast gateway."""
     check_interface(work, router.id, network_id)
@@ -120,9 +130,10 @@ def _add_interface(work: Work, router: Router, body: dict[str, Json]) -> dict[st
 
 
 def _add_port(work: Work, router: Router, port_id: str) -> dict[str, Json]:
-    port = work.tx.get(Port, port_id)
+    port = work.visible(Port, port_id)
     if port is None:
         raise not_found("Port", port_id)
+    _check_owner(work, port)
     if port.device_id or port.host:
         raise conflict(
             "PortInUse",
@@ -142,9 +153,10 @@ def _add_port(work: Work, router: Router, port_id: str) -> dict[str, Json]:
 
 def _add_subnet(work: Work, router: Router, subnet_id: str) -> dict[str, Json]:
     tx = work.tx
-    subnet = tx.get(Subnet, subnet_id)
+    subnet = work.visible(Subnet, subnet_id)
     if subnet is None:
         raise not_found("Subnet", subnet_id)
+    _check_owner(work, subnet)
     if subnet.gateway_ip is None or subnet.gateway_ip not in subnet.prefix:
         raise _bad_router("Subnet for router interface must have a gateway IP of its own")
     _check_network(work, router, subnet.network_id)

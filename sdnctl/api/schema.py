@@ -15,7 +15,8 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from sdnctl.api import values
+from sdnctl.api import policy, values
+from sdnctl.api.caller import Identity
 from sdnctl.api.errors import ApiError, bad_request, invalid_value, not_found
 from sdnctl.api.observed import Observed
 from sdnctl.api.settings import Settings
@@ -41,11 +42,17 @@ class Context(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What a write needs. ``now`` is seconds since the epoch."""
+    """What a write needs. ``now`` is seconds since the epoch; ``caller`` is whose write it is."""
 
     tx: Transaction
     settings: Settings
     now: int
+    caller: Identity
+
+    def visible(self, kind: type[R], id_: str) -> R | None:
+        """What the caller refers to, if it exists for the caller."""
+        row = self.tx.get(kind, id_)
+        return row if row is not None and policy.sees(self.caller, row, self.tx.get) else None
 
     def replace(self, old: R, fields: dict[str, Any]) -> R:
         """``old`` with other fields; the same object if they are equal."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, BgpVpnPort, Port, Row
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, BgpVpnPort, Network, Port, Row
 
 Extract = Callable[[Any], tuple[Hashable, ...]]
 
@@ -33,6 +33,10 @@ def _interface_network(port: Port) -> tuple[Hashable, ...]:
     return (port.network_id,) if port.device_owner == ROUTER_INTERFACE_OWNER else ()
 
 
+def _open(network: Network) -> tuple[Hashable, ...]:
+    return (True,) if network.shared or network.external else ()
+
+
 _COMMON: Final = {name: _field(name) for name in ("name", "project_id")}
 
 
@@ -50,7 +54,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "link": _COMMON,
     "bgp_peer": _COMMON,
     "gateway": _COMMON,
-    "network": _COMMON,
+    "network": _COMMON | {"open": _open},
     "subnet": _COMMON | {"network_id": _field("network_id")},
     "port": _COMMON
     | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
@@ -62,7 +66,8 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "bgpvpn_port": _COMMON | _joined("port_id") | {"leak": _leaks},
 }
 """By kind and name: the values under which a row is found. ``interface_network`` finds the
-router interfaces of a network, ``leak`` the port associations with a route from a BGP VPN."""
+router interfaces of a network, ``open`` the networks that are not their owner's alone,
+``leak`` the port associations with a route from a BGP VPN."""
 
 
 class Index:
@@ -99,6 +104,13 @@ class Index:
         if bucket is None:
             return iter(())
         return iter((bucket,)) if isinstance(bucket, str) else iter(bucket)
+
+    def count(self, value: Hashable) -> int:
+        """How many ids are under ``value``."""
+        bucket = self._buckets.get(value)
+        if bucket is None:
+            return 0
+        return 1 if isinstance(bucket, str) else len(bucket)
 
     def holds(self, value: Hashable, id_: str) -> bool:
         """Whether ``id_`` is under ``value``."""
