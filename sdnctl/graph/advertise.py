@@ -24,12 +24,14 @@ from sdnctl.graph.relations import (
     BGP_PEER,
     FAMILY_PEERS,
     HYPERVISOR,
+    IMPORTED,
     ORIGINATED,
     WANTED,
     WANTING_PEERS,
     Advertised,
     FamilyPeers,
 )
+from sdnctl.graph.rib import contested
 from sdnctl.routes import IpPrefixRoute, MacIpRoute, MembershipRoute, Nlri, Path, RouteKey
 from sdnctl.types import Encapsulation, Ip, Prefix, RouteDistinguisher
 
@@ -126,12 +128,18 @@ def _as_said(key: RouteKey, path: Path, encapsulations: tuple[Encapsulation, ...
     if isinstance(key.nlri, IpPrefixRoute):
         return msgspec.structs.replace(path, encapsulations=encapsulations)
     bridged = msgspec.structs.replace(path, encapsulations=(Encapsulation.VXLAN,))
+    if isinstance(key.nlri, MacIpRoute):
+        claims = contested(v.find(IMPORTED, "mac", (path.vni, key.nlri.mac)))
+        sequence = next((row.path.sequence for other, row in claims if other == key), path.sequence)
+        bridged = msgspec.structs.replace(bridged, sequence=sequence)
     host = _host_route(key, v)
     if host is None:
         return bridged
     return msgspec.structs.replace(
         bridged,
         route_targets=tuple(sorted({*path.route_targets, *host.route_targets})),
+        local_preference=max(path.local_preference, host.local_preference),
+        communities=tuple(sorted({*path.communities, *host.communities})),
         l3_vni=host.vni,
         router_mac=host.router_mac,
     )

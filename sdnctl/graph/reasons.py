@@ -26,6 +26,7 @@ from sdnctl.graph.rib import (
     STEPS,
     Candidate,
     best_paths,
+    contested,
     mobility_order,
     refusal,
     tie_order,
@@ -134,12 +135,12 @@ def _in_evi(view: View, key: RouteKey, row: Imported, vni: Vni) -> Use:
     """A claim to a MAC address, or a membership; RFC 7432 section 15 decides."""
     table = f"evi/{vni}"
     if isinstance(key.nlri, MacIpRoute):
-        rivals = view.find(IMPORTED, "mac", (vni, key.nlri.mac))
+        rivals = contested(view.find(IMPORTED, "mac", (vni, key.nlri.mac)))
     else:
         assert isinstance(key.nlri, InclusiveMulticastRoute)  # noqa: S101 all else is for VRFs
         rivals = view.find(IMPORTED, "member", (vni, row.path.next_hop))
     best = min(rivals, key=mobility_order)
-    ours, theirs = mobility_order((key, row)), mobility_order(best)
+    ours, theirs = mobility_order((key, dict(rivals)[key])), mobility_order(best)
     for step, mine, other in zip(MOBILITY_STEPS, ours, theirs, strict=True):
         if mine != other:
             return Use(table, False, f"lost to {_who(best[0], best[1].path)} at: {step}")

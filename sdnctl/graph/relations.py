@@ -68,12 +68,18 @@ BGP_PEER: Final[Relation[str, BgpPeer]] = Relation(
     "bgp_peer", family=lambda _k, row: set(row.families) if row.admin_state_up else ()
 )
 NETWORK: Final[Relation[str, Network]] = Relation("network")
-SUBNET: Final[Relation[str, Subnet]] = Relation("subnet")
+SUBNET: Final[Relation[str, Subnet]] = Relation(
+    "subnet", network=lambda _key, row: (row.network_id,)
+)
 PORT: Final[Relation[str, Port]] = Relation("port")
 ROUTER: Final[Relation[str, Router]] = Relation("router")
 BGPVPN: Final[Relation[str, BgpVpn]] = Relation("bgpvpn")
-BGPVPN_NETWORK: Final[Relation[str, BgpVpnNetwork]] = Relation("bgpvpn_network")
-BGPVPN_ROUTER: Final[Relation[str, BgpVpnRouter]] = Relation("bgpvpn_router")
+BGPVPN_NETWORK: Final[Relation[str, BgpVpnNetwork]] = Relation(
+    "bgpvpn_network", network=lambda _key, row: (row.network_id,)
+)
+BGPVPN_ROUTER: Final[Relation[str, BgpVpnRouter]] = Relation(
+    "bgpvpn_router", router=lambda _key, row: (row.router_id,)
+)
 BGPVPN_PORT: Final[Relation[str, BgpVpnPort]] = Relation("bgpvpn_port")
 
 
@@ -106,6 +112,42 @@ UNDERLAY: Final[Relation[str, dict[Ip, int]]] = Relation("underlay")
 # ---- instances and attachments -----------------------------------------------------------------
 
 
+class Policy(NamedTuple):
+    """What is said with routes that are exported; a preference of None leaves it as it is."""
+
+    targets: tuple[RouteTarget, ...] = ()
+    local_preference: int | None = None
+    communities: tuple[int, ...] = ()
+
+
+class Terms(NamedTuple):
+    """A BGP VPN as its members take it over; ``kind`` is ``l2`` or ``l3``."""
+
+    kind: str
+    imports: tuple[RouteTarget, ...]
+    policy: Policy
+
+
+class PortVpn(NamedTuple):
+    """A port in a BGP VPN: what is said with its addresses, if anything, and the prefixes behind.
+
+    ``network_id`` is that of the port, whose VRF imports.
+    """
+
+    port_id: str
+    network_id: str
+    imports: tuple[RouteTarget, ...]
+    fixed: Policy | None
+    behind: tuple[tuple[Prefix, Policy], ...]
+
+    @property
+    def exports(self) -> set[RouteTarget]:
+        """All targets that the port's routes carry because of it."""
+        policies = [policy for _prefix, policy in self.behind]
+        policies += [self.fixed] if self.fixed is not None else []
+        return {target for policy in policies for target in policy.targets}
+
+
 class EviInstance(NamedTuple):
     """A network as a MAC-VRF (RFC 7432 section 6)."""
 
@@ -113,18 +155,28 @@ class EviInstance(NamedTuple):
     label: Label
     number: int
     imports: tuple[RouteTarget, ...]
-    exports: tuple[RouteTarget, ...]
+    policy: Policy
     encapsulation: Encapsulation | None
+
+    @property
+    def exports(self) -> tuple[RouteTarget, ...]:
+        """The targets that its routes carry."""
+        return self.policy.targets
 
 
 class VrfInstance(NamedTuple):
-    """A router as an IP-VRF."""
+    """An IP-VRF: a router, or a network that is in a BGP VPN without one.
+
+    ``policy`` is for every route; ``exports`` are all targets that some of its routes carry, those
+    of single networks and ports included.
+    """
 
     vni: Vni
     label: Label
     number: int
     imports: tuple[RouteTarget, ...]
     exports: tuple[RouteTarget, ...]
+    policy: Policy
 
 
 class Interface(NamedTuple):
@@ -134,12 +186,28 @@ class Interface(NamedTuple):
     vrf: Vni
     mac: Mac
     addresses: tuple[tuple[Ip, int], ...]
+    network_id: str
+
+
+class Routing(NamedTuple):
+    """Where a network is routed, and what is said with its prefixes.
+
+    ``automatic`` is the VRF's own route target, ``on_link`` what its interfaces have there.
+    """
+
+    vrf: Vni
+    number: int
+    label: Label
+    automatic: RouteTarget
+    policy: Policy
+    on_link: tuple[Prefix, ...]
 
 
 class Attachment(NamedTuple):
     """A port on the hypervisor that it is bound to. ``vrf`` is 0 where no router is attached.
 
-    ``routed`` are those of ``addresses`` that an interface of the router has on link.
+    ``routed`` are those of ``addresses`` that an interface of the router has on link. ``said`` is
+    what BGP VPNs want said of the port's own prefixes: of its addresses, and of what is behind it.
     ``up`` False: programmed as closed, and no route leads to it.
     """
 
@@ -149,7 +217,6 @@ class Attachment(NamedTuple):
     network_id: str
     vni: Vni
     number: int
-    router_id: str
     vrf: Vni
     vrf_number: int
     mac: Mac
@@ -157,6 +224,14 @@ class Attachment(NamedTuple):
     routed: tuple[Ip, ...]
     up: bool
     security: bool
+    said: tuple[tuple[Prefix, Policy], ...] = ()
+    moves: int = 0
+
+    @property
+    def behind(self) -> tuple[Prefix, ...]:
+        """The prefixes that are reached through the port and are not its own addresses."""
+        own = set(map(Prefix.host, self.routed)) if self.said else ()
+        return tuple(prefix for prefix, _policy in self.said if prefix not in own)
 
 
 def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
@@ -173,6 +248,7 @@ def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
     if port.vrf:
         vrf = RouteDistinguisher.of(port.vtep, port.vrf_number)
         nlris += [IpPrefixRoute(vrf, Prefix.host(ip)) for ip in port.routed]
+        nlris += [IpPrefixRoute(vrf, prefix) for prefix in port.behind]
     return tuple(RouteKey(port.host, nlri) for nlri in nlris)
 
 
@@ -185,7 +261,20 @@ VRF_INSTANCE: Final[Relation[str, VrfInstance]] = Relation(
     exports=lambda _k, row: row.exports,
     vni=lambda _k, row: (row.vni,),
 )
-INTERFACE: Final[Relation[str, Interface]] = Relation("interface", vni=lambda _k, row: (row.vni,))
+INTERFACE: Final[Relation[str, Interface]] = Relation(
+    "interface", vni=lambda _k, row: (row.vni,), vrf=lambda _k, row: (row.vrf,)
+)
+"""Those of routers."""
+BGPVPN_IRB: Final[Relation[str, Interface]] = Relation("bgpvpn_irb", vni=lambda _k, row: (row.vni,))
+"""Those of networks that are routed by a BGP VPN alone, by association."""
+TERMS: Final[Relation[str, Terms]] = Relation("terms")
+PORT_VPN: Final[Relation[str, PortVpn]] = Relation(
+    "port_vpn",
+    port=lambda _k, row: (row.port_id,),
+    network=lambda _k, row: (row.network_id,),
+)
+ROUTING: Final[Relation[str, Routing]] = Relation("routing")
+"""By network."""
 ATTACHMENT: Final[Relation[str, Attachment]] = Relation(
     "attachment",
     evi=lambda _k, row: ((row.vni, row.host),),

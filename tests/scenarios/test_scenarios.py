@@ -43,7 +43,7 @@ from sdnctl.desired import (
 )
 from sdnctl.graph.model import INPUTS
 from sdnctl.graph.relations import ADVERTISED, LEARNED
-from sdnctl.intent import KINDS, ROUTER_INTERFACE_OWNER, FixedIp, Subnet
+from sdnctl.intent import KINDS, ROUTER_INTERFACE_OWNER, FixedIp, PortRoute, Subnet
 from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
@@ -64,6 +64,18 @@ def _list(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda text: tuple(read(part) for part in text.split(",") if part)
 
 
+def _community(text: str) -> int:
+    asn, number = text.split(":")
+    return int(asn) << 16 | int(number)
+
+
+def _behind(text: str) -> PortRoute:
+    prefix, _, preference = text.partition("=")
+    return PortRoute(
+        prefix=Prefix.parse(prefix), local_preference=int(preference) if preference else None
+    )
+
+
 READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "vtep": ("vtep", Ip.parse),
     "address": ("address", Ip.parse),
@@ -81,7 +93,17 @@ READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "host": ("host", str),
     "router": ("device_id", str),
     "families": ("families", _list(str)),
-    "preference": ("local_preference", int),
+    "preference": ("local_preference", lambda text: int(text) if text else None),
+    "gateway": ("gateway_ip", Ip.parse),
+    "type": ("type", str),
+    "bgpvpn": ("bgpvpn_id", str),
+    "number": ("number", int),
+    "port": ("port_id", str),
+    "targets": ("route_targets", _list(RouteTarget.parse)),
+    "communities": ("communities", _list(_community)),
+    "behind": ("routes", _list(_behind)),
+    "moves": ("moves", int),
+    "fixed": ("advertise_fixed_ips", lambda text: text == "yes"),
 }
 """By the word of the scripts: the row's field and how to read it."""
 
@@ -99,6 +121,7 @@ SAID: dict[str, tuple[str, Callable[[str], Any]]] = {
     "preference": ("local_preference", int),
     "sequence": ("sequence", int),
     "stale": ("stale", bool),
+    "sticky": ("sticky", bool),
 }
 """The same for what a peer says about a route."""
 
@@ -148,8 +171,10 @@ class Script:
                 fields["fixed_ips"] = tuple(map(self.fixed_ip, value.split(",")))
                 continue
             field, read = READ[name]
+            if kind == "bgpvpn_router" and name == "router":
+                field = "router_id"
             fields[field] = read(value)
-            if name == "router":
+            if field == "device_id":
                 fields["device_owner"] = ROUTER_INTERFACE_OWNER
         old = self.rows.get((kind, id_))
         if old is not None:
@@ -235,6 +260,13 @@ def announced(path: Path) -> str:
         words.append(f"l3vni {path.l3_vni}")
     words.append("by " + "/".join(str(e) for e in path.encapsulations))
     words.append("to " + ",".join(str(t) for t in path.route_targets))
+    if path.sequence:
+        words.append(f"sequence {path.sequence}")
+    if path.local_preference != 100:
+        words.append(f"preference {path.local_preference}")
+    if path.communities:
+        pairs = (f"{number >> 16}:{number & 0xFFFF}" for number in path.communities)
+        words.append("communities " + ",".join(pairs))
     return " ".join(words)
 
 
