@@ -118,12 +118,12 @@ def test_peers_come_change_and_go(lab: Lab, url: str, sdnctl: Sdnctl) -> None:
     wait_for(lambda: up("g1", "g2"), 30)
 
     # What they are told, by their own account.
-    for name in routers:
+    for name, router in routers.items():
         wait_for(lambda: holds(name), 30)  # noqa: B023 - called before the next
         [told] = sdnctl(f"bgp routes {name} advertised 10.0.0.0/24")
         assert (told["prefix"], told["next_hop"]) == ("10.0.0.50/32", "10.99.0.7")
         assert "64512:1" in told["route_targets"]
-        assert "[64512:1]" in routers[name].gobgp("global", "rib", "-a", "vpnv4")
+        assert "[64512:1]" in router.gobgp("global", "rib", "-a", "vpnv4")
         assert (told["local_preference"], told["communities"]) == (150, ["64512:77"])
         assert "ipv4-vpn" in told["families"]
         [why] = [
