@@ -21,8 +21,8 @@ import uvloop
 from sdnctl.api import Settings, make_app, make_server
 from sdnctl.api.settings import read_token
 from sdnctl.app.controller import Controller
-from sdnctl.bgp.link import SpeakerLink, speaker_command
 from sdnctl.bgp.peer import families_of
+from sdnctl.bgp.speakers import Speakers
 from sdnctl.inspect.rest import make_routes
 from sdnctl.intent import Link
 from sdnctl.logs import set_up_logs
@@ -187,16 +187,11 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         controller.agents.hold()
         await controller.agents.start(options.agents)
         stack.push_async_callback(controller.agents.stop)
-        speaker = SpeakerLink(
-            state / "speaker.sock",
-            controller.learned,
-            controller.session_changed,
-            command=speaker_command(state / "speaker.sock"),
-        )
-        controller.connect_speaker(speaker)
-        await speaker.start()
-        stack.push_async_callback(speaker.stop)
-        admitting = asyncio.create_task(_admit(controller.agents, speaker))
+        speakers = Speakers(state, controller.learned, controller.session_changed)
+        controller.connect_speakers(speakers)
+        await speakers.start()
+        stack.push_async_callback(speakers.stop)
+        admitting = asyncio.create_task(_admit(controller.agents, speakers))
         stack.callback(admitting.cancel)
         # What was loaded stays; a full collection over it would stop everything for 100 ms.
         gc.collect()
@@ -209,14 +204,14 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         await api.serve(sockets=sockets)
 
 
-async def _admit(agents: AgentServer, speaker: SpeakerLink) -> None:
+async def _admit(agents: AgentServer, speakers: Speakers) -> None:
     """Answer agents once the gateways' routes are here: else a restart would withdraw them.
 
     So does BGP itself (RFC 4724 section 4.1: the Selection_Deferral_Timer).
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DEFERRAL_SECONDS):
-            while not speaker.heard:  # noqa: ASYNC110 - once a start
+            while not speakers.heard:  # noqa: ASYNC110 - once a start
                 await asyncio.sleep(0.01)
     agents.admit()
 

@@ -21,10 +21,11 @@ import tempfile
 import time
 from pathlib import Path as FilePath
 
-from sdnctl.bgp.link import SpeakerLink, speaker_command
+from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Peer
+from sdnctl.bgp.supervisor import speaker_command
 from sdnctl.delta import Change
-from sdnctl.routes import IpPrefixRoute, Nlri, Path
+from sdnctl.routes import IpPrefixRoute, Nlri, Path, RouteKey
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget
 from tests.interop.routers import Frr, Lab
 from tests.unit.bgp.raw_peer import RawPeer, update, vpnv4
@@ -84,7 +85,7 @@ async def latency(directory: FilePath, rounds: int) -> dict[str, object]:
         await asyncio.sleep(0.5)
         for number, (nlri, path) in enumerate(routes(rounds)):
             seen, began = len(raw.received), time.perf_counter()
-            link.update([Change(("raw", nlri), None, path)])
+            link.update([Change(RouteKey("raw", nlri), None, path)])
             while len(raw.received) == seen:
                 await asyncio.sleep(0)
             to_peer.append(time.perf_counter() - began)
@@ -140,7 +141,7 @@ async def bulk(count: int, lab: Lab) -> dict[str, object]:
         ):
             cpu, _ = usage(ours)
             began = time.perf_counter()
-            sender.update(Change((name, nlri), None, path) for nlri, path in made)
+            sender.update(Change(RouteKey(name, nlri), None, path) for nlri, path in made)
             await until(arrived, LIMIT_SECONDS)
             seconds[name] = time.perf_counter() - began, usage(ours)[0] - cpu
         return {

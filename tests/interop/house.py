@@ -15,9 +15,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sdnctl.lab import guests, lab, netns, services
@@ -45,7 +46,7 @@ topology:
 """
 
 
-def topology(hypervisors: int, gateways: dict[str, str]) -> str:
+def topology(hypervisors: int, gateways: Mapping[str, str]) -> str:
     """The file of a lab: hypervisors ``hvN`` at 192.0.2.1N, and by gateway its outside's address.
 
     Gateway ``g`` has ``eth1`` on the underlay and ``eth2`` towards ``out-g``'s ``eth1``; its
@@ -100,7 +101,11 @@ class House:
         )
 
     def network(
-        self, name: str, *prefixes: str, router: dict[str, Any] | None = None, **more: Any
+        self,
+        name: str,
+        *prefixes: str,
+        router: dict[str, Any] | None = None,
+        more: Mapping[str, object] = MappingProxyType({}),
     ) -> dict[str, Any]:
         network = self.api.create("/v2.0/networks", "network", **{"name": name, **more})
         for prefix in prefixes:
@@ -136,6 +141,39 @@ class House:
             mtu=network["mtu"],
         )
         return str(fixed[0][0])
+
+    def session(self, peer: str) -> dict[str, Any]:
+        """The controller's account of it."""
+        rows = self.api.list("/sdn/v1/bgp-sessions", "bgp_sessions")
+        return next(row for row in rows if row["peer"] == peer)
+
+    def kill_controller(self) -> None:
+        """kill -9, and a new one that has everything in sync."""
+        self.kill("controller", "sdnctl-controller")
+        time.sleep(1)
+        services.start_controller(self.lab, self.lab.node("controller"))
+
+        def settled() -> bool:
+            rows = self.api.list("/sdn/v1/agents", "agents")
+            return len(rows) == len(self.lab.topology.with_role(Role.HYPERVISOR)) and all(
+                r["in_sync"] and r["programmed"] == r["sent"] and not r["failures"] for r in rows
+            )
+
+        wait_for("agents in sync", settled, timeout=30)
+
+    def kill_speaker(self, peer: str) -> None:
+        """kill -9, and wait for a new session with the peer."""
+        found = ["pgrep", "-f", f"speaker.*{self.lab.folder}"]
+        pids = subprocess.run(found, capture_output=True, text=True, check=True).stdout.split()
+        since = self.session(peer)["since"]
+        for pid in pids:
+            os.kill(int(pid), signal.SIGKILL)
+
+        def anew() -> bool:
+            row = self.session(peer)
+            return bool(row["state"] == "established" and row["since"] > since)
+
+        wait_for("a new session", anew, timeout=60)
 
     def established(self, *names: str) -> None:
         """Wait for these sessions."""
@@ -177,6 +215,17 @@ class House:
                 out, _err = process.communicate(timeout=20)
         made.read(out)
 
+    @contextlib.contextmanager
+    def none_lost(self, *pairs: tuple[str, str]) -> Iterator[None]:
+        """100 pings a second from node to address along the block; none may be lost."""
+        with contextlib.ExitStack() as stack:
+            streams = [stack.enter_context(self.pings(*pair)) for pair in pairs]
+            time.sleep(0.5)
+            yield
+        for pair, stream in zip(pairs, streams, strict=True):
+            assert stream.sent > stream.rate, pair
+            assert not stream.lost, f"{pair}: {stream.lost} of {stream.sent} lost"
+
 
 @dataclass
 class Pings:
@@ -202,7 +251,7 @@ class Pings:
 
 
 @contextlib.contextmanager
-def house(hypervisors: int, gateways: dict[str, str]) -> Iterator[House]:
+def house(hypervisors: int, gateways: Mapping[str, str]) -> Iterator[House]:
     """The house with its hypervisors registered; gone afterwards, whatever happened."""
     folder = Path(tempfile.mkdtemp(prefix="gwh"))
     folder.chmod(0o755)

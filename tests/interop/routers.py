@@ -17,8 +17,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sdnctl.bgp.link import SpeakerLink, speaker_command
+from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Family, Peer, Secret, SessionEvent
+from sdnctl.bgp.supervisor import speaker_command
 from sdnctl.delta import Change
 from sdnctl.routes import Path as RoutePath
 from sdnctl.routes import RouteKey

@@ -7,7 +7,7 @@ import pytest
 
 from sdnctl.bgp.peer import Family
 from sdnctl.delta import Change
-from sdnctl.routes import IpPrefixRoute, Nlri, Path
+from sdnctl.routes import IpPrefixRoute, Nlri, Path, RouteKey
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget, Vni
 from tests.interop.routers import Lab, Link, VpnRoute, run
 from tests.waiting import becomes, until
@@ -26,7 +26,7 @@ PATH = Path(
 
 
 def put(link: Link, peer: str, nlri: Nlri, path: Path | None) -> None:
-    link.update([Change((peer, nlri), None, path)])
+    link.update([Change(RouteKey(peer, nlri), None, path)])
 
 
 def shown(

@@ -7,6 +7,7 @@ that the controller announced.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -112,6 +113,11 @@ class Site:
         """The gateway's forwarding table of the VRF."""
         return self.gateway.run("ip route show table 10 proto bgp; ip -6 route show table 10")
 
+    def withdrawals(self) -> list[str]:
+        """What its log tells of withdrawn routes."""
+        log = self.gateway.run("cat /run/frr/log")
+        return [line for line in log.splitlines() if "withdrawn" in line]
+
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
@@ -171,6 +177,27 @@ def test_they_go_by_the_labels_that_each_side_announced(site: Site) -> None:
     assert int(site.gateway.run(received)) == before + 1
 
 
+def test_controller_killed(site: Site) -> None:
+    before = site.house.session("gw")["since"]
+    withdrawn = site.withdrawals()
+    with site.house.none_lost(("web", OUTSIDE), ("out-gw", GUEST)):
+        site.house.kill_controller()
+        wait_for("the session", lambda: site.house.session("gw")["since"] == before, timeout=30)
+        time.sleep(1)
+    assert site.withdrawals() == withdrawn
+    assert site.house.session("gw")["since"] == before, "the session did not notice"
+
+
+def test_speaker_killed(site: Site) -> None:
+    withdrawn, routes = site.withdrawals(), site.routes()
+    assert f"{GUEST} " in routes
+    with site.house.none_lost(("web", OUTSIDE), ("out-gw", GUEST)):
+        site.house.kill_speaker("gw")
+        time.sleep(2)
+    assert site.withdrawals() == withdrawn
+    assert site.routes() == routes
+
+
 def test_what_goes_is_withdrawn_from_its_kernel(site: Site) -> None:
     (network,) = site.house.api.list("/v2.0/networks", "networks")
     port = site.house.api.create(
@@ -178,5 +205,7 @@ def test_what_goes_is_withdrawn_from_its_kernel(site: Site) -> None:
     )
     address = port["fixed_ips"][0]["ip_address"]
     wait_for("its route", lambda: f"{address} " in site.routes(), timeout=20)
+    before = site.withdrawals()
     site.house.api.send("DELETE", f"/v2.0/ports/{port['id']}")
     wait_for("its withdrawal", lambda: f"{address} " not in site.routes(), timeout=20)
+    assert len(site.withdrawals()) > len(before), "its log tells of withdrawals"

@@ -119,16 +119,18 @@ class Withdrawn(_message.Message):
     def __init__(self, peer: _Optional[str] = ..., nlris: _Optional[_Iterable[_Union[Nlri, _Mapping]]] = ...) -> None: ...
 
 class Downstream(_message.Message):
-    __slots__ = ("peers", "batch", "replay_complete", "shutdown")
+    __slots__ = ("peers", "batch", "replay_complete", "shutdown", "refresh")
     PEERS_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
     REPLAY_COMPLETE_FIELD_NUMBER: _ClassVar[int]
     SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
+    REFRESH_FIELD_NUMBER: _ClassVar[int]
     peers: Peers
     batch: Batch
     replay_complete: ReplayComplete
     shutdown: Shutdown
-    def __init__(self, peers: _Optional[_Union[Peers, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., replay_complete: _Optional[_Union[ReplayComplete, _Mapping]] = ..., shutdown: _Optional[_Union[Shutdown, _Mapping]] = ...) -> None: ...
+    refresh: Refresh
+    def __init__(self, peers: _Optional[_Union[Peers, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., replay_complete: _Optional[_Union[ReplayComplete, _Mapping]] = ..., shutdown: _Optional[_Union[Shutdown, _Mapping]] = ..., refresh: _Optional[_Union[Refresh, _Mapping]] = ...) -> None: ...
 
 class Peers(_message.Message):
     __slots__ = ("peers",)
@@ -183,8 +185,18 @@ class Batch(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., routes: _Optional[_Iterable[_Union[Routes, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[_Union[Withdrawn, _Mapping]]] = ...) -> None: ...
 
 class ReplayComplete(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("peer",)
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    peer: str
+    def __init__(self, peer: _Optional[str] = ...) -> None: ...
+
+class Refresh(_message.Message):
+    __slots__ = ("peer", "family")
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    peer: str
+    family: str
+    def __init__(self, peer: _Optional[str] = ..., family: _Optional[str] = ...) -> None: ...
 
 class Shutdown(_message.Message):
     __slots__ = ()
