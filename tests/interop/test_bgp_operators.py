@@ -113,7 +113,7 @@ def test_peers_come_change_and_go(lab: Lab, url: str, sdnctl: Sdnctl) -> None:
         return "10.0.0.50/32" in routers[name].gobgp("global", "rib", "-a", "vpnv4")
 
     for name, router in routers.items():
-        families = "--family ipv4-vpn --family ipv6-vpn"
+        families = f"--family ipv4-vpn --family ipv6-vpn --group {name}"
         sdnctl(f"bgp peer create {name} --address {router.address} --asn 64520 {families}")
     wait_for(lambda: up("g1", "g2"), 30)
 
@@ -123,7 +123,9 @@ def test_peers_come_change_and_go(lab: Lab, url: str, sdnctl: Sdnctl) -> None:
         [told] = sdnctl(f"bgp routes {name} advertised 10.0.0.0/24")
         assert (told["prefix"], told["next_hop"]) == ("10.0.0.50/32", "10.99.0.7")
         assert "64512:1" in told["route_targets"]
-        assert "[64512:1]" in router.gobgp("global", "rib", "-a", "vpnv4")
+        own = router.gobgp("global", "rib", "-a", "vpnv4")
+        assert "[64512:1]" in own
+        assert "{Communities: 64512:77}" in own
         assert (told["local_preference"], told["communities"]) == (150, ["64512:77"])
         assert "ipv4-vpn" in told["families"]
         [why] = [
