@@ -50,9 +50,6 @@ VPNV6_TWO_NEXT_HOPS: Final = b"\0\2\x80" + bytes((48,))
 
 _log = logging.getLogger("sdnctl.bgp.exabgp")
 
-_VPNV6_TWO_NEXT_HOPS: Final = bytes((0, 2, 128, 48))
-"""AFI, SAFI and length of the next hop, as MP_REACH_NLRI begins (RFC 4760 section 3)."""
-
 
 def apply() -> None:
     """Mend ExaBGP in this process."""

@@ -82,7 +82,7 @@ BRIDGE = f"""{BGP}
   neighbor {CONTROLLER} activate
   advertise-all-vni
   vni {{vni}}
-   route-target both {ASN}:2
+   route-target both {{target}}
   exit-vni
  exit-address-family
 exit
@@ -97,13 +97,13 @@ ROUTER = f"""{BGP}
   advertise-all-vni
   advertise ipv4 unicast
   rd {{address}}:1
-  route-target both {ASN}:1
+  route-target both {{target}}
  exit-address-family
 exit
 """
 
 
-def bridge(site: House, node: str, address: str, vni: int) -> FrrNode:
+def bridge(site: House, node: str, address: str, vni: int, target: str = f"{ASN}:2") -> FrrNode:
     """A switch that stretches its segment: a VNI in a bridge, filled by EVPN alone."""
     site.exec(
         node,
@@ -111,10 +111,10 @@ def bridge(site: House, node: str, address: str, vni: int) -> FrrNode:
         f"ip link add vx type vxlan id {vni} local {address} dstport 4789 nolearning;"
         "for i in vx eth2; do ip link set $i master br0 up; done; ip link set br0 up",
     )
-    return FrrNode(site, node, BRIDGE.format(address=address, vni=vni))
+    return FrrNode(site, node, BRIDGE.format(address=address, vni=vni, target=target))
 
 
-def router(site: House, node: str, address: str, vni: int) -> FrrNode:
+def router(site: House, node: str, address: str, vni: int, target: str = f"{ASN}:1") -> FrrNode:
     """A router with a layer 3 VNI: its SVI is a bridge with nothing but the VXLAN device."""
     site.exec(
         node,
@@ -124,4 +124,4 @@ def router(site: House, node: str, address: str, vni: int) -> FrrNode:
         f"ip link add vx type vxlan id {vni} local {address} dstport 4789 nolearning;"
         "ip link set vx master svi up; ip link set svi up",
     )
-    return FrrNode(site, node, ROUTER.format(address=address), f"vni {vni}\n")
+    return FrrNode(site, node, ROUTER.format(address=address, target=target), f"vni {vni}\n")

@@ -66,15 +66,20 @@ def sdnctl(url: str) -> Sdnctl:
     return run
 
 
-def tenant(url: str) -> None:
-    """A routed network with a port at 10.0.0.50, whose router is in a BGP VPN of 64512:1."""
+VPNS = "/v2.0/bgpvpn/bgpvpns"
+
+
+def tenant(url: str) -> str:
+    """A routed network with a port at 10.0.0.50, whose router is in a BGP VPN of 64512:1.
+
+    The path of the router's association with it.
+    """
     with Client(url) as api:
         api.post("/sdn/v1/hypervisors", {"hypervisor": {"id": "hv1", "vtep": "10.99.0.7"}})
         network = api.post("/v2.0/networks", {"network": {}})["network"]["id"]
         subnet = {"network_id": network, "cidr": "10.0.0.0/24", "ip_version": 4}
         subnet_id = api.post("/v2.0/subnets", {"subnet": subnet})["subnet"]["id"]
-        targets = {"sdn:import_targets": ["64512:1"], "sdn:export_targets": ["64512:1"]}
-        router = api.post("/v2.0/routers", {"router": targets})["router"]["id"]
+        router = api.post("/v2.0/routers", {"router": {}})["router"]["id"]
         api.put(f"/v2.0/routers/{router}/add_router_interface", {"subnet_id": subnet_id})
         port = {
             "network_id": network,
@@ -82,6 +87,10 @@ def tenant(url: str) -> None:
             "binding:host_id": "hv1",
         }
         api.post("/v2.0/ports", {"port": port})
+        vpn = {"route_targets": ["64512:1"], "local_pref": 150, "sdn:communities": ["64512:77"]}
+        where = f"{VPNS}/{api.post(VPNS, {'bgpvpn': vpn})['bgpvpn']['id']}/router_associations"
+        one = api.post(where, {"router_association": {"router_id": router}})
+        return f"{where}/{one['router_association']['id']}"
 
 
 def test_peers_come_change_and_go(lab: Lab, url: str, sdnctl: Sdnctl) -> None:
@@ -89,7 +98,7 @@ def test_peers_come_change_and_go(lab: Lab, url: str, sdnctl: Sdnctl) -> None:
     for name in ("g1", "g2"):
         routers[name] = lab.gobgp(name, asn=64520)
         routers[name].start()
-    tenant(url)
+    association = tenant(url)
 
     def sessions() -> dict[str, Any]:
         return {session["peer"]: session for session in sdnctl("bgp sessions")}
@@ -104,15 +113,20 @@ def test_peers_come_change_and_go(lab: Lab, url: str, sdnctl: Sdnctl) -> None:
         return "10.0.0.50/32" in routers[name].gobgp("global", "rib", "-a", "vpnv4")
 
     for name, router in routers.items():
-        families = "--family ipv4-vpn --family ipv6-vpn"
+        families = f"--family ipv4-vpn --family ipv6-vpn --group {name}"
         sdnctl(f"bgp peer create {name} --address {router.address} --asn 64520 {families}")
     wait_for(lambda: up("g1", "g2"), 30)
 
     # What they are told, by their own account.
-    for name in routers:
+    for name, router in routers.items():
         wait_for(lambda: holds(name), 30)  # noqa: B023 - called before the next
         [told] = sdnctl(f"bgp routes {name} advertised 10.0.0.0/24")
         assert (told["prefix"], told["next_hop"]) == ("10.0.0.50/32", "10.99.0.7")
+        assert "64512:1" in told["route_targets"]
+        own = router.gobgp("global", "rib", "-a", "vpnv4")
+        assert "[64512:1]" in own
+        assert "{Communities: 64512:77}" in own
+        assert (told["local_preference"], told["communities"]) == (150, ["64512:77"])
         assert "ipv4-vpn" in told["families"]
         [why] = [
             said
@@ -139,6 +153,14 @@ def test_peers_come_change_and_go(lab: Lab, url: str, sdnctl: Sdnctl) -> None:
     assert (unused["used"], "64512:9" in unused["reason"]) == (False, True)
     [explained] = sdnctl("route explain 203.0.113.9")
     assert [route["source"] for route in explained["routes"]] == ["g1"]
+
+    # What leaves the BGP VPN is used no longer, and announced with the automatic target alone.
+    with Client(url) as api:
+        api.delete(association)
+    [unused] = sdnctl("bgp why g1 203.0.113.0/24")["received"]
+    assert unused["used"] is False
+    [told] = sdnctl("bgp routes g1 advertised 10.0.0.0/24")
+    assert "64512:1" not in told["route_targets"]
 
     # One changes, and then goes; the other's session stays as it was.
     other = sessions()["g2"]

@@ -184,7 +184,7 @@ class Model:
         if self.tunnels != tunnels:
             self.tunnels = tunnels
             self._dirty[NODE] = None
-            self._mark((Evi, Vrf))
+            self._mark((Evi, Vrf, FloodEntry, FibEntry))
 
     def quarantine(self, flow: Flow, unit: str, reason: str) -> None:
         """The switch refused this flow of ``unit``: it has none until it is put again."""
@@ -286,7 +286,9 @@ class Model:
                     return NOTHING
                 return translate.fdb(resource, self.node)
             case FibEntry():
-                return translate.fib(resource, self.node) if self.node else NOTHING
+                if self.node is None:
+                    return NOTHING
+                return translate.fib(resource, self.node, self.tunnels)
             case Neighbor():
                 return translate.neighbor(resource, answers_nd=self._answers_nd)
             case Irb():
@@ -311,7 +313,7 @@ class Model:
                     return NOTHING
                 actions = translate.bridged(via, self.node)
                 self._floods.enlist(unit, FloodList(vni, remote=True), actions)
-                return NOTHING
+                return translate.flood_entry(resource, self.tunnels)
             case Probe():  # the driver's, and nothing in the switch
                 return NOTHING
             case None:

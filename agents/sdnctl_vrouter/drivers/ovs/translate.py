@@ -11,7 +11,18 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from sdnctl.desired import Evi, FdbEntry, FibEntry, Irb, LocalPort, Neighbor, NextHop, Node, Vrf
+from sdnctl.desired import (
+    Evi,
+    FdbEntry,
+    FibEntry,
+    FloodEntry,
+    Irb,
+    LocalPort,
+    Neighbor,
+    NextHop,
+    Node,
+    Vrf,
+)
 from sdnctl.types import Encapsulation, Ip, Prefix
 from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs.pipeline import Preference, fib_priority
@@ -207,7 +218,33 @@ def fdb(entry: FdbEntry, node: Node) -> Translation:
     return Translation((with_actions(t.l2_remote(entry.vni, entry.mac), actions),))
 
 
-def fib(entry: FibEntry, node: Node) -> Translation:
+def flood_entry(entry: FloodEntry, tunnels: Tunnels) -> Translation:
+    """What comes from a member that has a VNI of its own for the network.
+
+    RFC 8365 section 5.1.3 lets the receiver choose the VNI; routers whose VNIs are global, as
+    those of FRR are, send what they receive by. Its place in the flood list is not here.
+    """
+    via = entry.via
+    if not _has_own_vni(via, entry.vni, tunnels):
+        return NOTHING
+    accept = t.vxlan_evi_from_4 if via.vtep.version == 4 else t.vxlan_evi_from_6
+    return Translation((accept(tunnels.vxlan, via.vtep, via.vni, entry.vni),))
+
+
+def _has_own_vni(via: NextHop, ours: int, tunnels: Tunnels) -> bool:
+    accepts = Encapsulation.VXLAN in via.encapsulations and via.vni not in {0, ours}
+    return accepts and bool(tunnels.vxlan)
+
+
+def _routed_from(entry: FibEntry, tunnels: Tunnels) -> Iterator[bytes]:
+    """The same of a router; next hops share these flows with other prefixes."""
+    for via in (*entry.via, *entry.backup):
+        if _has_own_vni(via, entry.vrf, tunnels) and via.router_mac is not None:
+            accept = t.vxlan_vrf_from_4 if via.vtep.version == 4 else t.vxlan_vrf_from_6
+            yield accept(tunnels.vxlan, via.vtep, via.vni, entry.vrf)
+
+
+def fib(entry: FibEntry, node: Node, tunnels: Tunnels) -> Translation:
     """A prefix behind one tunnel or several; those that are not the best are there in reserve."""
     remote = [via for via in entry.via if via.vtep != node.vtep]
     if not remote:
@@ -219,7 +256,8 @@ def fib(entry: FibEntry, node: Node) -> Translation:
     )
     if len(paths) == 1:
         ((path, _place),) = paths.items()
-        return Translation((with_actions(match, t.dec_ttl() + path),))
+        flow = with_actions(match, t.dec_ttl() + path)
+        return Translation((*_routed_from(entry, tunnels), flow))
     ranks = {order: rank for rank, order in enumerate(sorted({o for o, _v in paths.values()}))}
     buckets = tuple(
         Bucket(ranks[order], vtep, _BUCKET(16 + len(path), 1, _ANY, _ANY) + path)
@@ -227,7 +265,7 @@ def fib(entry: FibEntry, node: Node) -> Translation:
     )
     if sum(len(bucket.data) for bucket in buckets) > LONGEST:
         raise Unreachable(f"{len(paths)} paths are too long for a message of OpenFlow")
-    return Translation((match,), buckets)
+    return Translation((*_routed_from(entry, tunnels), match), buckets)
 
 
 def _paths(
