@@ -192,7 +192,8 @@ class Interface(NamedTuple):
 class Routing(NamedTuple):
     """Where a network is routed, and what is said with its prefixes.
 
-    ``automatic`` is the VRF's own route target, ``on_link`` what its interfaces have there.
+    ``automatic`` is the VRF's own route target, ``on_link`` what its interfaces have there and
+    ``mac`` the first one's.
     """
 
     vrf: Vni
@@ -201,13 +202,15 @@ class Routing(NamedTuple):
     automatic: RouteTarget
     policy: Policy
     on_link: tuple[Prefix, ...]
+    mac: Mac
 
 
 class Attachment(NamedTuple):
     """A port on the hypervisor that it is bound to. ``vrf`` is 0 where no router is attached.
 
     ``routed`` are those of ``addresses`` that an interface of the router has on link. ``said`` is
-    what BGP VPNs want said of the port's own prefixes: of its addresses, and of what is behind it.
+    what BGP VPNs want said of the port's own prefixes: of its addresses, and of what is behind it,
+    which ``router_mac`` sends to it.
     ``up`` False: programmed as closed, and no route leads to it.
     """
 
@@ -226,6 +229,7 @@ class Attachment(NamedTuple):
     security: bool
     said: tuple[tuple[Prefix, Policy], ...] = ()
     moves: int = 0
+    router_mac: Mac | None = None
 
     @property
     def behind(self) -> tuple[Prefix, ...]:

@@ -139,6 +139,16 @@ def is_up(port: Port, network: Network, host: Hypervisor) -> bool:
     return able and port.admin_state_up and network.admin_state_up
 
 
+def passed_on(w: World, port: Port, network: Network) -> tuple[tuple[Prefix, ...], Mac | None]:
+    """The prefixes behind a port, none of them an address of its own, and who sends to them."""
+    router, interfaces = vrf_of(w, network)
+    if router is None:
+        return (), None
+    hosts = {Prefix.host(f.ip) for f in port.fixed_ips if on_link(w, network, f.ip)}
+    behind = sorted(agreed.prefixes_of(w, port, network, router, hosts).keys() - hosts)
+    return tuple(behind), interfaces[0][1] if behind else None
+
+
 def tunnels(network: Network, host: Hypervisor) -> tuple[Encapsulation, ...]:
     if network.encapsulation is None:
         return host.encapsulations
@@ -360,6 +370,7 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
             groups.add(f"evi/{network.vni}")
             if router:
                 groups.add(f"vrf/{router.vni}")
+            behind, router_mac = passed_on(w, port, network)
             row = LocalPort(
                 port.id,
                 network.vni,
@@ -368,6 +379,8 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 tuple(dict.fromkeys(f.ip for f in port.fixed_ips)),
                 is_up(port, network, where),
                 port.port_security_enabled,
+                behind,
+                router_mac,
             )
             mine_[row.key] = row
         for group in groups:

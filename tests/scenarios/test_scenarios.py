@@ -274,7 +274,8 @@ def told(row: Desired) -> str:
     """What a resource says beside its key."""
     match row:
         case LocalPort():
-            return "open" if row.admin_state_up else "closed"
+            behind = f" before {','.join(map(str, row.behind))}" if row.behind else ""
+            return ("open" if row.admin_state_up else "closed") + behind
         case Neighbor():
             return f"at {row.mac}"
         case FdbEntry() | FloodEntry():

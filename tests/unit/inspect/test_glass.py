@@ -13,8 +13,8 @@ from sdnctl.graph.model import make_engine
 from sdnctl.graph.relations import FIB, IMPORTED
 from sdnctl.inspect import glass
 from sdnctl.types import Prefix, Vni
+from tests.properties.agreed import ASN
 from tests.properties.mirror import House
-from tests.properties.oracle import ASN
 from tests.properties.worlds import Write, populated
 from tests.scenarios.test_scenarios import Script
 
