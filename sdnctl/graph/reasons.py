@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sdnctl.graph.advertise import EVPN, families_of, is_carried
+from sdnctl.graph.advertise import EVPN, families_of, is_carried, of_router
 from sdnctl.graph.engine import Engine, View
 from sdnctl.graph.relations import (
     ADVERTISED,
@@ -84,7 +84,7 @@ def _silence(view: View, peer: str, key: RouteKey, family: str) -> str:
         return "the peer is not configured with the family"
     if isinstance(key.nlri, MembershipRoute):
         return "" if view.get(ADVERTISED, key) is not None else "nothing imports the route target"
-    path = view.get(ORIGINATED, key)
+    path = view.get(ORIGINATED, key) or of_router(key, view)
     if path is None:
         if view.get(LEARNED, key) is not None:
             return "learned routes are not passed on: only local ones are advertised"

@@ -374,6 +374,10 @@ WANTING_PEERS: Final[Relation[RouteTarget, tuple[str, ...]]] = Relation("wanting
 """The peers that announced a membership for a target that we export."""
 WANTED: Final[Relation[RouteTarget, MembershipRoute]] = Relation("wanted")
 """The targets that we import, as memberships."""
+IRB_ROUTES: Final[Relation[tuple[Vni, str], dict[RouteKey, Path]]] = Relation(
+    "irb_routes", route=lambda _key, row: tuple(row)
+)
+"""What a member of a network says of the router's interfaces there."""
 ADVERTISED: Final[Relation[RouteKey, Advertised]] = Relation("advertised")
 
 # ---- what agents are told ----------------------------------------------------------------------
