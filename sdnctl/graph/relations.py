@@ -234,7 +234,9 @@ class Attachment(NamedTuple):
     @property
     def behind(self) -> tuple[Prefix, ...]:
         """The prefixes that are reached through the port and are not its own addresses."""
-        own = set(map(Prefix.host, self.routed)) if self.said else ()
+        if not self.said:
+            return ()
+        own = set(map(Prefix.host, self.routed))
         return tuple(prefix for prefix, _policy in self.said if prefix not in own)
 
 
@@ -252,7 +254,8 @@ def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
     if port.vrf:
         vrf = RouteDistinguisher.of(port.vtep, port.vrf_number)
         nlris += [IpPrefixRoute(vrf, Prefix.host(ip)) for ip in port.routed]
-        nlris += [IpPrefixRoute(vrf, prefix) for prefix in port.behind]
+        if port.said:
+            nlris += [IpPrefixRoute(vrf, prefix) for prefix in port.behind]
     return tuple(RouteKey(port.host, nlri) for nlri in nlris)
 
 
