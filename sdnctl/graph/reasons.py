@@ -172,7 +172,9 @@ def _tie(key: RouteKey, routes: list[Candidate], chosen: list[Candidate]) -> str
     path = dict(routes)[key]
     for other, used in chosen:
         if used.next_hop == path.next_hop:
-            return f"the same next hop is used by {_who(other, used)}"
+            return (
+                f"the same next hop is used by {_who(other, used)}, or its tunnel with this one's"
+            )
     return f"more than {MAX_PATHS} equal paths: those with the lowest next hops are used"
 
 

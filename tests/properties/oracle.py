@@ -247,16 +247,28 @@ def decide(paths: list[tuple[RouteKey, Path]]) -> list[NextHop]:
     paths = survivors(paths, lambda p, o: o.origin < p.origin)
     paths = survivors(paths, lambda p, o: o.as_path[:1] == p.as_path[:1] and o.med < p.med)
     paths = survivors(paths, lambda p, o: rank(o) < rank(p))
-    out: dict[Ip, NextHop] = {}
 
     def lowest(r: tuple[RouteKey, Path]) -> tuple[Any, ...]:
         return (r[1].next_hop, r[0].source, rd_of(r[0].nlri), r[0].path_id)
 
-    for key, path in sorted(paths, key=lowest):
-        via = to_prefix(key, path)
-        assert via is not None
-        out.setdefault(path.next_hop, via)
-    return list(out.values())
+    hops = [via for r in sorted(paths, key=lowest) if (via := to_prefix(*r)) is not None]
+    return [whole([h for h in hops if h.vtep == vtep]) for vtep in sorted({h.vtep for h in hops})]
+
+
+def whole(same: list[NextHop]) -> NextHop:
+    """The first of equal next hops; where another has the one kind of tunnel, VXLAN or MPLS, that
+    it lacks, and nothing else, with that."""
+    first = same[0]
+    vxlan = {Encapsulation.VXLAN}
+    for other in same[1:]:
+        mine, theirs = set(first.encapsulations), set(other.encapsulations)
+        both = first.encapsulations + other.encapsulations
+        if mine == vxlan and not theirs & vxlan:
+            return first._replace(label=other.label, encapsulations=both)
+        if theirs == vxlan and not mine & vxlan:
+            mac = other.router_mac
+            return first._replace(vni=other.vni, router_mac=mac, encapsulations=both)
+    return first
 
 
 def changed(path: Path, **fields: Any) -> Path:
