@@ -16,15 +16,19 @@ from typing import Final
 import msgspec
 
 from sdnctl.graph import constraint
+from sdnctl.graph.attachments import routing_of
 from sdnctl.graph.constraint import ROUTE_TARGET
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.relations import (
     ADVERTISED,
     ATTACHMENT,
     BGP_PEER,
+    EVI_INSTANCE,
+    EVI_MEMBER,
     FAMILY_PEERS,
     HYPERVISOR,
     IMPORTED,
+    IRB_ROUTES,
     ORIGINATED,
     WANTED,
     WANTING_PEERS,
@@ -32,8 +36,16 @@ from sdnctl.graph.relations import (
     FamilyPeers,
 )
 from sdnctl.graph.rib import contested
-from sdnctl.routes import IpPrefixRoute, MacIpRoute, MembershipRoute, Nlri, Path, RouteKey
-from sdnctl.types import Encapsulation, Ip, Prefix, RouteDistinguisher
+from sdnctl.routes import (
+    InclusiveMulticastRoute,
+    IpPrefixRoute,
+    MacIpRoute,
+    MembershipRoute,
+    Nlri,
+    Path,
+    RouteKey,
+)
+from sdnctl.types import Encapsulation, Ip, Prefix, RouteDistinguisher, Vni
 
 EVPN: Final = "l2vpn-evpn"
 VPN_FAMILIES: Final = {4: "ipv4-vpn", 6: "ipv6-vpn"}
@@ -79,6 +91,33 @@ def family_peers(family: str, v: View) -> FamilyPeers | None:
     return FamilyPeers(tuple(name for name, _row in found if name not in constrained), constrained)
 
 
+def irb_routes(key: tuple[Vni, str], v: View) -> dict[RouteKey, Path] | None:
+    """The router's addresses on a network, for peers that stretch it (RFC 7432 section 10.1).
+
+    Every member is the gateway (anycast), so a host behind a peer sends to one of them; without
+    these routes the peer would flood what is sent to the gateway, and every member would route it.
+    Among our own, each hypervisor answers for the gateway itself.
+    """
+    vni, host = key
+    if v.get(EVI_MEMBER, key) is None or v.get(FAMILY_PEERS, EVPN) is None:
+        return None
+    hypervisor = v.get(HYPERVISOR, host)
+    _vrf, interfaces = routing_of(v, vni)
+    evi = v.get(EVI_INSTANCE, interfaces[0].network_id) if interfaces else None
+    if hypervisor is None or evi is None or hypervisor.vtep.version != 4:
+        return None
+    rd = RouteDistinguisher.of(hypervisor.vtep, evi.number)
+    member = v.get(ORIGINATED, RouteKey(host, InclusiveMulticastRoute(rd, hypervisor.vtep)))
+    if member is None:
+        return None
+    path = msgspec.structs.replace(member, default_gateway=True)
+    return {
+        RouteKey(host, MacIpRoute(rd, row.mac, ip)): path
+        for row in interfaces
+        for ip, _length in row.addresses
+    }
+
+
 def advertised(key: RouteKey, v: View) -> Advertised | None:
     """A route with the tunnels that lead to its hypervisor, and the peers that are told of it.
 
@@ -87,7 +126,7 @@ def advertised(key: RouteKey, v: View) -> Advertised | None:
     """
     if isinstance(key.nlri, MembershipRoute):
         return _our_membership(key.nlri, v)
-    path = v.get(ORIGINATED, key)
+    path = v.get(ORIGINATED, key) or of_router(key, v)
     if path is None or v.get(FAMILY_PEERS, ANY) is None:
         return None
     hypervisor = v.get(HYPERVISOR, key.source)
@@ -109,6 +148,12 @@ def advertised(key: RouteKey, v: View) -> Advertised | None:
             wanting = v.get(WANTING_PEERS, target)
             told.update(constrained.intersection(wanting or ()))
     return Advertised(said, tuple(sorted(told))) if told else None
+
+
+def of_router(key: RouteKey, v: View) -> Path | None:
+    """The path of a route that the router itself has on a network; None if it is no such route."""
+    found = v.find(IRB_ROUTES, "route", key)
+    return found[0][1][key] if found else None
 
 
 def _our_membership(nlri: MembershipRoute, v: View) -> Advertised | None:
@@ -166,10 +211,15 @@ RULES: Final = (
         family_peers,
         (on(BGP_PEER, BGP_PEER.indexes["family"]), on(BGP_PEER, lambda _key, _row: (ANY,))),
     ),
+    Rule(IRB_ROUTES, irb_routes, (on(EVI_MEMBER, same_key),)),
     *constraint.RULES,
     Rule(
         ADVERTISED,
         advertised,
-        (on(ORIGINATED, same_key), on(WANTED, lambda _target, row: (RouteKey(SELF, row),))),
+        (
+            on(ORIGINATED, same_key),
+            on(IRB_ROUTES, IRB_ROUTES.indexes["route"]),
+            on(WANTED, lambda _target, row: (RouteKey(SELF, row),)),
+        ),
     ),
 )

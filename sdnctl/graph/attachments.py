@@ -183,6 +183,7 @@ def routing(network_id: str, v: View) -> Routing | None:
         on_link=tuple(
             Prefix.covering(ip, length) for row in interfaces for ip, length in row.addresses
         ),
+        mac=interfaces[0].mac,
     )
 
 
@@ -236,6 +237,7 @@ def attachment(port_id: str, v: View) -> Attachment | None:
         security=port.port_security_enabled,
         said=_said(v, port_id, routed) if where is not None else (),
         moves=port.moves,
+        router_mac=where.mac if where is not None else None,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sdnctl.graph.advertise import EVPN, families_of, is_carried
+from sdnctl.graph.advertise import EVPN, families_of, is_carried, of_router
 from sdnctl.graph.engine import Engine, View
 from sdnctl.graph.relations import (
     ADVERTISED,
@@ -84,7 +84,7 @@ def _silence(view: View, peer: str, key: RouteKey, family: str) -> str:
         return "the peer is not configured with the family"
     if isinstance(key.nlri, MembershipRoute):
         return "" if view.get(ADVERTISED, key) is not None else "nothing imports the route target"
-    path = view.get(ORIGINATED, key)
+    path = view.get(ORIGINATED, key) or of_router(key, view)
     if path is None:
         if view.get(LEARNED, key) is not None:
             return "learned routes are not passed on: only local ones are advertised"
@@ -172,7 +172,9 @@ def _tie(key: RouteKey, routes: list[Candidate], chosen: list[Candidate]) -> str
     path = dict(routes)[key]
     for other, used in chosen:
         if used.next_hop == path.next_hop:
-            return f"the same next hop is used by {_who(other, used)}"
+            return (
+                f"the same next hop is used by {_who(other, used)}, or its tunnel with this one's"
+            )
     return f"more than {MAX_PATHS} equal paths: those with the lowest next hops are used"
 
 

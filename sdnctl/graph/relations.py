@@ -192,7 +192,8 @@ class Interface(NamedTuple):
 class Routing(NamedTuple):
     """Where a network is routed, and what is said with its prefixes.
 
-    ``automatic`` is the VRF's own route target, ``on_link`` what its interfaces have there.
+    ``automatic`` is the VRF's own route target, ``on_link`` what its interfaces have there and
+    ``mac`` the first one's.
     """
 
     vrf: Vni
@@ -201,13 +202,15 @@ class Routing(NamedTuple):
     automatic: RouteTarget
     policy: Policy
     on_link: tuple[Prefix, ...]
+    mac: Mac
 
 
 class Attachment(NamedTuple):
     """A port on the hypervisor that it is bound to. ``vrf`` is 0 where no router is attached.
 
     ``routed`` are those of ``addresses`` that an interface of the router has on link. ``said`` is
-    what BGP VPNs want said of the port's own prefixes: of its addresses, and of what is behind it.
+    what BGP VPNs want said of the port's own prefixes: of its addresses, and of what is behind it,
+    which ``router_mac`` sends to it.
     ``up`` False: programmed as closed, and no route leads to it.
     """
 
@@ -226,11 +229,14 @@ class Attachment(NamedTuple):
     security: bool
     said: tuple[tuple[Prefix, Policy], ...] = ()
     moves: int = 0
+    router_mac: Mac | None = None
 
     @property
     def behind(self) -> tuple[Prefix, ...]:
         """The prefixes that are reached through the port and are not its own addresses."""
-        own = set(map(Prefix.host, self.routed)) if self.said else ()
+        if not self.said:
+            return ()
+        own = set(map(Prefix.host, self.routed))
         return tuple(prefix for prefix, _policy in self.said if prefix not in own)
 
 
@@ -248,7 +254,8 @@ def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
     if port.vrf:
         vrf = RouteDistinguisher.of(port.vtep, port.vrf_number)
         nlris += [IpPrefixRoute(vrf, Prefix.host(ip)) for ip in port.routed]
-        nlris += [IpPrefixRoute(vrf, prefix) for prefix in port.behind]
+        if port.said:
+            nlris += [IpPrefixRoute(vrf, prefix) for prefix in port.behind]
     return tuple(RouteKey(port.host, nlri) for nlri in nlris)
 
 
@@ -370,6 +377,10 @@ WANTING_PEERS: Final[Relation[RouteTarget, tuple[str, ...]]] = Relation("wanting
 """The peers that announced a membership for a target that we export."""
 WANTED: Final[Relation[RouteTarget, MembershipRoute]] = Relation("wanted")
 """The targets that we import, as memberships."""
+IRB_ROUTES: Final[Relation[tuple[Vni, str], dict[RouteKey, Path]]] = Relation(
+    "irb_routes", route=lambda _key, row: tuple(row)
+)
+"""What a member of a network says of the router's interfaces there."""
 ADVERTISED: Final[Relation[RouteKey, Advertised]] = Relation("advertised")
 
 # ---- what agents are told ----------------------------------------------------------------------

@@ -223,30 +223,36 @@ def tie_order(route: Candidate) -> tuple[Any, ...]:
     return (path.next_hop, key.source, rd_of(key.nlri), key.path_id)
 
 
-def best_paths(routes: list[tuple[RouteKey, Imported]]) -> list[Candidate]:
+def equal_paths(routes: list[Claim]) -> list[list[Candidate]]:
     """The paths between which only the distance to the next hop can still decide.
 
-    Sorted by next hop; one path a next hop.
+    Sorted by next hop, those of one next hop together.
     """
     paths = [(key, row.path) for key, row in routes]
     if len(paths) > 1:
         for step in STEPS:
             paths = step.survivors(paths)
-    by_hop: dict[Ip, Candidate] = {}
-    for route in sorted(paths, key=tie_order):
-        by_hop.setdefault(route[1].next_hop, route)
+        paths.sort(key=tie_order)
+    by_hop: dict[Ip, list[Candidate]] = {}
+    for route in paths:
+        by_hop.setdefault(route[1].next_hop, []).append(route)
     return list(by_hop.values())[:MAX_PATHS]
 
 
-def second_best(routes: list[tuple[RouteKey, Imported]], best: list[Candidate]) -> list[Candidate]:
+def best_paths(routes: list[Claim]) -> list[Candidate]:
+    """The first of the equal paths of each next hop."""
+    return [same[0] for same in equal_paths(routes)]
+
+
+def second_best(routes: list[Claim], best: list[list[Candidate]]) -> list[list[Candidate]]:
     """The paths to be used if no next hop of the best is there; none behind those of our own.
 
     A hypervisor is never probed, so what is behind its own paths would never be used.
     """
-    hops = {path.next_hop for _key, path in best if path.peer}
+    hops = {same[0][1].next_hop for same in best if same[0][1].peer}
     if len(routes) == len(best) or len(hops) < len(best):
         return []
-    return best_paths([(key, row) for key, row in routes if row.path.next_hop not in hops])
+    return equal_paths([(key, row) for key, row in routes if row.path.next_hop not in hops])
 
 
 RULES: Final = (Rule(IMPORTED, imported, (on(ORIGINATED, same_key), on(LEARNED, same_key))),)

@@ -22,7 +22,7 @@ from sdnctl.graph.relations import (
     VRF,
     VRF_INSTANCE,
 )
-from sdnctl.graph.rib import best_paths, contested, mobility_order, second_best
+from sdnctl.graph.rib import Candidate, contested, equal_paths, mobility_order, second_best
 from sdnctl.routes import MacIpRoute, Nlri, Path
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 
@@ -37,6 +37,21 @@ def _routed(nlri: Nlri, path: Path) -> NextHop:
         vxlan = (Encapsulation.VXLAN,)
         return NextHop(path.next_hop, Label(0), path.l3_vni, vxlan, path.router_mac)
     return NextHop(path.next_hop, path.label, path.vni, path.encapsulations, path.router_mac)
+
+
+def _joined(same: list[Candidate]) -> NextHop:
+    """One next hop of equal paths: the first's, with the VXLAN or the MPLS tunnel of another.
+
+    A gateway may say a prefix in VPNv4 and in EVPN: each sender takes the tunnel that it prefers.
+    """
+    first, *others = (_routed(key.nlri, path) for key, path in same)
+    for other in others:
+        for vxlan, mpls in ((first, other), (other, first)):
+            only = vxlan.encapsulations == (Encapsulation.VXLAN,)
+            if only and Encapsulation.VXLAN not in mpls.encapsulations:
+                both = (*first.encapsulations, *other.encapsulations)
+                return NextHop(first.vtep, mpls.label, vxlan.vni, both, vxlan.router_mac)
+    return first
 
 
 def evi(network_id: str, v: View) -> Evi | None:
@@ -97,10 +112,8 @@ def fib(key: tuple[Vni, Prefix], v: View) -> FibEntry | None:
     routes = v.find(IMPORTED, "prefix", key)
     if not routes:
         return None
-    best = best_paths(routes)
-    backup = second_best(routes, best)
-    via, spare = (tuple(_routed(key.nlri, path) for key, path in r) for r in (best, backup))
-    return FibEntry(*key, via, spare)
+    best = equal_paths(routes)
+    return FibEntry(*key, tuple(map(_joined, best)), tuple(map(_joined, second_best(routes, best))))
 
 
 RULES: Final = (

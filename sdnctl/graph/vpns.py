@@ -2,7 +2,8 @@
 
 Promise: a BGP VPN imports and exports by route targets that somebody asked for; automatic ones are
 left out, so that no tenant reaches into another's network alone. Knows nothing of the VRFs and
-EVIs that take these terms over (``attachments``).
+EVIs that take these terms over (``attachments``), and does not announce the prefixes of one BGP VPN
+in another (``PortRoute.bgpvpn_id``): two BGP VPNs are joined by their targets.
 """
 
 from __future__ import annotations

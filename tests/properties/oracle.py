@@ -139,6 +139,16 @@ def is_up(port: Port, network: Network, host: Hypervisor) -> bool:
     return able and port.admin_state_up and network.admin_state_up
 
 
+def passed_on(w: World, port: Port, network: Network) -> tuple[tuple[Prefix, ...], Mac | None]:
+    """The prefixes behind a port, none of them an address of its own, and who sends to them."""
+    router, interfaces = vrf_of(w, network)
+    if router is None:
+        return (), None
+    hosts = {Prefix.host(f.ip) for f in port.fixed_ips if on_link(w, network, f.ip)}
+    behind = sorted(agreed.prefixes_of(w, port, network, router, hosts).keys() - hosts)
+    return tuple(behind), interfaces[0][1] if behind else None
+
+
 def tunnels(network: Network, host: Hypervisor) -> tuple[Encapsulation, ...]:
     if network.encapsulation is None:
         return host.encapsulations
@@ -237,16 +247,28 @@ def decide(paths: list[tuple[RouteKey, Path]]) -> list[NextHop]:
     paths = survivors(paths, lambda p, o: o.origin < p.origin)
     paths = survivors(paths, lambda p, o: o.as_path[:1] == p.as_path[:1] and o.med < p.med)
     paths = survivors(paths, lambda p, o: rank(o) < rank(p))
-    out: dict[Ip, NextHop] = {}
 
     def lowest(r: tuple[RouteKey, Path]) -> tuple[Any, ...]:
         return (r[1].next_hop, r[0].source, rd_of(r[0].nlri), r[0].path_id)
 
-    for key, path in sorted(paths, key=lowest):
-        via = to_prefix(key, path)
-        assert via is not None
-        out.setdefault(path.next_hop, via)
-    return list(out.values())
+    hops = [via for r in sorted(paths, key=lowest) if (via := to_prefix(*r)) is not None]
+    return [whole([h for h in hops if h.vtep == vtep]) for vtep in sorted({h.vtep for h in hops})]
+
+
+def whole(same: list[NextHop]) -> NextHop:
+    """The first of equal next hops; where another has the one kind of tunnel, VXLAN or MPLS, that
+    it lacks, and nothing else, with that."""
+    first = same[0]
+    vxlan = {Encapsulation.VXLAN}
+    for other in same[1:]:
+        mine, theirs = set(first.encapsulations), set(other.encapsulations)
+        both = first.encapsulations + other.encapsulations
+        if mine == vxlan and not theirs & vxlan:
+            return first._replace(label=other.label, encapsulations=both)
+        if theirs == vxlan and not mine & vxlan:
+            mac = other.router_mac
+            return first._replace(vni=other.vni, router_mac=mac, encapsulations=both)
+    return first
 
 
 def changed(path: Path, **fields: Any) -> Path:
@@ -360,6 +382,7 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
             groups.add(f"evi/{network.vni}")
             if router:
                 groups.add(f"vrf/{router.vni}")
+            behind, router_mac = passed_on(w, port, network)
             row = LocalPort(
                 port.id,
                 network.vni,
@@ -368,6 +391,8 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 tuple(dict.fromkeys(f.ip for f in port.fixed_ips)),
                 is_up(port, network, where),
                 port.port_security_enabled,
+                behind,
+                router_mac,
             )
             mine_[row.key] = row
         for group in groups:

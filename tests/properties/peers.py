@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from sdnctl.routes import IpPrefixRoute, MacIpRoute, MembershipRoute, Path, RouteKey
+from sdnctl.routes import (
+    InclusiveMulticastRoute,
+    IpPrefixRoute,
+    MacIpRoute,
+    MembershipRoute,
+    Path,
+    RouteKey,
+)
 from sdnctl.types import Encapsulation, Ip, Prefix, RouteDistinguisher, RouteTarget
 from tests.properties import agreed
 from tests.properties.agreed import ASN
@@ -28,7 +35,7 @@ def announced(w: World) -> dict[str, dict[RouteKey, Path]]:
         if not peer.admin_state_up:
             continue
         told: dict[RouteKey, Path] = {}
-        for key, path in routes.items():
+        for key, path in (gateways(w, routes) | routes).items():
             accepts = w.hypervisor[key.source].encapsulations
             vxlan, mpls = Encapsulation.VXLAN in accepts, set(accepts) - {Encapsulation.VXLAN}
             if isinstance(key.nlri, IpPrefixRoute):
@@ -37,7 +44,7 @@ def announced(w: World) -> dict[str, dict[RouteKey, Path]]:
                     told[key] = changed(path, encapsulations=accepts)
             elif "l2vpn-evpn" in peer.families and vxlan:
                 said = changed(path, encapsulations=(Encapsulation.VXLAN,))
-                if isinstance(key.nlri, MacIpRoute):
+                if isinstance(key.nlri, MacIpRoute) and not path.default_gateway:
                     said = changed(said, sequence=as_moved(w, key, path))
                 host = routed_too(w, key, routes) if isinstance(key.nlri, MacIpRoute) else None
                 if host is not None:
@@ -60,6 +67,19 @@ def announced(w: World) -> dict[str, dict[RouteKey, Path]]:
                 told[RouteKey("", MembershipRoute(ASN, target))] = nothing
         if told:
             out[name] = told
+    return out
+
+
+def gateways(w: World, routes: dict[RouteKey, Path]) -> dict[RouteKey, Path]:
+    """Every member of a network is the gateway for it: as member routes, with address and MAC."""
+    out = {}
+    for key, path in routes.items():
+        network = next((n for n in w.network.values() if n.vni == path.vni), None)
+        if network is not None and isinstance(key.nlri, InclusiveMulticastRoute):
+            for _id, mac, addresses in vrf_of(w, network)[1]:
+                for ip, _length in addresses:
+                    nlri = MacIpRoute(key.nlri.rd, mac, ip)
+                    out[RouteKey(key.source, nlri)] = changed(path, default_gateway=True)
     return out
 
 

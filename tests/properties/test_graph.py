@@ -21,7 +21,7 @@ from sdnctl.graph.relations import (
     ORIGINATED,
     Imported,
 )
-from sdnctl.graph.rib import best_paths
+from sdnctl.graph.rib import best_paths, equal_paths
 from sdnctl.inspect import glass
 from sdnctl.intent import BgpVpnNetwork
 from sdnctl.routes import MacIpRoute, Path, RouteKey
@@ -36,6 +36,7 @@ from tests.properties.oracle import (
     prefix_of,
     to_prefix,
     vrfs,
+    whole,
 )
 from tests.properties.peers import announced
 from tests.properties.worlds import HOSTS, Write, paths, populated, route_keys
@@ -91,8 +92,11 @@ def test_best_paths_equal_the_oracle(routes: list[tuple[RouteKey, Path]]) -> Non
         for key, path in routes
     ]
     local = [route for route in local if prefix_of(*route)]
-    best = best_paths([(key, Imported(path, (), ())) for key, path in local])
-    assert [to_prefix(key, path) for key, path in best] == decide(local)
+    best = equal_paths([(key, Imported(path, (), ())) for key, path in local])
+    hops = [[to_prefix(key, path) for key, path in same] for same in best]
+    assert [whole([hop for hop in same if hop]) for same in hops] == decide(local)
+    for same in hops:
+        assert len({hop.vtep for hop in same if hop}) == 1
 
 
 @given(populated())

@@ -341,8 +341,29 @@ memberships = st.builds(
         st.sampled_from([64] * 4 + [0, 32, 48, 60, 63]),
     ),
 )
+symmetric = st.tuples(
+    st.just(LEARNED),
+    st.builds(
+        RouteKey,
+        st.sampled_from(["gw1", "gw2"]),
+        st.builds(MacIpRoute, st.just(RDS[0]), st.sampled_from(MACS), st.sampled_from(IPS[:2])),
+    ),
+    st.builds(
+        Path,
+        next_hop=st.sampled_from(OUTSIDE[:2]),
+        route_targets=st.sampled_from([(TARGETS[2], t) for t in TARGETS[3:]]),
+        encapsulations=st.just((Encapsulation.VXLAN,)),
+        vni=st.just(Vni(78)),
+        l3_vni=st.sampled_from([Vni(79)] * 3 + [Vni(0)]),
+        router_mac=st.sampled_from([MACS[0]] * 3 + [None]),
+        peer=st.just(True),
+    ),
+)
+"""MAC/IP routes as a gateway of r0 or r1 has them: mostly, to be routed to as well."""
+
 learned = st.one_of(
     *[st.tuples(st.just(LEARNED), route_keys, st.one_of(*[paths] * 7, st.none()))] * 3,
+    symmetric,
     st.tuples(st.just(LEARNED), memberships, st.one_of(*[paths] * 3, st.none())),
 )
 writes: st.SearchStrategy[Write] = st.one_of(

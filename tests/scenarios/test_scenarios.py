@@ -260,6 +260,8 @@ def announced(path: Path) -> str:
         words.append(f"l3vni {path.l3_vni}")
     words.append("by " + "/".join(str(e) for e in path.encapsulations))
     words.append("to " + ",".join(str(t) for t in path.route_targets))
+    if path.default_gateway:
+        words.append("gateway")
     if path.sequence:
         words.append(f"sequence {path.sequence}")
     if path.local_preference != 100:
@@ -274,7 +276,8 @@ def told(row: Desired) -> str:
     """What a resource says beside its key."""
     match row:
         case LocalPort():
-            return "open" if row.admin_state_up else "closed"
+            behind = f" before {','.join(map(str, row.behind))}" if row.behind else ""
+            return ("open" if row.admin_state_up else "closed") + behind
         case Neighbor():
             return f"at {row.mac}"
         case FdbEntry() | FloodEntry():

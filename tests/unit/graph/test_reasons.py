@@ -53,7 +53,11 @@ def test_why_a_learned_route_is_used_or_not() -> None:
     assert why_used(engine, gw1) == [Use(VRF, True, "one of 2 equal paths")]
     gw3 = learn(engine, "gw3")
     [use] = why_used(engine, gw3)
-    assert use == Use(VRF, False, "the same next hop is used by gw1's path via 198.51.100.1")
+    assert use == Use(
+        VRF,
+        False,
+        "the same next hop is used by gw1's path via 198.51.100.1, or its tunnel with this one's",
+    )
 
     steps: list[tuple[dict[str, Any], str]] = [
         ({"stale": True}, "stale (RFC 9494 section 4.3)"),
