@@ -8,7 +8,8 @@ The probe is an echo request to the gateway's tunnel address from this host's VT
 answers it without being configured for it, keeps nothing for it, and one socket here serves all.
 BFD (RFC 5880, 5883) would need a session a hypervisor configured on every gateway, and Open
 vSwitch's own needs a tunnel port a peer and Open vSwitch at the far end. What an answer does not
-show is that the gateway's VRF forwards.
+show is that the gateway's VRF forwards. A gateway hears from every hypervisor that uses it: 500
+of them every 200 ms are 2,500 requests a second, which its control plane must be allowed.
 """
 
 from __future__ import annotations
