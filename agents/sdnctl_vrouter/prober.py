@@ -15,6 +15,7 @@ of them every 200 ms are 2,500 requests a second, which its control plane must b
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from sdnctl.desired import Probe
 from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.base import Reachability
 from sdnctl_vrouter.platform.icmp import Echo
+
+log = logging.getLogger(__name__)
 
 RECOVERY: Final = 3
 """Answers that bring a next hop back, for each unanswered probe that took it out."""
@@ -91,6 +94,7 @@ class Prober:
         self._source: Ip | None = None
         self._echo: Echo | None = None
         self._targets: dict[Ip, _Target] = {}
+        self._trouble = ""
 
     @property
     def unreachable(self) -> frozenset[Ip]:
@@ -151,8 +155,13 @@ class Prober:
             self._tell(Reachability(vtep, up=False))
         try:
             self._echo.send(vtep, target.sequence)
-        except OSError:  # no route, no such address of ours: as good as no answer
+        except OSError as error:  # no route, no such address of ours: as good as no answer
             self._close()
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                log.warning("probes do not leave", extra={"vtep": str(vtep), "reason": str(error)})
+        else:
+            self._trouble = ""
 
     def _answered(self, vtep: Ip) -> None:
         target = self._targets.get(vtep)
