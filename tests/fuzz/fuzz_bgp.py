@@ -27,6 +27,7 @@ from tests.fuzz.mutations import Mutator
 from tests.unit.bgp.conftest import processes_of
 from tests.unit.bgp.raw_peer import (
     EVPN,
+    KEEPALIVE,
     MEMBERSHIPS,
     UPDATE,
     VPNV4,
@@ -161,6 +162,7 @@ async def fuzz(directory: FilePath, seconds: float, seed: int) -> dict[str, Any]
                 await kept(link, breaker, burst)
                 burst = [breaker.mutator.anywhere()]
                 await survived(link, breaker, burst[0])
+            witness.raw.send(frame(KEEPALIVE))
             if processes_of(str(socket)) != [pid]:
                 raise Failed("the speaker ended")
             if witness.raw.sessions != 1 or not heard(link, "witness", label):
