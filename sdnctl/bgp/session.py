@@ -77,6 +77,8 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
             peer.name, owner.on_route, self._on_end_of_rib, peer.max_prefixes
         )
         super().__init__(make_neighbor(peer, Rib(self.adj_rib_in, self.adj_rib_out)), reactor)
+        # Type 0 is ExaBGP's own, and one from the wire is counted before it is refused.
+        self.stats["receive-nop"] = 0
         self._delay = Retry()
         self._replayed: frozenset[Family] = frozenset()
         self._end_of_rib_sent: set[Family] = set()
