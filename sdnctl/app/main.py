@@ -20,6 +20,7 @@ import uvloop
 
 from sdnctl.api import ApiError, Settings, make_app, make_server
 from sdnctl.api.identity import Directory, bootstrap
+from sdnctl.api.keystone import Keystone, read_account
 from sdnctl.api.settings import new_password, read_token
 from sdnctl.app.controller import Controller
 from sdnctl.bgp.link import SpeakerLink, speaker_command
@@ -57,7 +58,14 @@ def parser() -> argparse.ArgumentParser:
         help="network API; DIR/api.sock always (default: %(default)s)",
     )
     root.add_argument("--token-file", type=Path, metavar="FILE", help="ask API clients for it")
-    root.add_argument(
+    who = root.add_mutually_exclusive_group()
+    who.add_argument(
+        "--keystone",
+        type=Path,
+        metavar="FILE",
+        help="ask API clients for Keystone's tokens; FILE has a section [keystone_authtoken]",
+    )
+    who.add_argument(
         "--identity",
         action="store_true",
         help="serve users, projects and roles at /identity/v3; ask API clients for its tokens",
@@ -176,9 +184,12 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
     state: Path = options.state_dir
     state.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - before anything runs
     token = read_token(options.token_file) if options.token_file else ""
-    if not (token or options.identity) and not _is_loopback(options.api):
+    account = read_account(options.keystone) if options.keystone else None
+    if not (token or account or options.identity) and not _is_loopback(options.api):
         if not options.insecure:
-            raise ValueError(f"--api {options.api} needs --token-file, --identity or --insecure")
+            raise ValueError(
+                f"--api {options.api} needs --token-file, --keystone, --identity or --insecure"
+            )
         _log.warning("the API asks nobody for a token", extra={"address": options.api})
     wanted = options.pki is not None or (pki / "cert.pem").exists()
     credentials = server_credentials(pki) if wanted else None
@@ -197,13 +208,16 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         gc.disable()  # millions of objects are made here and none is garbage
         controller.load()
         gc.enable()
-        directory = None
+        directory, keystone = None, None
+        if account is not None:
+            keystone = Keystone(account)
+            stack.push_async_callback(keystone.close)
         if options.identity:
             directory = await Directory.open(store)
             stack.callback(directory.passwords.close)
             if not store.rows(User):
                 _log.warning("nobody can log in yet: sdnctl-controller bootstrap")
-        api = _api(options, controller, token, directory)
+        api = _api(options, controller, token, keystone, directory)
         # Doors first: who cannot have them has not touched the speaker of who does.
         sockets = [_tcp(options.api), _unix(state / "api.sock")]
         stack.callback((state / "api.sock").unlink, missing_ok=True)
@@ -258,13 +272,18 @@ async def _bootstrap(options: argparse.Namespace, password: str) -> None:
 
 
 def _api(
-    options: argparse.Namespace, controller: Controller, token: str, directory: Directory | None
+    options: argparse.Namespace,
+    controller: Controller,
+    token: str,
+    keystone: Keystone | None,
+    directory: Directory | None,
 ) -> uvicorn.Server:
     """The server of the API; SIGTERM and SIGINT end it from now on, and with it the rest."""
     app = make_app(
         controller.store,
         Settings(token=token, mtu=options.mtu, asn=options.asn),
         controller,
+        authenticator=keystone,
         directory=directory,
         routes=make_routes(
             controller.engine,

@@ -272,3 +272,23 @@ def test_with_nobody_to_log_in_it_says_so(start: Start) -> None:
     process = start("--identity", "", "--api", f"0.0.0.0:{free_port()}")
     process.ready()
     assert "nobody can log in yet" in process.log.read_text()
+
+
+def test_keystones_account_is_in_a_file_of_its_own(start: Start) -> None:
+    path = start.state.parent / "keystone.conf"
+    path.write_text("[keystone_authtoken]\npassword = hush\n")
+    path.chmod(0o600)
+    refusal = start("--keystone", str(path)).refusal()
+    assert "no [keystone_authtoken] with auth_url" in refusal
+    assert "hush" not in refusal
+    path.write_text(
+        "[keystone_authtoken]\nauth_url = http://127.0.0.1:1\nusername = x\npassword = hush\n"
+    )
+    process = start("--keystone", str(path), "--api", f"0.0.0.0:{free_port()}")
+    process.ready()
+    transport = httpx.HTTPTransport(uds=str(start.state / "api.sock"))
+    with httpx.Client(transport=transport, base_url="http://sdn") as client:
+        assert client.get("/v2.0/networks").status_code == 401
+        answer = client.get("/v2.0/networks", headers={"X-Auth-Token": "x"})
+        assert answer.status_code == 503
+    assert "hush" not in process.log.read_text()
