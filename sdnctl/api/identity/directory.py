@@ -8,6 +8,7 @@ in no log. Knows nothing of HTTP.
 from __future__ import annotations
 
 import base64
+import logging
 import secrets
 import time
 import uuid
@@ -23,6 +24,8 @@ from sdnctl.api.identity.throttle import Throttle
 from sdnctl.api.identity.tokens import SYSTEM, Token, opened, sealed
 from sdnctl.intent import Project, RevokedToken, RoleAssignment, TokenKey, User
 from sdnctl.store import Store, Transaction
+
+log = logging.getLogger(__name__)
 
 ROLES: Final = ("admin", "manager", "member", "reader", "service")
 """Every role there is; the name is the id."""
@@ -159,10 +162,11 @@ class Directory:
         wait_s = self.throttle.wait_s(key)
         if wait_s:
             raise ApiError(429, "Too Many Requests", f"Try again in {wait_s} seconds.")
-        # Counted before the answer is known, or many at once would count as one.
-        self.throttle.failed(key)
         kept = user.password if user is not None and user.enabled else ""
+        # Many at once may pass before the first has failed: as many as there is room for.
         if not await self.passwords.matches(password, kept) or user is None:
+            self.throttle.failed(key)
+            log.info("log in failed", extra={"user": user.id if user else "", "address": address})
             raise unauthorized()
         self.throttle.succeeded(key)
         return user

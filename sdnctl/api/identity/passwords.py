@@ -12,6 +12,7 @@ import base64
 import dataclasses
 import hashlib
 import hmac
+import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -36,8 +37,10 @@ class Cost:
 class Passwords:
     """Hashes and checks."""
 
-    def __init__(self, cost: Cost | None = None, *, workers: int = 2, waiting: int = 32) -> None:
+    def __init__(self, cost: Cost | None = None, *, workers: int = 0, waiting: int = 32) -> None:
+        """By default half of the processors work at most: the others have networks to serve."""
         self._cost = cost or Cost()
+        workers = workers or max(1, (os.cpu_count() or 1) // 2)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="scrypt")
         self._room = workers + waiting
         self._none = _text(self._cost, b"\0" * 16, b"\0" * 32)
