@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
 APT_TESTS := frr
 
-.PHONY: help setup packages packages-of-tests lint format test demo keystone bench bench-api bench-bgp bench-engine bench-flows bench-latency protos templates requirements clean
+.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency protos templates requirements clean
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -58,6 +58,7 @@ demo: setup  ## Two tenants, three hypervisors, a gateway; KEEP=1 leaves them up
 protos: setup  ## Generated code from protos/
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $$(find protos -name '*.proto' -printf '%P ')
 
+.PHONY: keystone
 keystone: .cache/keystone/ready  ## A real Keystone for the tests, in an environment of its own
 
 .cache/keystone/ready:
