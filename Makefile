@@ -64,6 +64,15 @@ demo: setup  ## Two tenants, three hypervisors, a gateway; KEEP=1 leaves them up
 protos: setup  ## Generated code from protos/
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $$(find protos -name '*.proto' -printf '%P ')
 
+.PHONY: keystone
+keystone: .cache/keystone/ready  ## A real Keystone for the tests, in an environment of its own
+
+.cache/keystone/ready:
+	@mkdir -p .cache
+	@$(PYTHON) -m venv .cache/keystone
+	@.cache/keystone/bin/python -m pip install -q --disable-pip-version-check 'keystone>=30,<31'
+	@touch $@
+
 templates: setup  ## Packed flows from their shapes
 	@mkdir -p .cache
 	$(BIN)/python -m sdnctl_vrouter.drivers.ovs.shapes > .cache/templates.py

@@ -3,8 +3,9 @@
 ``make_app`` gives the ASGI application; ``Observed`` is what it wants to know of the world.
 """
 
-from sdnctl.api.app import JsonResponse, make_app
+from sdnctl.api.app import make_app
 from sdnctl.api.errors import ApiError
+from sdnctl.api.http import JsonResponse
 from sdnctl.api.observed import HypervisorState, NothingObserved, Observed, Reach
 from sdnctl.api.server import make_server
 from sdnctl.api.settings import Settings, read_token

@@ -23,11 +23,13 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sdnctl.api import quotas
-from sdnctl.api.authentication import Authenticator, Nobody, StaticToken
+from sdnctl.api.authentication import AnyOf, Authenticator, Nobody, StaticToken
 from sdnctl.api.bgpvpns import BGPVPNS
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import ApiError, no_such_path, not_allowed
 from sdnctl.api.extensions import EXTENSIONS
+from sdnctl.api.http import Gone, JsonResponse, base_url, header, read_body
+from sdnctl.api.identity import Directory, IdentityApi, is_open
 from sdnctl.api.networks import NETWORKS
 from sdnctl.api.observed import NothingObserved, Observed
 from sdnctl.api.openapi import document
@@ -51,19 +53,12 @@ NEUTRON: Final = {r.path: r for r in (NETWORKS, SUBNETS, PORTS, ROUTERS, BGPVPNS
 OWN: Final = {r.path: r for r in (HYPERVISORS, LINKS, GATEWAYS, BGP_PEERS)}
 """What is served under /sdn/v1."""
 
+_EVERYBODYS: Final = ("/v2.0", "/openapi.json", "/identity/")
+"""What is served to more than operators, each with its own checks."""
+
 _VERBS: Final = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
 
 _encode: Final = msgspec.json.Encoder().encode
-
-
-class JsonResponse(Response):
-    """Any value that msgspec can encode."""
-
-    media_type = "application/json"
-
-    def render(self, content: Json) -> bytes:
-        """The value as JSON."""
-        return b"" if content is None else _encode(content)
 
 
 def make_app(
@@ -72,18 +67,23 @@ def make_app(
     observed: Observed | None = None,
     *,
     authenticator: Authenticator | None = None,
+    directory: Directory | None = None,
     routes: Sequence[BaseRoute] = (),
 ) -> ASGIApp:
     """The application. ``routes`` come first; they are under the same authentication.
 
-    ``authenticator`` says who calls; by default who knows the token of the settings, or, if there
-    is none, everybody is an administrator.
+    Who calls is said by the token of the settings, by ``authenticator`` and by ``directory``,
+    which is then served as the identity service. With none of them everybody is an administrator.
     """
     context = Context(store, settings or Settings(), observed or NothingObserved())
-    if authenticator is None:
-        settings = context.settings
-        authenticator = StaticToken(settings.token) if settings.token else Nobody(settings)
-    return _Guard(_router(context, routes), context, authenticator)
+    settings = context.settings
+    known: list[Authenticator] = [StaticToken(settings.token)] if settings.token else []
+    known += [one for one in (authenticator, directory) if one is not None]
+    if directory is not None:
+        api = IdentityApi(directory)
+        routes = [*routes, *(Route(path, api) for path in ("/identity", "/identity/{path:path}"))]
+    who = AnyOf(*known) if len(known) > 1 else known[0] if known else Nobody(settings)
+    return _Guard(_router(context, routes), context, who)
 
 
 def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
@@ -131,40 +131,18 @@ class _Endpoint:
         path = tuple(scope["path_params"]["path"].removesuffix("/").split("/"))
         if "" in path:
             raise no_such_path()
-        if_match = next((v for k, v in scope["headers"] if k == b"if-match"), b"")
         answer = await self._service.handle(
             Request(
                 caller=scope["caller"],
                 method=scope["method"],
                 path=path,
                 query=scope["query_string"],
-                body=await _body(receive, self._max_body),
-                if_match=if_match.decode("latin-1"),
-                url=_base_url(scope) + scope["path"],
+                body=await read_body(receive, self._max_body),
+                if_match=header(scope, b"if-match").decode("latin-1"),
+                url=base_url(scope) + scope["path"],
             )
         )
         await JsonResponse(answer.body, answer.status)(scope, receive, send)
-
-
-async def _body(receive: Receive, limit: int) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        chunks, size = [body], len(body)
-        while message.get("more_body") and size <= limit:
-            message = await receive()
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-        body = b"".join(chunks)
-    if message["type"] == "http.disconnect":
-        raise _Gone
-    if len(body) > limit:
-        raise ApiError(413, "HTTPRequestEntityTooLarge", f"The body exceeds {limit} octets.")
-    return body
-
-
-class _Gone(Exception):
-    """The client went away before its request was complete."""
 
 
 class _Guard:
@@ -174,7 +152,6 @@ class _Guard:
         self._router = router
         self._store = context.store
         self._authenticator = authenticator
-        self._open = {"/"}
         self._prefix = f"req-{secrets.token_hex(4)}"
         self._numbers = itertools.count(1)
 
@@ -198,10 +175,10 @@ class _Guard:
         # Starlette's routes then raise their 404 and 405 instead of answering in plain text.
         scope["app"] = self
         try:
-            if scope["path"] not in self._open:
+            if not (scope["path"] == "/" or is_open(scope)):
                 scope["caller"] = await self._authenticated(scope)
             await self._router(scope, receive, send_with_id)  # type: ignore[arg-type]
-        except _Gone:
+        except Gone:
             pass
         except Exception as error:
             answer = _answer(error)
@@ -209,18 +186,19 @@ class _Guard:
                 log.exception("%s %s %s failed", request_id, scope["method"], scope["path"])
             if started:
                 raise
-            response = JsonResponse(answer.body(), answer.status)
+            identity = scope["path"].startswith("/identity")
+            body = answer.identity_body() if identity else answer.body()
+            response = JsonResponse(body, answer.status)
             await response(scope, receive, send_with_id)  # type: ignore[arg-type]
 
     async def _authenticated(self, scope: Scope) -> Identity:
-        token = next((v for k, v in scope["headers"] if k == b"x-auth-token"), b"")
-        caller = await self._authenticator.identify(token)
+        caller = await self._authenticator.identify(header(scope, b"x-auth-token"))
         if caller is None:
             raise ApiError(
                 401, "HTTPUnauthorized", "The request you have made requires authentication."
             )
         path: str = scope["path"]
-        if caller.is_admin or path == "/openapi.json" or path.startswith("/v2.0"):
+        if caller.is_admin or path.startswith(_EVERYBODYS):
             return caller
         # Whatever else is served is the operators', who may look without being able to act.
         if not (caller.sees_all and scope["method"] in {"GET", "HEAD"}):
@@ -245,20 +223,14 @@ def _answer(error: Exception) -> ApiError:
             )
 
 
-def _base_url(scope: Scope) -> str:
-    """Where the client found us, by its own account."""
-    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-    return f"{scope['scheme']}://{host.decode('latin-1')}"
-
-
 async def _versions(request: StarletteRequest) -> Response:
-    href = f"{_base_url(request.scope)}/v2.0/"
+    href = f"{base_url(request.scope)}/v2.0/"
     links = [{"rel": "self", "href": href}]
     return JsonResponse({"versions": [{"id": "v2.0", "status": "CURRENT", "links": links}]})
 
 
 async def _neutron_resources(request: StarletteRequest) -> Response:
-    base = f"{_base_url(request.scope)}/v2.0/"
+    base = f"{base_url(request.scope)}/v2.0/"
     return JsonResponse(
         {
             "resources": [

@@ -22,6 +22,10 @@ class ApiError(Exception):
         """What is sent."""
         return {"NeutronError": {"type": self.kind, "message": self.message, "detail": ""}}
 
+    def identity_body(self) -> dict[str, dict[str, str | int]]:
+        """What is sent where identity v3 is served."""
+        return {"error": {"code": self.status, "title": self.kind, "message": self.message}}
+
 
 def bad_request(message: str) -> ApiError:
     """The request makes no sense, whatever the state."""

@@ -77,12 +77,25 @@ def _update(work: Work, old: Network, given: dict[str, Any], row: dict[str, Any]
     del given
     check_targets(work, row)
     _mtu(work, row)
+    if old.shared and not row.get("shared", True):
+        _check_unused_by_others(work, old)
     if row.get("mtu", old.mtu) < 1280 and any(
         subnet.prefix.version == 6 for subnet in work.tx.find(Subnet, "network_id", old.id)
     ):
         # RFC 8200 section 5: IPv6 requires that every link has an MTU of 1280 octets or more.
         raise invalid_input(f"mtu {row['mtu']} is too small for the IPv6 subnets of {old.id}")
     return work.replace(old, row)
+
+
+def _check_unused_by_others(work: Work, network: Network) -> None:
+    """Who has a port on a network must go on seeing it."""
+    ports = work.tx.find(Port, "network_id", network.id)
+    if any(port.project_id != network.project_id for port in ports):
+        raise conflict(
+            "InvalidSharedSetting",
+            f"Unable to reconfigure sharing settings for network {network.id}. Multiple projects "
+            "are using it.",
+        )
 
 
 def _delete(work: Work, network: Network) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sdnctl.api.caller import Identity
+from sdnctl.api.policy import Policy
 from sdnctl.api.schema import REQUIRED, UNSET, Attribute, Resource
 from sdnctl.api.values import Json
 
@@ -64,7 +66,12 @@ def document(apis: Mapping[str, Mapping[str, Resource]]) -> dict[str, Json]:
                 }
             },
             "securitySchemes": {
-                "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}
+                "token": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-Auth-Token",
+                    "description": "Of Keystone, of POST /identity/v3/auth/tokens, or the one.",
+                }
             },
         },
         "security": [{"token": []}, {}],
@@ -80,7 +87,8 @@ def _schemas(resource: Resource) -> dict[str, Json]:
     return {
         title: _object(
             {a.name: a.type.schema for a in resource.attributes if a.visible},
-            [a.name for a in resource.attributes if a.visible],
+            # What everybody is shown; the rest of it is for administrators or services.
+            list(Policy(resource).readers(Identity())),
         ),
         f"{title}Create": _object(
             {a.name: _with_default(a) for a in resource.attributes if a.post},

@@ -106,6 +106,11 @@ def _of_hypervisor(row: Hypervisor) -> tuple[Claim, ...]:
     return (vtep(row.vtep),)
 
 
+def named(kind: str) -> Callable[[Any], tuple[Claim, ...]]:
+    """A kind whose rows have names of their own in their domain."""
+    return lambda row: (Claim(f"{kind}_name", row.domain_id, row.name),)
+
+
 CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
     "hypervisor": _of_hypervisor,
     "bgp_peer": _of_bgp_peer,
@@ -116,5 +121,7 @@ CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
     "bgpvpn_network": _of_bgpvpn_network,
     "bgpvpn_router": _of_bgpvpn_router,
     "bgpvpn_port": _of_bgpvpn_port,
+    "project": named("project"),
+    "user": named("user"),
 }
 """The claims of a row, by its kind; a kind that is not listed has none."""

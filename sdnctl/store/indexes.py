@@ -64,6 +64,15 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "bgpvpn_network": _COMMON | _joined("network_id"),
     "bgpvpn_router": _COMMON | _joined("router_id"),
     "bgpvpn_port": _COMMON | _joined("port_id") | {"leak": _leaks},
+    "project": _COMMON,
+    "user": _COMMON,
+    "role_assignment": {
+        "user_id": _field("user_id"),
+        "target": _field("target"),
+        "user_target": lambda row: ((row.user_id, row.target),),
+    },
+    "revoked_token": {},
+    "token_key": {},
 }
 """By kind and name: the values under which a row is found. ``interface_network`` finds the
 router interfaces of a network, ``open`` the networks that are not their owner's alone,

@@ -213,6 +213,9 @@ async def test_a_shared_network(api: Api) -> None:
     wish = [{"subnet_id": subnet}]
     port = await blue.create("ports", network_id=network, fixed_ips=wish, device_owner="compute:a")
     assert port["project_id"] == "blue"
+    body = {"network": {"shared": False}}
+    where = f"networks/{network}"
+    await api.by("admin").refused("PUT", where, body, 409, "InvalidSharedSetting", "Multiple")
     # The network's owner sees what is on it, and may take it away, but not change it.
     assert await red.ids("ports") == {made["ports"], port["id"]}
     body = {"port": {"name": "x"}}
@@ -223,6 +226,8 @@ async def test_a_shared_network(api: Api) -> None:
     await blue.refused("PUT", action, {"subnet_id": subnet}, 400, "BadRequest", "not owned")
     body = {"subnet": {"network_id": network, "cidr": "10.7.0.0/24", "ip_version": 4}}
     await blue.refused("POST", "subnets", body, 403, "PolicyNotAuthorized")
+    await api.by("admin").call("PUT", f"networks/{network}", {"network": {"shared": False}})
+    assert await blue.rows("networks") == []
 
 
 async def test_an_external_network_is_seen_and_no_more(api: Api) -> None:

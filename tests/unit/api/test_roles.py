@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from sdnctl.api.app import NEUTRON, OWN
@@ -239,7 +240,10 @@ async def test_what_is_shown(api: Api, caller: str, path: str, resource: Resourc
         if fnmatchcase(name, said.name) and said.see is not None
         if caller not in {"admin", "auditor"} and not granted(caller, said.see)
     }
-    assert set(answer.json()[resource.name]) == set(resource.readers) - hidden
+    shown = answer.json()[resource.name]
+    assert set(shown) == set(resource.readers) - hidden
+    document = await api.by("admin").call("GET", "/openapi.json")
+    jsonschema.validate(shown, document["components"]["schemas"][resource.title])
 
 
 @pytest.mark.parametrize("caller", ["member", "manager", "service"])
