@@ -108,7 +108,7 @@ async def latency(directory: FilePath, rounds: int) -> dict[str, object]:
 
 async def bulk(count: int, lab: Lab) -> dict[str, object]:
     """All routes at once, to FRR and to a second speaker."""
-    frr = lab.frr("frr")
+    frr = lab.add(Frr, "frr")
     frr.start()
     conf = frr.directory / "frr.conf"
     conf.write_text(conf.read_text().replace("debug bgp updates in\n", ""))
