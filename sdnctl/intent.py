@@ -238,14 +238,9 @@ class BgpVpnRouter(Row, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PortRoute(msgspec.Struct, frozen=True):
-    """What a port association announces more.
+    """What a port association announces more: a prefix behind the port."""
 
-    A ``prefix`` behind the port; or, where ``bgpvpn_id`` is given, every prefix of that BGP VPN
-    (a leak from it).
-    """
-
-    prefix: Prefix | None = None
-    bgpvpn_id: str | None = None
+    prefix: Prefix
     local_preference: int | None = None
 
 

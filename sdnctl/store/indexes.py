@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, BgpVpnPort, Network, Port, Row
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, Network, Port, Row
 
 Extract = Callable[[Any], tuple[Hashable, ...]]
 
@@ -40,10 +40,6 @@ def _open(network: Network) -> tuple[Hashable, ...]:
 _COMMON: Final = {name: _field(name) for name in ("name", "project_id")}
 
 
-def _leaks(port: BgpVpnPort) -> tuple[Hashable, ...]:
-    return tuple({route.bgpvpn_id for route in port.routes if route.bgpvpn_id})
-
-
 def _joined(to: str) -> dict[str, Extract]:
     """Of an association: by either end."""
     return {"bgpvpn_id": _field("bgpvpn_id"), to: _field(to)}
@@ -63,7 +59,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "bgpvpn": _COMMON,
     "bgpvpn_network": _COMMON | _joined("network_id"),
     "bgpvpn_router": _COMMON | _joined("router_id"),
-    "bgpvpn_port": _COMMON | _joined("port_id") | {"leak": _leaks},
+    "bgpvpn_port": _COMMON | _joined("port_id"),
     "project": _COMMON,
     "user": _COMMON,
     "role_assignment": {
