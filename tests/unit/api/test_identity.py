@@ -512,3 +512,47 @@ async def test_application_credentials(service: Service) -> None:
     await log_in(good, 401)
     await service.call("DELETE", f"/users/{rita}", status=204)
     assert not service.directory.store.rows(ApplicationCredential)
+
+
+JUNK: list[Any] = [None, 7, "x", [], {}, [{}], "\x00", "é" * 300, {"id": []}, {"name": 7}, -1, True]
+
+
+async def test_no_body_breaks_anything(service: Service) -> None:
+    red = await service.project("red")
+    rita = await service.user("rita", red)
+    own = await service.token("rita", "rita's", on(red))
+    member = f"/projects/{red}/users/{rita}/roles/member"
+    paths = {
+        "/auth/tokens": ["auth"],
+        "/projects": ["project"],
+        f"/projects/{red}": ["project"],
+        "/users": ["user"],
+        f"/users/{rita}": ["user"],
+        f"/users/{rita}/password": ["user"],
+        f"/users/{rita}/application_credentials": ["application_credential"],
+        f"/users/{rita}/application_credentials/x/y": ["x"],
+        member: ["x"],
+        "/role_assignments?user.id=&scope.system=all&include_names&=&x": ["x"],
+        "/users?name=%00&limit=-1": ["x"],
+        "//": ["x"],
+    }
+    auth = {"identity": {"methods": ["password"], "password": {"user": {"id": rita}}}}
+    good: list[Any] = [
+        auth | {"scope": junk} for junk in (*JUNK, {"project": {"id": 7}}, {"system": []})
+    ]
+    fields = ("name", "password", "enabled", "domain_id", "email", "secret", "roles", "expires_at")
+    good += [{"name": "n", field: junk} for field in fields for junk in JUNK]
+    for path, [key] in paths.items():
+        for method in ("GET", "POST", "PATCH", "PUT", "HEAD", "OPTIONS"):
+            for inner in [*JUNK, *good] if method in {"POST", "PATCH"} else [None]:
+                for token in (service.admin, own):
+                    # Guesses are not the matter here.
+                    service.directory.throttle._failures.clear()
+                    answer = await service.http.request(
+                        method, V3 + path, json={key: inner}, headers={"X-Auth-Token": token}
+                    )
+                    assert answer.status_code < 500, (method, path, inner, answer.text)
+    for row in service.directory.store.rows(User):
+        assert isinstance(row.enabled, bool)
+    again = await service.http.get(f"{V3}/users", headers={"X-Auth-Token": service.admin})
+    assert again.status_code == 200
