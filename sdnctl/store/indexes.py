@@ -67,6 +67,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
         "target": _field("target"),
         "user_target": lambda row: ((row.user_id, row.target),),
     },
+    "application_credential": {name: _field(name) for name in ("user_id", "target")},
     "revoked_token": {},
     "token_key": {},
 }
