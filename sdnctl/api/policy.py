@@ -87,12 +87,11 @@ def _names_subnet(wishes: Iterable[Any]) -> bool:
     return any(wish.subnet_id is not None for wish in wishes)
 
 
-_ASSOCIATION: Final = Rules(
-    see=READER,
-    create=MEMBER,
-    update=MEMBER,
-    delete=MEMBER,
-    attributes=(_hidden("project_id"), _hidden("tenant_id"), _hidden("sdn:*")),
+_OWNERS: Final = Rules(see=READER, create=MEMBER, update=MEMBER, delete=MEMBER)
+"""What is its project's alone."""
+
+_ASSOCIATION: Final = dataclasses.replace(
+    _OWNERS, attributes=(_hidden("project_id"), _hidden("tenant_id"), _hidden("sdn:*"))
 )
 
 POLICY: Final[dict[str, Rules]] = {
@@ -169,13 +168,12 @@ POLICY: Final[dict[str, Rules]] = {
             _settable("data_plane_status"),
         ),
     ),
-    "router": Rules(
-        see=READER,
-        create=MEMBER,
-        update=MEMBER,
-        delete=MEMBER,
-        attributes=(_hidden("distributed"), _hidden("ha"), _hidden("sdn:*")),
+    "router": dataclasses.replace(
+        _OWNERS, attributes=(_hidden("distributed"), _hidden("ha"), _hidden("sdn:*"))
     ),
+    "security_group": _OWNERS,
+    "security_group_rule": _OWNERS,
+    "address_group": _OWNERS,
     "bgpvpn": Rules(
         see=READER,
         update=MEMBER,
