@@ -25,6 +25,8 @@ from sdnctl.desired import (
     LocalPort,
     Neighbor,
     Node,
+    RemoteAddresses,
+    SecurityRule,
     Vrf,
 )
 from sdnctl_vrouter.drivers.base import Driver, Failure, VifStatus
@@ -38,6 +40,8 @@ KINDS: Final[tuple[type[Desired], ...]] = (
     FdbEntry,
     FloodEntry,
     FibEntry,
+    RemoteAddresses,
+    SecurityRule,
     LocalPort,
 )
 """Tunnels and tables before what uses them; a port opens when all is ready for it."""

@@ -156,6 +156,8 @@ def attachment(port_id: str, v: View) -> Attachment | None:
             and hypervisor.vtep.version == 4  # type 1 route distinguishers hold no other
         ),
         security=port.port_security_enabled,
+        security_groups=port.security_groups if port.port_security_enabled else (),
+        pairs=tuple((pair.mac, pair.prefix) for pair in port.allowed_address_pairs),
     )
 
 

@@ -39,7 +39,17 @@ def local_port(port_id: str, v: View) -> PlacedPort | None:
         return None
     return PlacedPort(
         row.host,
-        LocalPort(port_id, row.vni, row.vrf, row.mac, row.addresses, row.up, row.security),
+        LocalPort(
+            port_id,
+            row.vni,
+            row.vrf,
+            row.mac,
+            row.addresses,
+            row.up,
+            row.security,
+            row.security_groups,
+            row.pairs,
+        ),
     )
 
 

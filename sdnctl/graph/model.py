@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sdnctl.graph import advertise, attachments, members, origination, rib, tables
+from sdnctl.graph import advertise, attachments, members, origination, rib, security, tables
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.relations import (
+    ADDRESS_GROUP,
     BGP_PEER,
     BGPVPN,
     BGPVPN_NETWORK,
@@ -19,6 +20,8 @@ from sdnctl.graph.relations import (
     NETWORK,
     PORT,
     ROUTER,
+    SECURITY_GROUP,
+    SECURITY_GROUP_RULE,
     SUBNET,
     UNDERLAY,
     Domain,
@@ -33,6 +36,9 @@ INPUTS: Final = (
     SUBNET,
     PORT,
     ROUTER,
+    SECURITY_GROUP,
+    SECURITY_GROUP_RULE,
+    ADDRESS_GROUP,
     BGPVPN,
     BGPVPN_NETWORK,
     BGPVPN_ROUTER,
@@ -47,6 +53,7 @@ RULES: Final = (
     *rib.RULES,  # originated and learned routes -> imported by route target
     *tables.RULES,  # imported routes -> FDB, neighbours, flooding, FIB
     *members.RULES,  # attachments -> members, local ports, nodes
+    *security.RULES,  # security groups -> rules, their remote addresses, and who needs them
     *advertise.RULES,  # originated routes -> Adj-RIB-Out
 )
 

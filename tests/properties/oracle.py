@@ -269,6 +269,8 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 tuple(dict.fromkeys(f.ip for f in port.fixed_ips)),
                 is_up(port, network, where),
                 port.port_security_enabled,
+                port.security_groups if port.port_security_enabled else (),
+                tuple((pair.mac, pair.prefix) for pair in port.allowed_address_pairs),
             )
             mine_[row.key] = row
         for group in groups:

@@ -20,7 +20,7 @@ def test_the_committed_module_is_fresh() -> None:
 
 def _value(kind: Any, rng: random.Random) -> tuple[Any, Any]:
     """A value as os-ken takes it, and as the template does."""
-    size = {"H": 2, "I": 4, "Q": 8}.get(kind.code)
+    size = {"B": 1, "H": 2, "I": 4, "Q": 8}.get(kind.code)
     if size is not None:
         number = rng.getrandbits(8 * size)
         return number, number

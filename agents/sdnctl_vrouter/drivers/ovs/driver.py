@@ -176,6 +176,10 @@ class OvsDriver:
     # ---- the switch's own events
 
     def _on_vif(self, port_id: str, ofport: int) -> None:
+        former = self._model.vif(port_id)
+        if former not in (0, ofport) and self._connection is not None:
+            # Its number may become another port's, who is to inherit no connection.
+            self._connection.forget_connections(former)
         self._model.set_vif(port_id, ofport)
         self._push()
 
