@@ -33,6 +33,7 @@ from sdnctl.api.ports import PORTS
 from sdnctl.api.quotas import limits, usage
 from sdnctl.api.routers import ROUTERS
 from sdnctl.api.schema import Context, Resource
+from sdnctl.api.security import ADDRESS_GROUPS, SECURITY_GROUP_RULES, SECURITY_GROUPS
 from sdnctl.api.service import Request, Service
 from sdnctl.api.settings import Settings
 from sdnctl.api.status import status
@@ -42,7 +43,18 @@ from sdnctl.store import Store
 
 log = logging.getLogger(__name__)
 
-NEUTRON: Final = {r.collection: r for r in (NETWORKS, SUBNETS, PORTS, ROUTERS)}
+NEUTRON: Final = {
+    r.collection: r
+    for r in (
+        NETWORKS,
+        SUBNETS,
+        PORTS,
+        ROUTERS,
+        SECURITY_GROUPS,
+        SECURITY_GROUP_RULES,
+        ADDRESS_GROUPS,
+    )
+}
 """What is served under /v2.0."""
 
 OWN: Final = {r.collection: r for r in (HYPERVISORS, LINKS, GATEWAYS, BGP_PEERS)}

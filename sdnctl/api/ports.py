@@ -7,6 +7,8 @@ from typing import Any, Final
 from sdnctl.api import values
 from sdnctl.api.addressing import Wish, addresses, following
 from sdnctl.api.errors import conflict, invalid_input, not_found
+from sdnctl.api.portsecurity import ATTRIBUTES as SECURITY
+from sdnctl.api.portsecurity import settle
 from sdnctl.api.schema import (
     REQUIRED,
     STANDARD,
@@ -136,6 +138,7 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
         row["port_security_enabled"] = network.port_security_enabled
     mac = row["mac"] = row.get("mac") or tx.allocate_mac(network.id)
     row["fixed_ips"] = addresses(tx, network.id, mac, given.get("fixed_ips"))
+    settle(work, row, given, mac)
     return Port(**row)
 
 
@@ -164,6 +167,7 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
         )
     elif mac != old.mac:
         row["fixed_ips"] = following(tx, old, mac)
+    settle(work, row, given, mac, old)
     return work.replace(old, row)
 
 
@@ -203,6 +207,7 @@ PORTS: Final = Resource(
         stored("device_id", values.NAME, "", index="device_id"),
         stored("device_owner", values.NAME, ""),
         stored("port_security_enabled", values.BOOLEAN, sort=False),
+        *SECURITY,
         stored("binding:host_id", values.HOST, "", field="host", index="host"),
         stored("binding:vnic_type", _VNIC_TYPES, "normal", field="vnic_type"),
         stored("binding:profile", values.OBJECT, {}, field="profile", filter=False, sort=False),

@@ -143,12 +143,20 @@ Delete = Callable[[Work, Any], None]
 Action = Callable[[Work, Any, dict[str, Json]], dict[str, Json]]
 
 
+class Sight(NamedTuple):
+    """What a project has without asking: under ``index``, or made by ``make``."""
+
+    index: str
+    make: Callable[[Work, str], object]
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """A kind of thing that is served under ``collection``.
 
     ``title`` is its name in errors and in the OpenAPI document. ``own_ids`` says that the
     operator chooses the id. ``delete`` checks, and deletes what goes with the row.
+    ``sight`` makes what a project has of it before it asks for the first time.
     """
 
     name: str
@@ -161,6 +169,7 @@ class Resource:
     delete: Delete
     actions: Mapping[str, Action] = dataclasses.field(default_factory=dict)
     own_ids: bool = False
+    sight: Sight | None = None
     by_name: dict[str, Attribute] = dataclasses.field(init=False)
     readers: dict[str, Read] = dataclasses.field(init=False)
 

@@ -77,6 +77,7 @@ class Service:
     async def _on_collection(self, resource: Resource, request: Request) -> Answer:
         match request.method:
             case "GET":
+                await self._sight(resource)
                 return self._list(resource, request)
             case "POST":
                 return await self._create(resource, request)
@@ -100,6 +101,13 @@ class Service:
         if request.method == "PUT" and name in resource.actions and not rest:
             return await self._act(resource, request, id_, name)
         raise no_such_path()
+
+    async def _sight(self, resource: Resource) -> None:
+        """What a project has without asking is there when it looks."""
+        sight, project_id = resource.sight, self._context.settings.project_id
+        if sight is None or self._context.store.find(resource.kind, sight.index, project_id):
+            return
+        await self._transact(lambda work: sight.make(work, project_id))
 
     def _list(self, resource: Resource, request: Request) -> Answer:
         asked = query.parse(resource, request.query)
