@@ -144,9 +144,9 @@ Action = Callable[[Work, Any, dict[str, Json]], dict[str, Json]]
 
 
 class Sight(NamedTuple):
-    """What a project has without asking: under ``index``, or made by ``make``."""
+    """What a project has without asking: under that index, or made by ``make``."""
 
-    index: str
+    under: str
     make: Callable[[Work, str], object]
 
 

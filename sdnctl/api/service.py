@@ -105,7 +105,7 @@ class Service:
     async def _sight(self, resource: Resource) -> None:
         """What a project has without asking is there when it looks."""
         sight, project_id = resource.sight, self._context.settings.project_id
-        if sight is None or self._context.store.find(resource.kind, sight.index, project_id):
+        if sight is None or self._context.store.find(resource.kind, sight.under, project_id):
             return
         await self._transact(lambda work: sight.make(work, project_id))
 

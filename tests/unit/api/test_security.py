@@ -78,13 +78,13 @@ async def test_ports_get_the_default_group(api: Api) -> None:
     assert moved["security_groups"] == [web["id"], group["id"]]
     path = f"security-groups/{web['id']}"
     await api.refused("DELETE", path, None, 409, "SecurityGroupInUse", web["id"])
-    body = {"security_group": {"stateful": False}}
-    await api.refused("PUT", path, body, 409, "SecurityGroupInUse")
+    loose = {"security_group": {"stateful": False}}
+    await api.refused("PUT", path, loose, 409, "SecurityGroupInUse")
     nobody = "00000000-0000-4000-8000-000000000000"
-    body = {"port": {"security_groups": [nobody]}}
+    body: Any = {"port": {"security_groups": [nobody]}}
     await api.refused("PUT", f"ports/{port['id']}", body, 404, "SecurityGroupNotFound", nobody)
-    loose = await api.create("security-groups", name="loose", stateful=False)
-    body = {"port": {"security_groups": [group["id"], loose["id"]]}}
+    other = await api.create("security-groups", name="loose", stateful=False)
+    body = {"port": {"security_groups": [group["id"], other["id"]]}}
     await api.refused("PUT", f"ports/{port['id']}", body, 409, "SecurityGroupConflict")
 
 
