@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,9 +30,10 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.layers.sctp import SCTP
 from scapy.packet import Raw
 
-from sdnctl.desired import LocalPort, RemoteAddresses, SecurityRule
+from sdnctl.desired import RemoteAddresses, SecurityRule
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix
 from sdnctl_vrouter.drivers.ovs.pipeline import Reason
+from tests.netns.agents import until
 from tests.netns.harness import Guest, Switch
 from tests.netns.wire import Wire
 from tests.netns.world import Cloud, Place, Tenant
@@ -78,20 +81,12 @@ class Probe:
         return bytes(head / network / self.layer / Raw(mark))
 
 
-async def passes(cloud: Cloud, tenant: Tenant, probe: Probe, mark: bytes) -> bool:
-    """Whether the target sees it; what passes does so at once."""
-    sender, target = (cloud.guests[tenant.number, p] for p in (probe.source, probe.target))
-    with Wire(sender) as out, Wire(target) as wire:
-        out.send(probe.frame(tenant, mark))
-        return await asyncio.to_thread(wire.count, mark, 1.0, 1) > 0
-
-
 async def fates(cloud: Cloud, tenant: Tenant, probes: list[Probe]) -> list[bool]:
     """Of many at once: each has a mark of its own, and time enough to arrive."""
     marks = [b"probe-%04d-" % number for number in range(len(probes))]
     wires = {p: Wire(cloud.guests[tenant.number, p]) for p in {probe.target for probe in probes}}
     senders = {p: Wire(cloud.guests[tenant.number, p]) for p in {probe.source for probe in probes}}
-    seen = {p: b"" for p in wires}
+    seen = dict.fromkeys(wires, b"")
     try:
         for probe, mark in zip(probes, marks, strict=True):
             senders[probe.source].send(probe.frame(tenant, mark))
@@ -251,34 +246,246 @@ for number in range(100000):
 class Conversation:
     """A TCP connection that says something every 50 ms, and counts the answers."""
 
-    def __init__(self, client: Guest, server: Guest, address: str) -> None:
+    def __init__(self, client: Guest, server: Guest, address: str, log: Path) -> None:
+        self._log = log
         self._server = server.popen(sys.executable, "-c", ECHO)
         assert self._server.stdout is not None
         assert self._server.stdout.readline() == "ready\n"
-        self._client = client.popen(sys.executable, "-c", TALK, address)
+        with log.open("w") as out:
+            self._client = subprocess.Popen(
+                ["ip", "netns", "exec", client.name, sys.executable, "-c", TALK, address],
+                stdout=out,
+            )
 
-    def goes_on(self, within: float) -> bool:
-        """Whether another five answers come in time."""
-        assert self._client.stdout is not None
-        return asyncio.run_coroutine_threadsafe(
-            self._lines(5, within), asyncio.new_event_loop()
-        ).result()
+    @property
+    def answers(self) -> int:
+        """So far."""
+        return len(self._log.read_text().splitlines())
 
-    async def answers(self, count: int, within: float) -> int:
-        """How many answers come in time, up to ``count``."""
-        stdout = self._client.stdout
-        assert stdout is not None
-        loop, seen = asyncio.get_running_loop(), 0
-        end = loop.time() + within
-        import select
+    async def goes_on(self) -> None:
+        """Wait for five more answers."""
+        now = self.answers
+        await until(lambda: self.answers >= now + 5, within=30)
 
-        while seen < count and (left := end - loop.time()) > 0:
-            ready = await asyncio.to_thread(select.select, [stdout], [], [], min(left, 0.2))
-            if ready[0] and stdout.readline():
-                seen += 1
-        return seen
+    async def stands_still(self) -> None:
+        """Nothing comes any more; what was on its way has a moment."""
+        await asyncio.sleep(0.3)
+        now = self.answers
+        await asyncio.sleep(1.0)
+        assert self.answers == now
 
     def close(self) -> None:
         for process in (self._client, self._server):
             process.kill()
             process.communicate()
+
+
+@pytest.mark.parametrize("target", [SAME_HOST, OTHER_HOST])
+@pytest.mark.parametrize("version", [4, 6])
+async def test_a_removed_rule_cuts_a_live_connection(
+    cloud: MakeCloud, tmp_path: Path, target: Place, version: int
+) -> None:
+    made = await cloud(2)
+    tenant = made.tenant(FRIEND, target)
+    await made.program()
+    agent = made.agents[target.host]
+    allowed = rules({"protocol": 6, "first": 7777, "last": 7777, "remote": "friends"})
+    friend = tuple(Prefix.host(ip) for ip in tenant.addresses(FRIEND))
+    member = RemoteAddresses("friends", "p", friend)
+    await agent.put(*allowed, member)
+    await dress(made, tenant, target, "web")
+    address = str(tenant.addresses(target)[version == 6])
+    talk = Conversation(
+        made.guests[0, FRIEND], made.guests[0, target], address, tmp_path / "answers"
+    )
+    try:
+        await talk.goes_on()
+        await agent.drop([rule.key for rule in allowed])
+        await talk.stands_still()
+        await agent.put(*allowed)
+        await talk.goes_on()
+        await agent.drop([member.key])  # the client leaves the group
+        await talk.stands_still()
+        await agent.put(member)
+        await talk.goes_on()
+        await dress(made, tenant, target)  # the server leaves its group
+        await talk.stands_still()
+        await dress(made, tenant, target, "web")
+        await talk.goes_on()
+        # What the rules never spoke of goes on undisturbed by a change of others.
+        await agent.put(*rules({"protocol": 17}, group="other"))
+        await dress(made, tenant, target, "web", "other")
+        await talk.goes_on()
+    finally:
+        talk.close()
+
+
+async def test_answers_and_errors_come_back(cloud: MakeCloud) -> None:
+    made = await cloud(2)
+    tenant = made.tenant(FRIEND, OTHER_HOST)
+    await made.program()
+    await made.agents[1].put(*rules({}, group="outward", ingress=False))
+    await dress(made, tenant, OTHER_HOST, "outward")
+    inside, outside = made.guests[0, OTHER_HOST], made.guests[0, FRIEND]
+    for ip in tenant.addresses(FRIEND):
+        assert await asyncio.to_thread(inside.ping, str(ip), 2) == 2
+    for ip in tenant.addresses(OTHER_HOST):
+        assert await asyncio.to_thread(outside.ping, str(ip), 1) == 0
+    # A port that nobody listens on: the error is of the connection, and no rule lets ICMP in.
+    ask = (
+        "import socket, sys\n"
+        "s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET,"
+        " socket.SOCK_DGRAM)\n"
+        "s.settimeout(5)\n"
+        "s.connect((sys.argv[1], 9))\n"
+        "s.send(b'x')\n"
+        "try:\n s.recv(1)\n"
+        "except ConnectionRefusedError:\n print('refused')\n"
+    )
+    for ip in tenant.addresses(FRIEND):
+        said = await asyncio.to_thread(inside.run, sys.executable, "-c", ask, str(ip))
+        assert said == "refused\n"
+
+
+async def test_stateless_groups_know_no_answers(cloud: MakeCloud) -> None:
+    made = await cloud(1)
+    tenant = made.tenant(FRIEND, SAME_HOST)
+    await made.program()
+    agent = made.agents[0]
+    await agent.put(*rules({"protocol": 17, "stateful": False}, group="loose"))
+    await dress(made, tenant, SAME_HOST, "loose")
+    one = Probe(FRIEND, SAME_HOST, 4, UDP(sport=4000, dport=4001))
+    back = Probe(SAME_HOST, FRIEND, 4, UDP(sport=4001, dport=4000))
+    assert await fates(made, tenant, [one, back]) == [True, False]
+    reply = rules(
+        {"protocol": 17, "first": 4000, "last": 4000, "stateful": False},
+        group="loose",
+        ingress=False,
+    )
+    await agent.put(*reply)
+    assert await fates(made, tenant, [one, back]) == [True, True]
+    zone = zone_of(made.switches[0], made.guests[0, SAME_HOST])
+    assert f"zone={zone}" not in made.switches[0].appctl("dpctl/dump-conntrack")
+
+
+def zone_of(switch: Switch, guest: Guest) -> int:
+    """The number of a guest's OpenFlow port, which is that of its zone."""
+    return int(switch.vsctl("get", "Interface", guest.tap, "ofport"))
+
+
+def drops(switch: Switch) -> dict[Reason, int]:
+    """What was refused so far, by reason."""
+    dump = switch.ofctl("dump-flows", "table=70")
+    return {
+        Reason(int(reason, 16)): int(packets)
+        for packets, reason in re.findall(r"n_packets=(\d+).*reg8=(0x[0-9a-f]+)", dump)
+    }
+
+
+async def test_each_spoof_is_dropped_and_counted(cloud: MakeCloud) -> None:
+    made = await cloud(1)
+    tenant = made.tenant(FRIEND, SAME_HOST)
+    await made.program()
+    mac, to = tenant.mac(FRIEND), tenant.mac(SAME_HOST)
+    four, six = map(str, tenant.addresses(FRIEND))
+    to4, to6 = map(str, tenant.addresses(SAME_HOST))
+    other, other4, other6 = "fa:16:3e:66:66:66", "10.0.0.66", "fd00::66"
+    link = "fe80::1"
+
+    def own(source: str = str(mac)) -> Any:
+        return Ether(src=source, dst=str(to))
+
+    def nd(message: Any) -> Any:
+        return own() / IPv6(src=six, dst=to6, hlim=255) / message
+
+    spoofs = [
+        (Reason.SPOOFED_MAC, own(other) / IP(src=four, dst=to4) / UDP()),
+        (Reason.SPOOFED_IP, own() / IP(src=other4, dst=to4) / UDP()),
+        (Reason.SPOOFED_IP, own() / IPv6(src=other6, dst=to6) / UDP()),
+        (Reason.SPOOFED_ARP, own() / ARP(op=2, hwsrc=other, psrc=four, pdst=to4)),
+        (Reason.SPOOFED_ARP, own() / ARP(op=2, hwsrc=str(mac), psrc=other4, pdst=to4)),
+        (
+            Reason.SPOOFED_ND,
+            nd(ICMPv6ND_NS(tgt=to6) / ICMPv6NDOptSrcLLAddr(lladdr=other)),
+        ),
+        (
+            Reason.SPOOFED_ND,
+            nd(ICMPv6ND_NA(tgt=six) / ICMPv6NDOptDstLLAddr(lladdr=other)),
+        ),
+        (
+            Reason.SPOOFED_ND,
+            nd(ICMPv6ND_NA(tgt=other6) / ICMPv6NDOptDstLLAddr(lladdr=str(mac))),
+        ),
+        (Reason.ROUTER_ADVERTISEMENT, nd(ICMPv6ND_RA())),
+        (Reason.REDIRECT, nd(ICMPv6ND_Redirect(tgt=link, dst=to6))),
+        (
+            Reason.DHCP_SERVER,
+            own()
+            / IP(src=four, dst="255.255.255.255")
+            / UDP(sport=67, dport=68)
+            / BOOTP(op=2)
+            / DHCP(options=[("message-type", "offer"), "end"]),
+        ),
+        (Reason.DHCP_SERVER, own() / IPv6(src=six, dst=to6) / UDP(sport=547, dport=546)),
+        (Reason.NOT_IP, own() / Raw(b"")),
+    ]
+    spoofs[-1][1].type = 0x88B5
+    with Wire(made.guests[0, FRIEND]) as out, Wire(made.guests[0, SAME_HOST]) as wire:
+        for number, (reason, packet) in enumerate(spoofs):
+            mark = b"spoof-%02d" % number
+            before = drops(made.switches[0])[reason]
+            out.send(bytes(packet / Raw(mark)))
+            assert await asyncio.to_thread(wire.count, mark, 0.2, 1) == 0, packet.summary()
+            await made.agents[0].settle()
+            assert drops(made.switches[0])[reason] == before + 1, (reason, packet.summary())
+
+
+async def test_an_address_of_two_ports_moves(cloud: MakeCloud) -> None:
+    """VRRP (RFC 9568): who says that it has the address, has it, with either MAC."""
+    made = await cloud(2)
+    tenant = made.tenant(FRIEND, SAME_HOST, OTHER_HOST)
+    await made.program()
+    shared, virtual = "10.0.0.200", Mac.parse("00:00:5e:00:01:07")
+    prefix = Prefix.host(Ip.parse(shared))
+    client = made.guests[0, FRIEND]
+    pair = [made.guests[0, place] for place in (SAME_HOST, OTHER_HOST)]
+    for mac in (None, virtual):
+        for place in (SAME_HOST, OTHER_HOST):
+            pairs = ((mac or tenant.mac(place), prefix),)
+            await dress(made, tenant, place, "open", pairs=pairs)
+        for guest in (*pair, pair[0]):
+            for each in pair:
+                each.run("ip", "addr", "flush", "to", f"{shared}/32", "dev", "eth0")
+                each.run("ip", "link", "set", "eth0", "address", str(each.mac))
+            if mac is not None:
+                guest.run("ip", "link", "set", "eth0", "address", str(mac))
+            guest.run("ip", "addr", "add", f"{shared}/32", "dev", "eth0")
+            announce(guest, Mac.parse(str(mac or guest.mac)), shared)
+            assert await asyncio.to_thread(client.ping, shared, 2) == 2
+            seen = client.run("ip", "neigh", "show", shared)
+            assert str(mac or guest.mac) in seen
+    # Without the pair it is another's address.
+    for place in (SAME_HOST, OTHER_HOST):
+        await dress(made, tenant, place, "open")
+    client.flush_neighbors()
+    assert await asyncio.to_thread(client.ping, shared, 1) == 0
+
+
+def announce(guest: Guest, mac: Mac, address: str) -> None:
+    """A gratuitous ARP."""
+    ether = Ether(src=str(mac), dst="ff:ff:ff:ff:ff:ff")
+    with Wire(guest) as wire:
+        wire.send(bytes(ether / ARP(op=1, hwsrc=str(mac), psrc=address, pdst=address)))
+
+
+async def test_a_port_that_goes_leaves_no_connection_behind(cloud: MakeCloud) -> None:
+    made = await cloud(1)
+    tenant = made.tenant(FRIEND, SAME_HOST)
+    await made.program()
+    switch, guest = made.switches[0], made.guests[0, SAME_HOST]
+    zone = zone_of(switch, guest)
+    client = made.guests[0, FRIEND]
+    assert await asyncio.to_thread(client.ping, str(tenant.addresses(SAME_HOST)[0]), 1) == 1
+    assert f"zone={zone}" in switch.appctl("dpctl/dump-conntrack")
+    guest.unplug()
+    await until(lambda: f"zone={zone}" not in switch.appctl("dpctl/dump-conntrack"))

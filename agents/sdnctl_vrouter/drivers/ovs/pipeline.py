@@ -193,6 +193,7 @@ def fib_priority(length: int, preference: Preference) -> int:
 _TABLE = re.compile(r"\btable=(\d+)")
 _RESUBMIT = re.compile(r"resubmit\(,(\d+)\)")
 _REGISTER = re.compile(r"\b(?:NXM_NX_REG|reg)(\d+)\b(\[\])?")
+_REASON = re.compile(r"\breason=(0x[0-9a-f]+)")
 _COOKIE = re.compile(r"cookie=0x([0-9a-f]+)")
 
 
@@ -207,7 +208,8 @@ def _describe(line: str) -> str:
         return line
     line = _TABLE.sub(lambda m: f"table={_name(Table, m[1])}", line)
     line = _RESUBMIT.sub(lambda m: f"resubmit(,{_name(Table, m[1])})", line)
-    return _REGISTER.sub(lambda m: _name(Register, m[1]), line)
+    line = _REGISTER.sub(lambda m: _name(Register, m[1]), line)
+    return _REASON.sub(lambda m: f"reason={_name(Reason, str(int(m[1], 16)))}", line)
 
 
 def _name(names: type[enum.IntEnum], number: str) -> str:
