@@ -55,7 +55,7 @@ def rules(*pairs: dict[str, Any], group: str = "web", ingress: bool = True) -> l
                 continue
             if said.get("version", version) != version:
                 continue
-            fields = {"group": group, "ingress": ingress, "version": version} | said
+            fields: dict[str, Any] = {"group": group, "ingress": ingress, "version": version} | said
             way = "in" if ingress else "out"
             found.append(SecurityRule(rule_id=f"{group}-{way}-{number}-{version}", **fields))
     return found

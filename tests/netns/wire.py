@@ -69,7 +69,7 @@ class Wire:
 
     def received(self) -> list[bytes]:
         """The frames that came and were not read yet."""
-        frames = []
+        frames: list[bytes] = []
         while True:
             try:
                 frame, address = self._socket.recvfrom(65536)

@@ -19,12 +19,15 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from sdnctl.desired import RemoteAddresses, SecurityRule
-from sdnctl.types import Prefix
+from sdnctl.types import Ip, Prefix
 from sdnctl_vrouter.drivers.ovs import rules, templates
 from sdnctl_vrouter.drivers.ovs.pipeline import Priority, Table
 from sdnctl_vrouter.drivers.ovs.translate import LONGEST, Translation, Unreachable
 
 Groups = tuple[str, ...]
+
+EVERYONE: Final = {4: Prefix(Ip(bytes(4)), 0), 6: Prefix(Ip(bytes(16)), 0)}
+"""A member that is all addresses of a version."""
 
 _TABLES: Final = {True: Table.INGRESS, False: Table.EGRESS}
 
@@ -34,6 +37,7 @@ class Service(NamedTuple):
 
     policy: int
     ingress: bool
+    version: int
     match: bytes
     prefix: Prefix | None
 
@@ -217,8 +221,17 @@ class Policies:
     def _mark_member(self, remote: str, prefix: Prefix) -> None:
         for number in self._users_of.get(remote, ()):
             for ingress in (True, False):
-                if (ingress, prefix.version, remote) in self._policies[number].remotes:
+                policy = self._policies[number]
+                if (ingress, prefix.version, remote) not in policy.remotes:
+                    continue
+                if prefix.length:
                     self._dirty[Membership(number, ingress, prefix)] = None
+                else:  # everyone is a member: what refers to the set is no conjunction
+                    self._dirty.update(
+                        (service, None)
+                        for service, found in policy.services.items()
+                        if remote in found.values()
+                    )
 
     # ---- policies
 
@@ -264,7 +277,7 @@ class Policies:
         ingress, version, remote = use
         self._dirty[Conjunction(number, ingress, remote)] = None
         for prefix in self._members.get(remote, ()):
-            if prefix.version == version:
+            if prefix.version == version and prefix.length:
                 self._dirty[Membership(number, ingress, prefix)] = None
 
     # ---- flows
@@ -300,7 +313,8 @@ class Policies:
         if not remotes:
             return Translation()
         match = templates.rule_policy(acl.policy) + acl.match
-        if "" not in remotes:
+        everyone = EVERYONE[acl.version]
+        if not any(not r or everyone in self._members.get(r, ()) for r in remotes):
             conjunctions = sorted(self._conjunction_id(acl, remote) for remote in remotes)
             actions = b"".join(map(templates.service_of, conjunctions))
             return _flow(acl, Priority.DEFAULT, match, actions)
@@ -340,7 +354,9 @@ class Policies:
 
 def _services(number: int, rule: SecurityRule) -> list[Service]:
     prefix = rule.prefix if rule.prefix is not None and rule.prefix.length else None
-    return [Service(number, rule.ingress, match, prefix) for match in rules.services(rule)]
+    return [
+        Service(number, rule.ingress, rule.version, match, prefix) for match in rules.services(rule)
+    ]
 
 
 def _allow(acl: Service | Conjunction) -> bytes:
