@@ -157,7 +157,9 @@ def attachment(port_id: str, v: View) -> Attachment | None:
         ),
         security=port.port_security_enabled,
         security_groups=port.security_groups if port.port_security_enabled else (),
-        pairs=tuple((pair.mac, pair.prefix) for pair in port.allowed_address_pairs),
+        pairs=tuple([(pair.mac, pair.prefix) for pair in port.allowed_address_pairs])
+        if port.allowed_address_pairs
+        else (),
     )
 
 

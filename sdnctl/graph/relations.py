@@ -176,7 +176,9 @@ ATTACHMENT: Final[Relation[str, Attachment]] = Relation(
     evi=lambda _k, row: ((row.vni, row.host),),
     vrf=lambda _k, row: ((row.vrf, row.host),) if row.vrf else (),
     route=lambda _k, row: routes_of(row),
-    policy=lambda _k, row: [(group, row.host) for group in row.security_groups],
+    policy=lambda _k, row: (
+        [(group, row.host) for group in row.security_groups] if row.security_groups else ()
+    ),
 )
 
 # ---- routes ------------------------------------------------------------------------------------

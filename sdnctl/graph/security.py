@@ -57,7 +57,7 @@ def remotes(group_id: str, v: View) -> tuple[str, ...] | None:
 
 
 def _memberships(port_id: str, port: Port) -> Iterable[tuple[str, str]]:
-    return [(group, port_id) for group in port.security_groups]
+    return [(group, port_id) for group in port.security_groups] if port.security_groups else ()
 
 
 def _entries(group_id: str, group: AddressGroup) -> Iterable[tuple[str, str]]:
