@@ -108,6 +108,10 @@ class Reconciler:
         failing = [f"{key}: {trouble.reason}" for key, trouble in sorted(self._trouble.items())]
         return failing + await self._driver.audit()
 
+    async def drops(self) -> dict[str, int]:
+        """See ``Driver``."""
+        return await self._driver.drops()
+
     async def stop(self) -> None:
         """See ``Driver``."""
         for key in list(self._trouble):

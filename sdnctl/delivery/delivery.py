@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Final
 
 from sdnctl import wire
@@ -33,6 +34,9 @@ _MEMBERS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
     ("remote_member", group_of_remote),
 )
 """The relations that say who is a member of what; keyed by the group's owner and hypervisor."""
+
+MOST_REASONS: Final = 32
+"""Reasons of drops that are remembered of an agent."""
 
 Outgoing = list[tuple[str, bytes]]
 
@@ -195,6 +199,8 @@ class Delivery:
                     self.observed.programmed(host, done, now_ns)
             case "nack":
                 session.nack(message.nack, self.groups_of(host))
+            case "drops":
+                state.drops = dict(islice(message.drops.packets.items(), MOST_REASONS))
             case "port_status":
                 status = message.port_status
                 if f"port/{status.port_id}" in self.tables.table(group_of_node(host)).entries:

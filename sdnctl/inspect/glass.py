@@ -189,7 +189,7 @@ def explain(engine: Engine, relation: Relation[Any, Any], key: Any) -> list[str]
 
 
 def agents(delivery: Delivery) -> list[Json]:
-    """Every connected agent: what it was sent, what it confirmed, what failed."""
+    """Every connected agent: what it was sent, what it confirmed, what failed, what was refused."""
     return [
         {
             "hypervisor": host,
@@ -199,6 +199,7 @@ def agents(delivery: Delivery) -> list[Json]:
             "received": session.received,
             "programmed": session.programmed,
             "failures": dict(session.failures),
+            "drops": dict(delivery.observed.agent(host).drops),
         }
         for host, session in sorted(delivery.sessions.items())
     ]

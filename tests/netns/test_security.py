@@ -438,6 +438,9 @@ async def test_each_spoof_is_dropped_and_counted(cloud: MakeCloud) -> None:
             assert await asyncio.to_thread(wire.count, mark, 0.2, 1) == 0, packet.summary()
             await made.agents[0].settle()
             assert drops(made.switches[0])[reason] == before + 1, (reason, packet.summary())
+    told = await made.agents[0].reconciler.drops()
+    assert told == {r.name.lower(): n for r, n in drops(made.switches[0]).items() if n}
+    assert told["spoofed_arp"] == 2
 
 
 async def test_an_address_of_two_ports_moves(cloud: MakeCloud) -> None:

@@ -180,7 +180,7 @@ def security_groups(key: str) -> st.SearchStrategy[Any]:
 
 def rules(key: str) -> st.SearchStrategy[Any]:
     """Rules of one remote or none; the group may be one that is not there."""
-    remotes = [
+    remotes: list[dict[str, Any]] = [
         {},
         {"remote_ip_prefix": st.sampled_from(PREFIXES)},
         {"remote_group_id": st.sampled_from([*SECURITY_GROUPS, "ghost"])},

@@ -249,16 +249,18 @@ class Fib(_message.Message):
     def __init__(self, vrf: _Optional[int] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., via: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ...) -> None: ...
 
 class Upstream(_message.Message):
-    __slots__ = ("hello", "ack", "nack", "port_status")
+    __slots__ = ("hello", "ack", "nack", "port_status", "drops")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     NACK_FIELD_NUMBER: _ClassVar[int]
     PORT_STATUS_FIELD_NUMBER: _ClassVar[int]
+    DROPS_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     ack: Ack
     nack: Nack
     port_status: PortStatus
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ..., port_status: _Optional[_Union[PortStatus, _Mapping]] = ...) -> None: ...
+    drops: Drops
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ..., port_status: _Optional[_Union[PortStatus, _Mapping]] = ..., drops: _Optional[_Union[Drops, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("versions", "epoch", "software")
@@ -302,6 +304,19 @@ class Nack(_message.Message):
     reason: str
     resync: bool
     def __init__(self, nonce: _Optional[int] = ..., group: _Optional[str] = ..., key: _Optional[str] = ..., reason: _Optional[str] = ..., resync: _Optional[bool] = ...) -> None: ...
+
+class Drops(_message.Message):
+    __slots__ = ("packets",)
+    class PacketsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    PACKETS_FIELD_NUMBER: _ClassVar[int]
+    packets: _containers.ScalarMap[str, int]
+    def __init__(self, packets: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class PortStatus(_message.Message):
     __slots__ = ("port_id", "up", "reason")

@@ -72,7 +72,10 @@ POOL: list[Desired] = [
         for pairs in ((), ((M2, Prefix.parse("10.0.0.0/24")), (M1, Prefix.parse("fd00::/64"))))
     ),
     *(
-        SecurityRule(group, rule_id, ingress, version, protocol, *ports, prefix, remote, stateful)
+        SecurityRule(
+            *(group, rule_id, ingress, version, protocol, ports[0], ports[1]),
+            *(prefix, remote, stateful),
+        )
         for group in ("g0", "g1")
         for rule_id in ("r0", "r1", "r2")
         for ingress, version, protocol, ports, prefix, remote, stateful in (

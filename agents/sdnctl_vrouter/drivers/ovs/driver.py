@@ -31,6 +31,8 @@ from sdnctl_vrouter.drivers.ovs.pipeline import (
     COOKIE_OWNER_MASK,
     GROUP_OWNER,
     GROUP_OWNER_MASK,
+    Reason,
+    Table,
 )
 from sdnctl_vrouter.drivers.ovs.translate import Tunnels
 from sdnctl_vrouter.platform.openflow import (
@@ -166,6 +168,21 @@ class OvsDriver:
         if lines:
             self._restart()
         return sorted(lines)
+
+    async def drops(self) -> dict[str, int]:
+        """See ``Driver``; nothing while the switch is away."""
+        connection = self._connection
+        if connection is None or connection.lost.done():
+            return {}
+        owner = (COOKIE_OWNER, COOKIE_OWNER_MASK)
+        with contextlib.suppress(OSError):
+            packets = await connection.packets(Table.DROPPED, *owner)
+            return {
+                reason.name.lower(): count
+                for reason in Reason
+                if (count := packets.get(Flow.of(templates.dropped(reason)).cookie, 0))
+            }
+        return {}
 
     async def stop(self) -> None:
         """See ``Driver``."""
