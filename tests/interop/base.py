@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import subprocess
 import tempfile
@@ -28,7 +27,6 @@ L2_VNI, L3_VNI = Vni(5001), Vni(5009)
 """Of a router that has its own, and can announce no other."""
 ROUTER_MAC = Mac.parse("02:00:00:00:50:09")
 _V4_MAPPED = bytes(10) + b"\xff\xff"
-_numbers = itertools.count(1)
 
 
 def run(*command: str, check: bool = True) -> str:
@@ -63,8 +61,8 @@ class Router(ABC):
     """What it speaks."""
 
     def __init__(self, lab: Lab, name: str, settings: Settings) -> None:
-        number = next(_numbers)
         self.lab = lab
+        self.number = number = len(lab.routers) + 1
         self.name = name
         self.settings = settings
         self.namespace = f"{lab.prefix}{name}"
@@ -163,6 +161,10 @@ class Router(ABC):
             "ttl_security": int(self.settings.ttl_security),
         }
         return Peer(**given | settings)
+
+    @abstractmethod
+    def ask_again(self) -> None:
+        """Have it send a route refresh for VPNv4 (RFC 2918)."""
 
     @abstractmethod
     def losses(self) -> int:

@@ -30,6 +30,9 @@ class Bird(Router):
     def birdc(self, *words: str) -> str:
         return run("birdc", "-s", str(self.directory / "control"), *words)
 
+    def ask_again(self) -> None:
+        self.birdc("reload", "in", "speaker")
+
     def losses(self) -> int:
         return len(re.findall(r"speaker: State changed to (?:stop|start|down)\b", self._log())) - 1
 
@@ -92,6 +95,7 @@ protocol static static_{channel} {{
   {channel} mpls {{
     table t{channel};
     import all;
+    gateway recursive;
     export where source = RTS_STATIC;
     next hop keep;
   }};"""
@@ -107,7 +111,7 @@ protocol bgp speaker {{
   local {self.address} as {wanted.asn};
   neighbor {self.neighbor} as {wanted.speaker_asn};
   strict bind on;
-  multihop {1 if wanted.ttl_security else 2};
+  {"direct" if wanted.ebgp or wanted.ttl_security else "multihop"};
   passive on;
   graceful restart on;
   {f'password "{wanted.password}";' if wanted.password else ""}

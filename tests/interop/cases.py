@@ -43,7 +43,7 @@ class Case(NamedTuple):
         return self.name
 
 
-MAC = Mac.parse("fa:16:3e:00:00:01")
+MAC, THEIR_MAC = Mac.parse("fa:16:3e:00:00:01"), Mac.parse("fa:16:3e:00:00:02")
 CASES = (
     Case("vpnv4", Family.IPV4_VPN, IpPrefixRoute(RD, Prefix.parse("10.1.0.5/32")), MPLS),
     Case("vpnv6", Family.IPV6_VPN, IpPrefixRoute(RD, Prefix.parse("2001:db8:1::/64")), MPLS6),
@@ -80,14 +80,21 @@ FIXED = {
 """What a router that originates a route cannot change about it, and why."""
 
 
+_PANIC = "GoBGP 3.10 with a MAC of its own panics in handleMacMobility when a peer restarts"
+FRAGILE = {("gobgp", "mac"): _PANIC, ("gobgp", "mac-ip"): _PANIC, ("gobgp", "mac-ipv6"): _PANIC}
+"""What a router cannot have originated when its peer restarts, and why."""
+
+
 def theirs(case: Case, router: Router) -> tuple[Nlri, Path]:
     """The same kind of route, as ``router`` can originate it."""
     address = Ip.parse(router.address)
     match case.nlri:
         case InclusiveMulticastRoute():
             nlri: Nlri = InclusiveMulticastRoute(THEIR_RD, address)
-        case IpPrefixRoute() | MacIpRoute() as ours:
-            nlri = ours._replace(rd=THEIR_RD)
+        case MacIpRoute(_, _, ip):
+            nlri = MacIpRoute(THEIR_RD, THEIR_MAC, ip)
+        case IpPrefixRoute(_, prefix):
+            nlri = IpPrefixRoute(THEIR_RD, prefix)
         case membership:
             raise AssertionError(f"{membership} is nobody's")
     if case.family is not Family.EVPN:

@@ -67,7 +67,7 @@ class Frr(Router):
                     lines.append(f"  neighbor {neighbor} route-reflector-client")
             lines.append(" exit-address-family")
         (self.directory / "frr.conf").write_text("\n".join(lines) + "\n")
-        (self.directory / "zebra.conf").write_text(f"log file {self.directory}/zebra.log\n")
+        (self.directory / "zebra.conf").write_text("ip nht resolve-via-default\n")
         self.directory.chmod(0o755)
         for path in (self.directory, *self.directory.glob("*.conf")):
             shutil.chown(path, "frr", "frr")
@@ -118,6 +118,9 @@ class Frr(Router):
         shown = json.loads(self.vtysh(f"show bgp neighbors {self.neighbor} json"))
         session: dict[str, Any] = shown[self.neighbor]
         return session
+
+    def ask_again(self) -> None:
+        self.vtysh(f"clear bgp ipv4 vpn {self.neighbor} soft in")
 
     def losses(self) -> int:
         return int(self.session()["connectionsDropped"])
