@@ -1,19 +1,26 @@
 """Adj-RIB-In of one peer, in ExaBGP's place for its own.
 
 Promise: the sink is told of every change of what the peer says, and of nothing else; routes
-marked stale (RFC 4724) stay until refreshed or swept. Paths to one NLRI that differ in their
-path id (RFC 7911) are routes of their own. Knows nothing of sockets, clocks or threads.
+marked stale (RFC 4724) stay until refreshed or swept; one more than the limit ends the session.
+Paths to one NLRI that differ in their path id (RFC 7911) are routes of their own. Knows nothing
+of sockets, clocks or threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
-from sdnctl.bgp.codec import FAMILIES, Attachment
-from sdnctl.bgp.decoder import Decoder
+import msgspec
+from exabgp.bgp.message import Notify
+
+from sdnctl.bgp.codec import AFI_SAFI, FAMILIES, Attachment
+from sdnctl.bgp.decoder import NO_LLGR, Decoder
 from sdnctl.bgp.peer import Family
 from sdnctl.routes import Nlri, Path, RouteKey
+
+MAXIMUM_PREFIXES: Final = (6, 1)
+"""Cease, maximum number of prefixes reached (RFC 4486 section 4)."""
 
 
 class AdjRibIn:
@@ -24,10 +31,12 @@ class AdjRibIn:
         source: str,
         sink: Callable[[RouteKey, Path | None], None],
         on_end_of_rib: Callable[[Family], None],
+        limit: int = 0,
     ) -> None:
         self._source = source
         self._sink = sink
         self._on_end_of_rib = on_end_of_rib
+        self._limit = limit
         self._tables: dict[Family, dict[RouteKey, Path]] = {family: {} for family in Family}
         self._stale: dict[Family, set[RouteKey]] = {family: set() for family in Family}
         self._decoder: Decoder | None = None
@@ -57,6 +66,21 @@ class AdjRibIn:
                 self._stale[family] = set(table)
             else:
                 self.drop(family)
+
+    def mark(self, family: Family) -> None:
+        """All of a family is stale until the peer repeats it."""
+        self._stale[family] = set(self._tables[family])
+
+    def keep_long(self, family: Family) -> None:
+        """Keep the stale routes on, as the least preferred (RFC 9494 section 4.3)."""
+        table = self._tables[family]
+        for key in list(self._stale[family]):
+            path = table[key]
+            if NO_LLGR in path.communities:
+                self._put(family, key, None)
+            else:
+                self._put(family, key, msgspec.structs.replace(path, stale=True))
+                self._stale[family].add(key)
 
     def sweep(self, family: Family) -> None:
         """Drop what is stale still."""
@@ -106,6 +130,16 @@ class AdjRibIn:
         if decoded is not None:
             key = RouteKey(self._source, decoded.nlri, decoded.path_id)
             self._put(decoded.family, key, decoded.path)
+            if self._limit and decoded.path is not None:
+                self._check_limit(decoded.family)
+
+    def _check_limit(self, family: Family) -> None:
+        # What is stale counts no more: the peer did not say it in this session.
+        said = len(self) - sum(map(len, self._stale.values()))
+        if said > self._limit:
+            afi, safi = AFI_SAFI[family]
+            data = afi.pack() + safi.pack() + self._limit.to_bytes(4, "big")
+            raise Notify(*MAXIMUM_PREFIXES, data)
 
     def clear(self) -> None:
         """ExaBGP clears its own at the start of a session; here ``mark_stale`` decides."""

@@ -88,6 +88,7 @@ class AdjRibOut:
         self._held: frozenset[Family] = frozenset()
         self._later: dict[_Told, Path | None] = {}
         self._unclaimed: set[tuple[Nlri, int]] = set()
+        self._after: list[Callable[[], None]] = []
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -138,6 +139,10 @@ class AdjRibOut:
         self._held = frozenset()
         self._pending.update(self._later)
         self._later = {}
+
+    def then(self, job: Callable[[], None]) -> None:
+        """Call this once all that is pending now was sent."""
+        self._after.append(job)
 
     def _first(self, nlri: Nlri) -> Path | None:
         """The path of the lowest id."""
@@ -194,13 +199,14 @@ class AdjRibOut:
 
     def pending(self) -> bool:
         """There is something to send."""
-        return bool(self._pending)
+        return bool(self._pending or self._after)
 
     def updates(self, _grouped: bool) -> Iterator[Grouped]:
         """What is to be sent, a bounded part at a time; what changes meanwhile is pending again."""
         pending, self._pending = self._pending, {}
+        after, self._after = self._after, []
         if len(pending) > ROUTES_AT_ONCE:
-            self._pending = pending
+            self._pending, self._after, after = pending, after, []
             keys = list(itertools.islice(pending, ROUTES_AT_ONCE))
             pending = {key: self._pending.pop(key) for key in keys}
         groups: dict[tuple[Family, type, Path | None], list[tuple[_Told, Path | None]]] = {}
@@ -218,15 +224,17 @@ class AdjRibOut:
                 continue
             for start in range(0, len(nlris), NLRIS_PER_UPDATE):
                 yield Grouped(family, nlris[start : start + NLRIS_PER_UPDATE], attributes)
+        for job in after:
+            job()
 
     def replace_restart(self, _previous: object = None, _new: object = None) -> None:
         """The session is new: the peer holds nothing."""
-        self._pending, self._later = {}, {}
+        self._pending, self._later, self._after = {}, {}, []
         for told, path in self._all():
             self._queue(told, path)
 
     def resend(self, _enhanced: bool, afi_safi: tuple[Any, Any]) -> None:
-        """The peer asks for a family again (RFC 2918); for one that is not ours in vain."""
+        """The peer asks for a family again (RFC 2918)."""
         wanted = FAMILIES.get(afi_safi)
         for told, path in self._all():
             if told.family is wanted:

@@ -12,23 +12,32 @@ import logging
 import os
 import select
 import socket
+import struct
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from exabgp.bgp.message.notification import Notify
+from exabgp.bgp.message.open.capability.capabilities import Capabilities
+from exabgp.bgp.message.refresh import RouteRefresh
 from exabgp.bgp.message.update.attribute import PMSI, Attribute, Attributes
 from exabgp.bgp.message.update.attribute.mprnlri import MPRNLRI
+from exabgp.bgp.message.update.nlri.evpn.nlri import EVPN
 from exabgp.bgp.message.update.nlri.nlri import NLRI
+from exabgp.bgp.message.update.nlri.qualifier import PathInfo
 from exabgp.logger import log
 from exabgp.protocol.family import AFI, SAFI, Family
 from exabgp.reactor import peer
 from exabgp.reactor.network import outgoing
 from exabgp.reactor.network.error import NotConnected
 
+from sdnctl.bgp.longlived import LongLived
 from sdnctl.bgp.membership import Membership
 
 VPNV6_TWO_NEXT_HOPS: Final = b"\0\2\x80" + bytes((48,))
 """How MP_REACH_NLRI begins: the family, and the octets of the next hops."""
+
+REFRESH_BYTES: Final = 4
 
 _log = logging.getLogger("sdnctl.bgp.exabgp")
 
@@ -38,6 +47,9 @@ def apply() -> None:
     accept_evpn_ipv6_next_hop()
     accept_vpnv6_link_local_next_hop()
     read_prefixes_of_route_targets()
+    send_path_ids_of_evpn()
+    offer_long_lived_graceful_restart()
+    pass_over_unknown_refreshes()
     keep_update_with_discarded_attribute()
     keep_vni_of_ipv6_tunnel()
     tell_refused_connection()
@@ -78,6 +90,63 @@ def read_prefixes_of_route_targets() -> None:
     Bug: ExaBGP takes 13 octets for each but the default one.
     """
     NLRI.registered_nlri[f"{AFI.ipv4}/{SAFI.rtc}"] = Membership
+
+
+def send_path_ids_of_evpn() -> None:
+    """RFC 7911 section 3: a path identifier precedes every NLRI of a family that has ADD-PATH.
+
+    Bug: ExaBGP does not offer it for EVPN, reads it there and leaves it out of what it sends.
+    """
+    evpn = AFI.l2vpn, SAFI.evpn
+    offered = Capabilities._ADD_PATH  # noqa: SLF001
+    if evpn in offered:
+        return
+    offered.append(evpn)
+    pack = EVPN.pack_nlri
+
+    @functools.wraps(pack)
+    def with_path_id(self: Any, negotiated: Any = None) -> Any:
+        if negotiated is None or not negotiated.addpath.send(*evpn):
+            return pack(self, negotiated)
+        return getattr(self, "path_info", PathInfo.NOPATH).pack() + pack(self, negotiated)
+
+    EVPN.pack_nlri = with_path_id
+
+
+def offer_long_lived_graceful_restart() -> None:
+    """RFC 9494 section 3: the capability goes with that of graceful restart.
+
+    Not in ExaBGP. A neighbour's capability ``long-lived`` is the seconds, 0 for none.
+    """
+    new = Capabilities.new
+    if hasattr(new, "__wrapped__"):
+        return
+
+    @functools.wraps(new)
+    def with_long_lived(self: Any, neighbor: Any, *arguments: Any, **named: Any) -> Any:
+        capabilities = new(self, neighbor, *arguments, **named)
+        wanted = neighbor["capability"]
+        if wanted["graceful-restart"] and wanted.get("long-lived"):
+            offer = LongLived.offered(neighbor.families(), wanted["long-lived"])
+            capabilities[LongLived.ID] = offer
+        return capabilities
+
+    Capabilities.new = with_long_lived
+
+
+def pass_over_unknown_refreshes() -> None:
+    """RFC 7313 section 5: a ROUTE-REFRESH of a subtype that is not known is ignored.
+
+    Bug: ExaBGP ends the session. RFC 2918 has the octet ignored where RFC 7313 is not negotiated.
+    """
+
+    def unpack(data: bytes, _direction: object = None, _negotiated: object = None) -> Any:
+        if len(data) != REFRESH_BYTES:
+            raise Notify(7, 1, "invalid route-refresh message")
+        afi, subtype, safi = struct.unpack("!HBB", data)
+        return RouteRefresh(afi, safi, subtype)
+
+    RouteRefresh.unpack_message = staticmethod(unpack)
 
 
 def keep_update_with_discarded_attribute() -> None:

@@ -8,27 +8,29 @@ thread; knows nothing of other sessions or of who listens.
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 from exabgp.bgp.fsm import FSM
-from exabgp.bgp.message import Notify
-from exabgp.bgp.message.open.capability import REFRESH, Capability
+from exabgp.bgp.message import _NOP, Notify
+from exabgp.bgp.message.open.capability import REFRESH
 from exabgp.bgp.message.refresh import RouteRefresh
 from exabgp.protocol.family import Family as AfiSafi
 from exabgp.reactor.network.error import NetworkError
+from exabgp.reactor.network.tcp import set_minimum_ttl
+from exabgp.reactor.peer import ACTION
 from exabgp.reactor.peer import Peer as ExaPeer
 
-from sdnctl.bgp.adjrib_in import AdjRibIn
+from sdnctl.bgp.adjrib_in import MAXIMUM_PREFIXES, AdjRibIn
 from sdnctl.bgp.adjrib_out import AdjRibOut
 from sdnctl.bgp.codec import AFI_SAFI, FAMILIES, Attachment
-from sdnctl.bgp.neighbor import Retry, Rib, make_neighbor
+from sdnctl.bgp.neighbor import Retry, Rib, least_ttl, make_neighbor
 from sdnctl.bgp.peer import Family, Peer, SessionEvent
+from sdnctl.bgp.retention import Retention
 from sdnctl.routes import MembershipRoute, Path, RouteKey
 from sdnctl.types import Ip
-
-FORWARDING_PRESERVED: Final = 0x80
-"""The F bit of a family in the graceful restart capability (RFC 4724 section 3)."""
 
 CONNECT_LIMIT: Final = 5.0
 """Seconds for one attempt to connect; the kernel's own limit is minutes."""
@@ -38,8 +40,6 @@ SETTLE_SECONDS: Final = 10.0
 
 WISHES_SECONDS: Final = 60.0
 """How long a peer has to say which route targets it wants (RFC 4684 section 6)."""
-
-EXPIRING: Final = frozenset(Family) - {Family.ROUTE_TARGET}
 
 
 class Owner(Protocol):
@@ -71,23 +71,21 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         self._owner = owner
         unknown = Attachment(peer.local_asn, peer.asn, peer.router_id, Ip(bytes(4)))
         self.adj_rib_out = AdjRibOut(peer.families, unknown)
-        self.adj_rib_in = AdjRibIn(peer.name, owner.on_route, self._on_end_of_rib)
+        self.adj_rib_in = AdjRibIn(
+            peer.name, owner.on_route, self._on_end_of_rib, peer.max_prefixes
+        )
         super().__init__(make_neighbor(peer, Rib(self.adj_rib_in, self.adj_rib_out)), reactor)
         self._delay = Retry()
         self._replayed: frozenset[Family] = frozenset()
         self._end_of_rib_sent: set[Family] = set()
         self._closing = False
-        self._peer_was_lost = False
         self._attempt = 0.0
         self._told: SessionEvent | None = None
         self._last_error = ""
         self._since = time.time()
         self._established = 0
-        self._graceful = False
-        self._restart_time = 0.0
-        self._preserved: frozenset[Family] = frozenset()
+        self._retention = Retention(peer, self.adj_rib_in)
         self._awaited: set[Family] = set(peer.families)
-        self._stale_until = 0.0
         self._in_sync_by = time.monotonic() + peer.graceful_restart
         self.in_sync = False
         self.wishes_heard = False
@@ -103,14 +101,12 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         elif now - self._attempt > CONNECT_LIMIT:
             self._last_error = "no answer to the connection attempt"
             self.generator = None
-        return self.run()
+        action = self.run()
+        return ACTION.NOW if self.neighbor.refresh and self.fsm == FSM.ESTABLISHED else action
 
     def tick(self, now: float) -> None:
         """Let time pass: stale routes expire, a silent peer is taken to have said all."""
-        if self._stale_until and now > self._stale_until:
-            self._stale_until = 0.0
-            for family in EXPIRING:
-                self.adj_rib_in.sweep(family)
+        self._retention.tick(now)
         if self._wishes_by and now > self._wishes_by:
             self._hear_wishes()
         if not self.in_sync and now > self._in_sync_by:
@@ -141,8 +137,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         """Take over the routes of the same peer's session with older settings."""
         self.adj_rib_out.adopt(other.adj_rib_out)
         self.adj_rib_in.adopt(other.adj_rib_in)
-        self.adj_rib_in.mark_stale(frozenset(Family))
-        self._stale_until = time.monotonic() + self.peer.graceful_restart
+        self._retention.inherit(other._retention, time.monotonic())
         self._replayed = other._replayed
 
     def event(self) -> SessionEvent:
@@ -196,7 +191,12 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
 
     def handle_connection(self, connection: Any) -> Any:
         """The peer calls; gives the writer of a refusal, or None."""
-        if self.fsm == FSM.ESTABLISHED and self._graceful:
+        if self._delay.barred:
+            return connection.notification(6, 5, "too many prefixes were received")
+        if self.peer.ttl_security:
+            limit = least_ttl(self.peer)
+            set_minimum_ttl(connection.io, connection.afi, connection.peer, limit)
+        if self.fsm == FSM.ESTABLISHED and self._retention.graceful:
             # RFC 4724 section 4.2: it has restarted, and we were not told.
             self._reset("the peer connected anew")
         return super().handle_connection(connection)
@@ -211,8 +211,43 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         if reason:
             self._last_error = reason
         super()._close(message, error)
+        if isinstance(error, Notify) and (error.code, error.subcode) == MAXIMUM_PREFIXES:
+            self._last_error = (
+                f"more than {self.peer.max_prefixes} prefixes received: "
+                f"the session stays down for {self._delay.punish():.0f} s"
+            )
         if was_up:
             self._on_down(notified=isinstance(error, Notify) or message.startswith("notification"))
+
+    def resend(self, enhanced: bool, family: Any = None) -> None:
+        """The peer asks for a family again (RFC 2918); for one that it has not, in vain."""
+        if FAMILIES.get(family) not in self._negotiated():
+            return
+        if enhanced:  # RFC 7313 section 4: what comes is marked with its begin and its end
+            self.neighbor.refresh.append(RouteRefresh(*family, RouteRefresh.start))
+            end = RouteRefresh(*family, RouteRefresh.end)
+            self.adj_rib_out.then(lambda: self.neighbor.refresh.append(end))
+        self.adj_rib_out.resend(enhanced, family)
+
+    def _read(self, read: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+        """What the peer sends; ExaBGP takes any ROUTE-REFRESH for a request."""
+        for message in read():
+            if message.TYPE != RouteRefresh.TYPE or not self._marks(message):
+                yield message
+            else:
+                yield _NOP
+
+    def _marks(self, message: Any) -> bool:
+        """Not a request, but a mark or unknown; without RFC 7313 all are requests."""
+        if self.proto.negotiated.refresh != REFRESH.ENHANCED:
+            return False
+        family = FAMILIES.get((message.afi, message.safi))
+        if family in self._negotiated():
+            if message.reserved == RouteRefresh.start:
+                self._retention.refresh_begins(family, time.monotonic())
+            elif message.reserved == RouteRefresh.end:
+                self._retention.refresh_ends(family)
+        return bool(message.reserved != RouteRefresh.request)
 
     # ---- the session's life
 
@@ -225,25 +260,14 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         peer, received = self.peer, self.proto.negotiated.received_open
         router_id = Ip(received.router_id.pack())
         self.adj_rib_in.session_up(Attachment(peer.local_asn, peer.asn, peer.router_id, router_id))
-        self._await_wishes()
-        graceful = received.capabilities.get(Capability.CODE.GRACEFUL_RESTART)
-        self._graceful = graceful is not None and peer.graceful_restart > 0
-        flags = dict(graceful) if self._graceful else {}
-        self._restart_time = float(graceful.restart_time) if flags else 0.0
-        self._preserved = frozenset(FAMILIES[f] for f in flags if f in FAMILIES)
+        self.proto.read_message = functools.partial(self._read, self.proto.read_message)
         now = time.monotonic()
         negotiated = set(self._negotiated())
-        for family in Family:
-            # RFC 4724 section 4.2: without the F bit the peer did not keep its forwarding state.
-            kept = flags.get(AFI_SAFI[family], 0) & FORWARDING_PRESERVED
-            lost = self._peer_was_lost and not kept and family is not Family.ROUTE_TARGET
-            if family not in negotiated or lost:
-                self.adj_rib_in.sweep(family)
-        if self._stale_until:
-            self._stale_until = now + peer.graceful_restart
+        self._retention.up(received.capabilities, negotiated, now)
+        self._await_wishes(router_id)
         self._awaited = set(negotiated)
         if not self.in_sync:
-            self._in_sync_by = now + (self._restart_time if flags else SETTLE_SECONDS)
+            self._in_sync_by = now + (self._retention.restart_time or SETTLE_SECONDS)
         self._since = time.time()
         self._established += 1
         self._last_error = ""
@@ -256,13 +280,8 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         if self._closing:
             return
         self._since = time.time()
-        self._peer_was_lost = True
-        # RFC 4724 section 4.2: only a session that is lost without a NOTIFICATION restarts.
-        kept = frozenset() if notified or not self._restart_time else self._preserved
-        # What it wants steers nothing but what it is sent, in the next session.
-        self.adj_rib_in.mark_stale(kept | {Family.ROUTE_TARGET})
+        self._retention.down(time.monotonic(), notified=notified)
         self._wishes_by, self.wishes_heard = 0.0, False
-        self._stale_until = time.monotonic() + self._restart_time if kept else 0.0
         self._tell()
 
     def _send_end_of_rib(self) -> None:
@@ -276,16 +295,18 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
                 self.neighbor.eor.append(AfiSafi(*AFI_SAFI[family]))
                 self._end_of_rib_sent.add(family)
 
-    def _await_wishes(self) -> None:
+    def _await_wishes(self, router_id: Ip) -> None:
         """Hold the VPN routes until the peer has said which it wants (RFC 4684 section 6)."""
         negotiated = self._negotiated()
         waits = Family.ROUTE_TARGET in negotiated
         self._wishes_by = time.monotonic() + WISHES_SECONDS if waits else 0.0
         held = frozenset(negotiated) - {Family.ROUTE_TARGET} if waits else frozenset()
-        self.adj_rib_out.session_up(frozenset(), held)
+        sends = self.proto.negotiated.addpath.send
+        add_path = frozenset(family for family in negotiated if sends(*AFI_SAFI[family]))
+        self.adj_rib_out.session_up(add_path, held)
         if Family.ROUTE_TARGET in self.peer.families and not waits:
             # It cannot say what it wants, so it gets all: the default route target.
-            everything = Path(next_hop=Ip(), route_targets=(), encapsulations=(), peer=True)
+            everything = Path(next_hop=router_id, route_targets=(), encapsulations=(), peer=True)
             self.adj_rib_in.say(Family.ROUTE_TARGET, MembershipRoute(0, None, 0), everything)
             self._hear_wishes()
 
@@ -309,11 +330,10 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
             self._hear_wishes()
         else:
             self._owner.on_end_of_rib(self.peer.name, family)
+        self._retention.end_of_rib(family)
         self._awaited.discard(family)
-        if not self._awaited:
-            self._stale_until = 0.0
-            if not self.in_sync:
-                self._set_in_sync()
+        if not self._awaited and not self.in_sync:
+            self._set_in_sync()
 
     def _set_in_sync(self) -> None:
         self.in_sync = True

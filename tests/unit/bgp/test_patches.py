@@ -38,6 +38,22 @@ print(PMSI.unpack(tunnel, None, None).raw_label)
 """
 
 
+STOCK_EVPN_ADD_PATH = """
+from exabgp.bgp.message.open.capability.capabilities import Capabilities
+from exabgp.protocol.family import AFI, SAFI
+print((AFI.l2vpn, SAFI.evpn) in Capabilities._ADD_PATH)
+"""
+
+STOCK_UNKNOWN_REFRESH = """
+from exabgp.bgp.message.notification import Notify
+from exabgp.bgp.message.refresh import RouteRefresh
+try:
+    RouteRefresh.unpack_message(bytes((0, 1, 77, 128)))
+except Notify as notify:
+    print(notify.code, notify.subcode)
+"""
+
+
 def evpn_with_ipv6_next_hop() -> bytes:
     """A type 3 route as FRR sends it over an IPv6 underlay."""
     next_hop = Ip.parse("2001:db8::9")
@@ -102,6 +118,16 @@ def test_vni_of_a_tunnel_to_an_ipv6_address() -> None:
 
 def test_stock_loses_the_vni_of_a_tunnel_to_an_ipv6_address() -> None:
     assert stock(STOCK_PMSI_UNKNOWN).stdout == "None\n"
+
+
+def test_stock_offers_no_add_path_for_evpn() -> None:
+    """``test_sessions`` has what is sent with the patch."""
+    assert stock(STOCK_EVPN_ADD_PATH).stdout == "False\n"
+
+
+def test_stock_ends_the_session_on_an_unknown_refresh() -> None:
+    """``test_sessions`` has that it stays with the patch."""
+    assert stock(STOCK_UNKNOWN_REFRESH).stdout == "7 2\n"
 
 
 def test_malformed_aggregator_costs_only_itself() -> None:
