@@ -49,6 +49,9 @@ class Settings(NamedTuple):
     clients: tuple[str, ...] = ()
     """Further neighbours; all are clients of this route reflector then (RFC 4456)."""
 
+    quiet: bool = False
+    """Without a log of routes, for benchmarks."""
+
     @property
     def ebgp(self) -> bool:
         return self.asn != self.speaker_asn
@@ -132,6 +135,9 @@ class Router(ABC):
                 cwd=self.directory,
             )
 
+    def pids(self) -> list[int]:
+        return [int(pid) for pid in run("ip", "netns", "pids", self.namespace).split()]
+
     def spawn(self, *command: str) -> None:
         self.process = self.popen(*command)
 
@@ -161,10 +167,6 @@ class Router(ABC):
             "ttl_security": int(self.settings.ttl_security),
         }
         return Peer(**given | settings)
-
-    @abstractmethod
-    def ask_again(self) -> None:
-        """Have it send a route refresh for VPNv4 (RFC 2918)."""
 
     @abstractmethod
     def losses(self) -> int:

@@ -31,6 +31,7 @@ class Bird(Router):
         return run("birdc", "-s", str(self.directory / "control"), *words)
 
     def ask_again(self) -> None:
+        """Have it send a route refresh for VPNv4 (RFC 2918)."""
         self.birdc("reload", "in", "speaker")
 
     def losses(self) -> int:
@@ -101,15 +102,12 @@ protocol static static_{channel} {{
   }};"""
             for channel in CHANNELS.values()
         )
-        (self.directory / "bird.conf").write_text(
-            f"""log "{self.directory}/log" all;
-debug protocols {{ states, routes }};
-router id {self.address};
-protocol device {{ }}
-{tables}
-protocol bgp speaker {{
+        names = ["speaker", *(f"client{number}" for number in range(1, len(wanted.clients) + 1))]
+        sessions = "".join(
+            f"""
+protocol bgp {name} {{
   local {self.address} as {wanted.asn};
-  neighbor {self.neighbor} as {wanted.speaker_asn};
+  neighbor {neighbor} as {wanted.speaker_asn};
   strict bind on;
   {"direct" if wanted.ebgp or wanted.ttl_security else "multihop"};
   passive on;
@@ -120,4 +118,13 @@ protocol bgp speaker {{
 {channels}
 }}
 """
+            for name, neighbor in zip(names, (self.neighbor, *wanted.clients), strict=True)
+        )
+        (self.directory / "bird.conf").write_text(
+            f"""log "{self.directory}/log" all;
+debug protocols {{ states{"" if wanted.quiet else ", routes"} }};
+router id {self.address};
+protocol device {{ }}
+{tables}
+{sessions}"""
         )

@@ -39,14 +39,15 @@ class Frr(Router):
         neighbors = [self.neighbor, *wanted.clients]
         lines = [
             f"log file {self.directory}/log debugging",
-            "debug bgp updates in",
+            *([] if wanted.quiet else ["debug bgp updates in"]),
             f"router bgp {wanted.asn}",
             f" bgp router-id {self.address}",
             " no bgp default ipv4-unicast",
             " no bgp network import-check",
             " no bgp ebgp-requires-policy",
-            " bgp graceful-restart",
-            " bgp graceful-restart preserve-fw-state",
+            # One that restarts itself holds back what it would reflect until all have spoken.
+            *([] if wanted.clients else [" bgp graceful-restart"]),
+            *([] if wanted.clients else [" bgp graceful-restart preserve-fw-state"]),
             *extra,
         ]
         for neighbor in neighbors:
@@ -120,6 +121,7 @@ class Frr(Router):
         return session
 
     def ask_again(self) -> None:
+        """Have it send a route refresh for VPNv4 (RFC 2918)."""
         self.vtysh(f"clear bgp ipv4 vpn {self.neighbor} soft in")
 
     def losses(self) -> int:

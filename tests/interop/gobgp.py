@@ -32,7 +32,7 @@ class Gobgp(Router):
 
     families = (Family.IPV4_VPN, Family.IPV6_VPN, Family.EVPN)
 
-    def start(self, *, passive: bool = True) -> None:
+    def start(self) -> None:
         wanted = self.settings
         families = "".join(
             f"""
@@ -55,7 +55,7 @@ class Gobgp(Router):
     peer-as = {wanted.speaker_asn}
     auth-password = "{wanted.password}"
   [neighbors.transport.config]
-    passive-mode = {str(passive).lower()}
+    passive-mode = {str(not wanted.clients).lower()}
   [neighbors.timers.config]
     connect-retry = 1
     idle-hold-time-after-reset = 1
@@ -101,14 +101,13 @@ class Gobgp(Router):
         self.spawn("gobgpd", "-f", f"{self.directory}/gobgpd.toml", *options)
         gobgp = ("ip", "netns", "exec", self.namespace, "gobgp")
         self.answers(lambda: run(*gobgp, "neighbor", self.neighbor, check=False))
+        if self.settings.quiet:
+            return
         watch = ("gobgp", "monitor", "global", "rib", "-j")
         self.helpers.append(self.popen(*watch, output="monitor"))
 
     def gobgp(self, *words: str) -> str:
         return self.exec("gobgp", *words)
-
-    def ask_again(self) -> None:
-        self.gobgp("neighbor", self.neighbor, "softresetin", "-a", "vpnv4")
 
     def losses(self) -> int:
         # Its own counter of flaps passes over those that graceful restart covers.

@@ -55,6 +55,10 @@ class Lab:
         """Processes in the speaker's namespace."""
         return [int(pid) for pid in run("ip", "netns", "pids", self.namespace).split()]
 
+    def speaker(self) -> int:
+        """The one that was started first."""
+        return min(self.speakers())
+
     def kill_speaker(self) -> None:
         """kill -9."""
         for pid in self.speakers():
