@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path as FilePath
@@ -47,14 +46,6 @@ def usage(pid: int) -> tuple[float, float]:
     return (int(fields[11]) + int(fields[12])) / ticks, int(fields[21]) * 4096 / (1 << 20)
 
 
-def pid_of(router: Router, program: str) -> int:
-    """The daemon's, beneath ``ip netns exec``."""
-    for pid in map(int, router.pids()):
-        if FilePath(f"/proc/{pid}/comm").read_text().strip() == program:
-            return pid
-    raise AssertionError(f"no {program}")
-
-
 def count(router: Router, neighbor: str) -> int:
     """How many VPNv4 routes of a neighbour are in its table, by its own account."""
     match router:
@@ -66,10 +57,7 @@ def count(router: Router, neighbor: str) -> int:
             shown = json.loads(router.gobgp("neighbor", neighbor, "-j"))
             return sum(int(f["state"].get("accepted", 0)) for f in shown["afi_safis"])
         case Bird():
-            name = "speaker" if neighbor == router.neighbor else "client1"
-            text = router.birdc("show", "route", "table", "tvpn4", "protocol", name, "count")
-            found = re.search(r"(\d+) of \d+ routes", text)
-            return int(found[1]) if found else 0
+            return router.count("speaker" if neighbor == router.neighbor else "client1")
     raise AssertionError(router)
 
 
@@ -147,7 +135,8 @@ class Bulk:
 
 async def injected(injector: Gobgp, router: Router, routes: int) -> Figures:
     """The same routes to the same router, from a gobgpd that holds them."""
-    daemon = pid_of(injector, "gobgpd")
+    assert injector.process is not None
+    daemon = injector.process.pid
     injector.gobgp("neighbor", router.address, "enable")
 
     def established() -> bool:

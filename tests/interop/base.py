@@ -135,9 +135,6 @@ class Router(ABC):
                 cwd=self.directory,
             )
 
-    def pids(self) -> list[int]:
-        return [int(pid) for pid in run("ip", "netns", "pids", self.namespace).split()]
-
     def spawn(self, *command: str) -> None:
         self.process = self.popen(*command)
 

@@ -58,11 +58,21 @@ class Bird(Router):
             )
         return found
 
-    def originate(self, nlri: Nlri, path: Path) -> None:
+    def tell(self) -> None:
+        """Have it take over ``said``."""
         self._configure()
         self.birdc("configure")
 
+    def originate(self, nlri: Nlri, path: Path) -> None:
+        self.tell()
+
     retract = originate
+
+    def count(self, protocol: str = "speaker") -> int:
+        """How many VPNv4 routes of a neighbour it holds."""
+        text = self.birdc("show", "route", "table", "tvpn4", "protocol", protocol, "count")
+        found = re.search(r"(\d+) of \d+ routes", text)
+        return int(found[1]) if found else 0
 
     def _log(self) -> str:
         return (self.directory / "log").read_text()

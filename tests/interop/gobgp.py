@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from sdnctl.bgp.peer import Family
 from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri, Path
@@ -30,7 +30,7 @@ ROUTE_TARGET, ENCAPSULATION, MAC_MOBILITY, ROUTER_MAC = (2, 12, 0, 3)
 class Gobgp(Router):
     """gobgpd; the VPN routes that it originates carry the encapsulation community of GRE."""
 
-    families = (Family.IPV4_VPN, Family.IPV6_VPN, Family.EVPN)
+    families: ClassVar[tuple[Family, ...]] = (Family.IPV4_VPN, Family.IPV6_VPN, Family.EVPN)
 
     def start(self) -> None:
         wanted = self.settings
