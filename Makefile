@@ -5,9 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
-APT_TESTS := frr bird2
+APT_TESTS := frr bird2 user-mode-linux
 
-.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency protos templates requirements clean
+.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-failover bench-flows bench-latency fuzz-bgp protos templates requirements clean
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -43,6 +43,9 @@ test: setup packages-of-tests  ## Every test, data planes in namespaces included
 
 bench: bench-engine bench-api bench-flows bench-latency  ## All benchmarks, a JSON object each
 
+fuzz-bgp: setup  ## Broken UPDATEs over real sessions for SECONDS=600; SEED=N repeats a run
+	$(BIN)/python -m tests.fuzz.fuzz_bgp $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
 bench-engine: setup  ## One port through the graph, at 1,000 and at 100,000 ports
 	$(BIN)/python -m tests.bench.bench_engine
 
@@ -65,6 +68,9 @@ templates: setup  ## Packed flows from their shapes
 
 bench-bgp: setup packages-of-tests  ## Routes to a real router and back, one and 100,000
 	$(BIN)/python -m tests.bench.bench_bgp
+
+bench-failover: setup packages-of-tests  ## Pings lost when one of two gateways dies without a word
+	$(BIN)/python -m tests.bench.bench_failover
 
 bench-flows: setup  ## 50,000 flows from an empty switch, against ovs-ofctl
 	$(BIN)/python -m tests.bench.bench_flows

@@ -163,11 +163,15 @@ class Vrf(msgspec.Struct, frozen=True):
 
 
 class FibEntry(msgspec.Struct, frozen=True):
-    """A prefix of the VRF and its equal paths, one or more, in a fixed order."""
+    """A prefix of the VRF and its equal paths, one or more, in a fixed order.
+
+    ``backup`` are the next best, for as long as none of ``via`` answers its ``Probe``.
+    """
 
     vrf: Vni
     prefix: Prefix
     via: tuple[NextHop, ...]
+    backup: tuple[NextHop, ...] = ()
 
     @property
     def key(self) -> str:
@@ -175,4 +179,21 @@ class FibEntry(msgspec.Struct, frozen=True):
         return f"fib/{self.vrf}/{self.prefix}"
 
 
-Desired = Node | LocalPort | Evi | Irb | Neighbor | FdbEntry | FloodEntry | Vrf | FibEntry
+class Probe(msgspec.Struct, frozen=True):
+    """A next hop of the network or router ``vni`` that is asked every ``interval`` milliseconds.
+
+    ``multiplier`` probes unanswered in a row take it out of use on the hypervisor that asked.
+    """
+
+    vni: Vni
+    vtep: Ip
+    interval: int
+    multiplier: int
+
+    @property
+    def key(self) -> str:
+        """By network or router, and next hop."""
+        return f"probe/{self.vni}/{self.vtep}"
+
+
+Desired = Node | LocalPort | Evi | Irb | Neighbor | FdbEntry | FloodEntry | Vrf | FibEntry | Probe

@@ -24,6 +24,7 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    Probe,
     Vrf,
 )
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
@@ -122,6 +123,15 @@ def _fib(row: FibEntry) -> dict[str, Any]:
             vrf=row.vrf,
             prefix=pb.Prefix(ip=row.prefix.ip, length=row.prefix.length),
             via=[_hop(hop) for hop in row.via],
+            backup=[_hop(hop) for hop in row.backup],
+        )
+    }
+
+
+def _probe(row: Probe) -> dict[str, Any]:
+    return {
+        "probe": pb.Probe(
+            vni=row.vni, vtep=row.vtep, interval=row.interval, multiplier=row.multiplier
         )
     }
 
@@ -136,6 +146,7 @@ _ENCODERS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     FloodEntry: _flood,
     Vrf: _vrf,
     FibEntry: _fib,
+    Probe: _probe,
 }
 
 
@@ -213,8 +224,12 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
     "flood": lambda m: FloodEntry(Vni(m.vni), _read_hop(m.via)),
     "vrf": lambda m: Vrf(Vni(m.vni), Label(m.label)),
     "fib": lambda m: FibEntry(
-        Vni(m.vrf), _read_prefix(m.prefix), tuple(_read_hop(h) for h in m.via)
+        Vni(m.vrf),
+        _read_prefix(m.prefix),
+        tuple(_read_hop(h) for h in m.via),
+        tuple(_read_hop(h) for h in m.backup),
     ),
+    "probe": lambda m: Probe(Vni(m.vni), _ip(m.vtep), m.interval, m.multiplier),
 }
 
 

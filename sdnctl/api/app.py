@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sdnctl.api.bgpvpns import BGPVPNS
 from sdnctl.api.errors import ApiError, no_such_path, not_allowed
 from sdnctl.api.extensions import EXTENSIONS
 from sdnctl.api.networks import NETWORKS
@@ -42,10 +43,10 @@ from sdnctl.store import Store
 
 log = logging.getLogger(__name__)
 
-NEUTRON: Final = {r.collection: r for r in (NETWORKS, SUBNETS, PORTS, ROUTERS)}
+NEUTRON: Final = {r.path: r for r in (NETWORKS, SUBNETS, PORTS, ROUTERS, BGPVPNS)}
 """What is served under /v2.0."""
 
-OWN: Final = {r.collection: r for r in (HYPERVISORS, LINKS, GATEWAYS, BGP_PEERS)}
+OWN: Final = {r.path: r for r in (HYPERVISORS, LINKS, GATEWAYS, BGP_PEERS)}
 """What is served under /sdn/v1."""
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -241,10 +242,10 @@ async def _neutron_resources(request: StarletteRequest) -> Response:
             "resources": [
                 {
                     "name": resource.name,
-                    "collection": name,
-                    "links": [{"rel": "self", "href": base + name}],
+                    "collection": resource.collection,
+                    "links": [{"rel": "self", "href": base + path}],
                 }
-                for name, resource in NEUTRON.items()
+                for path, resource in NEUTRON.items()
             ]
         }
     )

@@ -43,7 +43,7 @@ def invalid_input(message: str) -> ApiError:
 
 def not_found(name: str, id_: str) -> ApiError:
     """``name`` is the type of a resource, as in ``Network``."""
-    end = "" if name == "Router" else "."
+    end = "" if name in {"Router", "BGPVPN"} else "."
     return ApiError(404, f"{name}NotFound", f"{name} {id_} could not be found{end}")
 
 

@@ -40,8 +40,17 @@ def document(apis: Mapping[str, Mapping[str, Resource]]) -> dict[str, Json]:
     paths: dict[str, Json] = {}
     for prefix, resources in apis.items():
         for collection, resource in resources.items():
+            path = f"{prefix}/{collection}"
             schemas |= _schemas(resource)
-            paths |= _paths(f"{prefix}/{collection}", resource)
+            paths |= _paths(path, resource)
+            for part in resource.parts:
+                schemas |= _schemas(part)
+                below = f"{path}/{{{resource.name}_id}}/{part.collection}"
+                for found, operations in _paths(below, part).items():
+                    above = _in_path(f"{resource.name}_id")
+                    paths[found] = operations | {
+                        "parameters": above + operations.get("parameters", [])
+                    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "sdnctl", "version": "2.0", "description": "Neutron v2.0 and our own."},
@@ -96,12 +105,16 @@ def _with_default(attribute: Attribute) -> Json:
     return attribute.type.schema | {"default": attribute.type.show(attribute.default)}
 
 
+def _in_path(name: str) -> list[Json]:
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
+
+
 def _paths(path: str, resource: Resource) -> dict[str, Json]:
     title, name = resource.title, resource.name
     plural = resource.collection.replace("-", "_")
     one = {"$ref": f"#/components/schemas/{title}"}
     found = {name: one}
-    id_ = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    id_ = _in_path("id")
     paths: dict[str, Json] = {
         path: {
             "get": {

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sdnctl.api import values
 from sdnctl.api.addressing import Wish, addresses, following
+from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input, not_found
 from sdnctl.api.schema import (
     REQUIRED,
@@ -19,7 +20,7 @@ from sdnctl.api.schema import (
     stored,
 )
 from sdnctl.api.values import Json
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, Hypervisor, Network, Port, Row
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, BgpVpnPort, Hypervisor, Network, Port, Row
 from sdnctl.types import Ip
 
 _VNIC_TYPES: Final = values.choice(
@@ -167,13 +168,14 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
     return work.replace(old, row)
 
 
-def _delete(_work: Work, port: Port) -> None:
+def _delete(work: Work, port: Port) -> None:
     if port.device_owner == ROUTER_INTERFACE_OWNER:
         raise conflict(
             "ServicePortInUse",
             f"Port {port.id} cannot be deleted directly via the port API: "
             f"has device owner {port.device_owner}.",
         )
+    dissociate(work, BgpVpnPort, "port_id", port.id)
 
 
 PORTS: Final = Resource(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
-from sdnctl.api.errors import bad_request, invalid_value, not_found
+from sdnctl.api.errors import bad_request, invalid_value
 from sdnctl.api.schema import Attribute, Context, Lookup, Read, Resource, converted
 from sdnctl.api.values import BOOLEAN, Json, integer
 from sdnctl.intent import Row
@@ -96,9 +96,18 @@ def readers(resource: Resource, fields: list[str]) -> dict[str, Read] | None:
     return {name: resource.readers[name] for name in fields if name in resource.readers}
 
 
-def select(context: Context, resource: Resource, query: Query) -> tuple[list[Row], bool]:
-    """The rows of one page in their order, and whether more lie beyond it."""
-    rows, left = _candidates(context, resource, query.filters)
+def select(
+    context: Context, resource: Resource, query: Query, above: str = ""
+) -> tuple[list[Row], bool]:
+    """The rows of one page in their order, and whether more lie beyond it.
+
+    Those of a part are the rows of ``above``, the member that it is part of.
+    """
+    if resource.above is not None:
+        rows: list[Row] = list(context.store.find(resource.kind, resource.above.field, above))
+        left = query.filters
+    else:
+        rows, left = _candidates(context, resource, query.filters)
     tests = [_test(context, resource.by_name[name], texts) for name, texts in left.items()]
     for name, texts in query.tags.items():
         tests.append(_tag_test(name, set(texts)))
@@ -170,7 +179,7 @@ def _page(
     if query.marker:
         marker = context.store.get(resource.kind, query.marker)
         if marker is None:
-            raise not_found(resource.title, query.marker)
+            raise resource.missing(query.marker)
         rows = [row for row in rows if row.id != marker.id] + [marker]
     rows.sort(key=lambda row: row.id)
     directions = query.sort_dirs or ["asc"] * len(query.sort_keys)

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from sdnctl.api import values
-from sdnctl.api.errors import bad_request, invalid_value
+from sdnctl.api.errors import ApiError, bad_request, invalid_value, not_found
 from sdnctl.api.observed import Observed
 from sdnctl.api.settings import Settings
 from sdnctl.api.values import Json, Type
@@ -143,12 +143,24 @@ Delete = Callable[[Work, Any], None]
 Action = Callable[[Work, Any, dict[str, Json]], dict[str, Json]]
 
 
+class Above(NamedTuple):
+    """What a resource is part of: ``field`` of its row is the id of a row of ``kind``.
+
+    It is indexed by the store, and named ``title`` in errors.
+    """
+
+    kind: type[Row]
+    title: str
+    field: str
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """A kind of thing that is served under ``collection``.
+    """A kind of thing that is served under ``collection``, behind ``prefix`` if it has one.
 
     ``title`` is its name in errors and in the OpenAPI document. ``own_ids`` says that the
-    operator chooses the id. ``delete`` checks, and deletes what goes with the row.
+    operator chooses the id. ``delete`` checks, and deletes what goes with the row. ``parts`` are
+    served below each of its members; they say what they are part of in ``above``.
     """
 
     name: str
@@ -161,6 +173,9 @@ class Resource:
     delete: Delete
     actions: Mapping[str, Action] = dataclasses.field(default_factory=dict)
     own_ids: bool = False
+    prefix: str = ""
+    above: Above | None = None
+    parts: tuple[Resource, ...] = ()
     by_name: dict[str, Attribute] = dataclasses.field(init=False)
     readers: dict[str, Read] = dataclasses.field(init=False)
 
@@ -169,6 +184,26 @@ class Resource:
         readers = {a.name: a.reader() for a in self.attributes if a.visible}
         object.__setattr__(self, "by_name", by_name)
         object.__setattr__(self, "readers", readers)
+
+    @property
+    def path(self) -> str:
+        """Where it is served within its API."""
+        return f"{self.prefix}/{self.collection}" if self.prefix else self.collection
+
+    def part(self, collection: str) -> Resource | None:
+        """Its part that is served under ``collection``."""
+        return next((part for part in self.parts if part.collection == collection), None)
+
+    def missing(self, id_: str, above: str = "") -> ApiError:
+        """There is no such row; a part is named with what it would be part of."""
+        if self.above is None:
+            return not_found(self.title, id_)
+        name = f"{self.above.title} {self.name.replace('_', ' ')}"
+        return ApiError(
+            404,
+            f"{self.title}NotFound",
+            f"{name} {id_} could not be found for {self.above.title} {above}",
+        )
 
     def show(self, context: Context, row: Row, readers: Mapping[str, Read] | None = None) -> Json:
         """The row as JSON; of ``readers`` only, if given."""

@@ -30,6 +30,8 @@ def make_server(app: ASGIApp, host: str = "127.0.0.1", port: int = 9696) -> uvic
             log_config=None,
             server_header=False,
             timeout_keep_alive=75,
+            # Who follows or waits for something would hold up the end for as long.
+            timeout_graceful_shutdown=2,
         )
     )
 

@@ -36,7 +36,11 @@ _IF_MATCH: Final = re.compile(r'"?revision_number=([0-9]{1,18})"?')
 
 
 class Request(NamedTuple):
-    """What came. ``path`` is what follows the API's prefix, decoded; ``url`` is without query."""
+    """What came. ``path`` is what follows the API's prefix, decoded; ``url`` is without query.
+
+    ``above`` is the id of the member whose part is asked for, if one is; ``path`` is then what
+    follows the part.
+    """
 
     method: str
     path: tuple[str, ...]
@@ -44,6 +48,7 @@ class Request(NamedTuple):
     body: bytes
     if_match: str
     url: str
+    above: str = ""
 
 
 class Answer(NamedTuple):
@@ -62,17 +67,27 @@ class Service:
 
     async def handle(self, request: Request) -> Answer:
         """Answer a request; ApiError if it cannot be."""
-        resource = self._resources.get(request.path[0])
-        if resource is None:
-            raise no_such_path()
+        resource, request = self._located(request)
         try:
-            if len(request.path) == 1:
+            if not request.path:
                 return await self._on_collection(resource, request)
-            if len(request.path) == 2:
-                return await self._on_member(resource, request, request.path[1])
-            return await self._below(resource, request, *request.path[1:])
+            if len(request.path) == 1:
+                return await self._on_member(resource, request, request.path[0])
+            return await self._below(resource, request, *request.path)
         except StoreError as error:
             raise of_store(error) from error
+
+    def _located(self, request: Request) -> tuple[Resource, Request]:
+        """The resource that a path names, and the request with what follows it."""
+        for length in (1, 2):
+            resource = self._resources.get("/".join(request.path[:length]))
+            if resource is not None:
+                rest = request.path[length:]
+                part = resource.part(rest[1]) if len(rest) > 1 else None
+                if part is not None:
+                    return part, request._replace(path=rest[2:], above=rest[0])
+                return resource, request._replace(path=rest)
+        raise no_such_path()
 
     async def _on_collection(self, resource: Resource, request: Request) -> Answer:
         match request.method:
@@ -102,8 +117,11 @@ class Service:
         raise no_such_path()
 
     def _list(self, resource: Resource, request: Request) -> Answer:
+        above = resource.above
+        if above is not None and self._context.store.get(above.kind, request.above) is None:
+            raise not_found(above.title, request.above)
         asked = query.parse(resource, request.query)
-        rows, more = query.select(self._context, resource, asked)
+        rows, more = query.select(self._context, resource, asked, request.above)
         readers = query.readers(resource, asked.fields)
         name = resource.collection.replace("-", "_")
         body: dict[str, Json] = {name: [resource.show(self._context, row, readers) for row in rows]}
@@ -114,8 +132,8 @@ class Service:
 
     def _show(self, resource: Resource, request: Request, id_: str) -> Answer:
         row = self._context.store.get(resource.kind, id_)
-        if row is None:
-            raise not_found(resource.title, id_)
+        if row is None or not _is_part(resource, row, request.above):
+            raise resource.missing(id_, request.above)
         asked = query.parse(resource, request.query) if request.query else query.Query()
         readers = query.readers(resource, asked.fields)
         return Answer(200, {resource.name: resource.show(self._context, row, readers)})
@@ -137,7 +155,7 @@ class Service:
         project_id = self._context.settings.project_id
 
         def create(work: Work) -> list[Row]:
-            return [_create(work, resource, given, project_id) for given in parsed]
+            return [_create(work, resource, given, project_id, request.above) for given in parsed]
 
         rows = await self._transact(create)
         shown = [resource.show(self._context, row) for row in rows]
@@ -150,7 +168,7 @@ class Service:
         given = resource.parse_update(body[resource.name])
 
         def update(work: Work) -> Row:
-            old: Row = _existing(work, resource, id_, request.if_match)
+            old: Row = _existing(work, resource, id_, request)
             new = resource.update(work, old, given, resource.fields(given))
             return work.put_changed(old, new)
 
@@ -159,7 +177,7 @@ class Service:
 
     async def _delete(self, resource: Resource, request: Request, id_: str) -> Answer:
         def delete(work: Work) -> None:
-            row = _existing(work, resource, id_, request.if_match)
+            row = _existing(work, resource, id_, request)
             resource.delete(work, row)
             work.tx.delete(resource.kind, id_)
 
@@ -172,7 +190,7 @@ class Service:
             raise bad_request("Resource body required")
 
         def act(work: Work) -> dict[str, Json]:
-            row = _existing(work, resource, id_, request.if_match)
+            row = _existing(work, resource, id_, request)
             return resource.actions[action](work, row, body)
 
         return Answer(200, await self._transact(act))
@@ -184,7 +202,7 @@ class Service:
         body = _decode(request.body) if request.method in {"PUT", "POST"} and tag is None else None
 
         def tag_it(work: Work) -> Answer:
-            old: Row = _existing(work, resource, id_, request.if_match)
+            old: Row = _existing(work, resource, id_, request)
             new, status, shown = tagged(request.method, old, tag, body)
             work.put_changed(old, new)
             return Answer(status, shown)
@@ -201,8 +219,12 @@ class Service:
         return await self._context.store.transact(run)
 
 
-def _create(work: Work, resource: Resource, given: dict[str, Any], project_id: str) -> Row:
+def _create(
+    work: Work, resource: Resource, given: dict[str, Any], project_id: str, above: str
+) -> Row:
     row = resource.fields(given)
+    if resource.above is not None:
+        row[resource.above.field] = above
     row["revision_number"] = 1
     row["created_at"] = row["updated_at"] = work.now
     row.setdefault("project_id", project_id)
@@ -215,13 +237,18 @@ def _create(work: Work, resource: Resource, given: dict[str, Any], project_id: s
     return new
 
 
-def _existing(work: Work, resource: Resource, id_: str, if_match: str) -> Any:
+def _is_part(resource: Resource, row: Row, above: str) -> bool:
+    """Whether the row is below the member that the path named, if it named one."""
+    return resource.above is None or getattr(row, resource.above.field) == above
+
+
+def _existing(work: Work, resource: Resource, id_: str, request: Request) -> Any:
     """The row to be changed, if it is at the revision that the client believes."""
     row = work.tx.get(resource.kind, id_)
-    if row is None:
-        raise not_found(resource.title, id_)
-    if if_match:
-        asked = _IF_MATCH.fullmatch(if_match)
+    if row is None or not _is_part(resource, row, request.above):
+        raise resource.missing(id_, request.above)
+    if request.if_match:
+        asked = _IF_MATCH.fullmatch(request.if_match)
         if asked is None:
             raise bad_request("Invalid If-Match: it must be revision_number=NUMBER")
         if int(asked[1]) != row.revision_number:

@@ -33,7 +33,6 @@ from sdnctl.graph.relations import (
     LOCAL_PORT,
     UNDERLAY,
     Advertised,
-    Export,
 )
 from sdnctl.intent import KINDS, BgpPeer, Link
 from sdnctl.routes import Path, RouteKey
@@ -229,12 +228,11 @@ def _give_up(why: str) -> None:
 
 
 def _advertisements(
-    changes: Iterable[Change[Export, Advertised]],
+    changes: Iterable[Change[RouteKey, Advertised]],
 ) -> list[Change[RouteKey, Path]]:
     """By peer, NLRI and path id, out of rows that name their peers."""
     out: list[Change[RouteKey, Path]] = []
-    for export, old, new in changes:
-        _source, nlri, path_id = export.route
+    for (_source, nlri, path_id), old, new in changes:
         before = dict.fromkeys(old.peers, old.path) if old is not None else {}
         after = dict.fromkeys(new.peers, new.path) if new is not None else {}
         out += (

@@ -229,9 +229,14 @@ def _api(options: argparse.Namespace, controller: Controller, token: str) -> uvi
         ),
     )
     server = make_server(app)
+
+    def end() -> None:
+        server.should_exit = True
+        controller.observed.end()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+        loop.add_signal_handler(number, end)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     return server
 

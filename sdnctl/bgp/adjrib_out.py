@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import logging
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -108,17 +108,18 @@ class AdjRibOut:
         old = self._paths.get(key)
         if old == path:
             return
-        alone = self._first(nlri)
+        first = self._first(nlri)
         if path is None:
             del self._paths[key]
         else:
             self._paths[key] = path
+        if path_id == 0 and nlri not in self._ids:  # the only one, as nearly always
+            self._change(nlri, 0, old, path, self._families)
+            return
         self._account(nlri, path_id, path)
-        if self._add_path:
-            self._change(nlri, path_id, old, path, self._add_path.__contains__)
-        first = self._first(nlri)
-        if first != alone:
-            self._change(nlri, 0, alone, first, lambda family: family not in self._add_path)
+        self._change(nlri, path_id, old, path, self._add_path)
+        others = [family for family in self._families if family not in self._add_path]
+        self._change(nlri, 0, first, self._first(nlri), others)
 
     def begin_replay(self) -> None:
         """From here to ``end_replay`` everything wanted is put again."""
@@ -168,14 +169,16 @@ class AdjRibOut:
         path_id: int,
         old: Path | None,
         new: Path | None,
-        concerned: Callable[[Family], bool],
+        families: Collection[Family],
     ) -> None:
+        if old == new:
+            return
         carried = self._carried(nlri, new)
         for family in self._carried(nlri, old):
-            if family not in carried and concerned(family):
+            if family not in carried and family in families:
                 self._queue(_Told(family, nlri, path_id), None)
         for family in carried:
-            if concerned(family):
+            if family in families:
                 self._queue(_Told(family, nlri, path_id), new)
 
     def _queue(self, told: _Told, path: Path | None) -> None:

@@ -34,10 +34,19 @@ from exabgp.reactor.network.error import NotConnected
 from sdnctl.bgp.longlived import LongLived
 from sdnctl.bgp.membership import Membership
 
+REFRESH_BYTES: Final = 4
+FAMILY_BYTES: Final = 3
+UNEXPECTED: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What ExaBGP's decoders raise on octets that they do not expect."""
 VPNV6_TWO_NEXT_HOPS: Final = b"\0\2\x80" + bytes((48,))
 """How MP_REACH_NLRI begins: the family, and the octets of the next hops."""
-
-REFRESH_BYTES: Final = 4
 
 _log = logging.getLogger("sdnctl.bgp.exabgp")
 
@@ -51,6 +60,7 @@ def apply() -> None:
     offer_long_lived_graceful_restart()
     pass_over_unknown_refreshes()
     keep_update_with_discarded_attribute()
+    keep_session_with_malformed_attribute()
     keep_vni_of_ipv6_tunnel()
     tell_refused_connection()
     bridge_logging()
@@ -165,6 +175,48 @@ def keep_update_with_discarded_attribute() -> None:
         return attributes
 
     Attributes.parse = without_discarded
+
+
+def keep_session_with_malformed_attribute() -> None:
+    """RFC 7606: a malformed attribute costs the routes of its UPDATE, or itself.
+
+    Bug: ExaBGP ends the session over an ORIGINATOR_ID or CLUSTER_LIST (sections 7.9, 7.10), a
+    PMSI tunnel (RFC 6514 section 5), an AS4_PATH or AS4_AGGREGATOR (RFC 6793 section 6), an AIGP
+    (RFC 7311 section 3.4), over what its decoders do not expect, and over a family that was not
+    negotiated, which may be ignored (RFC 4760 section 7): GoBGP, told to reset softly, sends what
+    it is configured with rather than what was agreed. It heeds what only a peer of our own AS
+    may say (sections 7.5, 7.9 and 7.10).
+    """
+    code = Attribute.CODE
+    unpack = Attribute.unpack.__func__
+    if hasattr(unpack, "__wrapped__"):
+        return
+    Attributes.TREAT_AS_WITHDRAW += (code.ORIGINATOR_ID, code.CLUSTER_LIST, code.PMSI_TUNNEL)
+    Attributes.DISCARD += (code.AS4_PATH, code.AS4_AGGREGATOR, code.AIGP)
+    internal = (code.LOCAL_PREF, code.ORIGINATOR_ID, code.CLUSTER_LIST)
+    multiprotocol = (code.MP_REACH_NLRI, code.MP_UNREACH_NLRI)
+
+    @functools.wraps(unpack)
+    def careful(cls: Any, attribute: Any, *arguments: Any) -> Any:
+        _flag, data, _direction, negotiated = arguments
+        if attribute in multiprotocol and not _negotiated(data, negotiated):
+            return None
+        if attribute in internal and negotiated.local_as != negotiated.peer_as:
+            return None
+        try:
+            return unpack(cls, attribute, *arguments)
+        except UNEXPECTED as error:
+            raise Notify(3, 1, f"attribute {int(attribute)} cannot be read") from error
+
+    Attribute.unpack = classmethod(careful)
+
+
+def _negotiated(multiprotocol: bytes, negotiated: Any) -> bool:
+    """Whether the family that an MP attribute begins with is of this session."""
+    if len(multiprotocol) < FAMILY_BYTES:
+        return True  # for its own decoder to refuse
+    afi, safi = struct.unpack("!HB", multiprotocol[:FAMILY_BYTES])
+    return (AFI.create(afi), SAFI.create(safi)) in negotiated.families
 
 
 def keep_vni_of_ipv6_tunnel() -> None:

@@ -23,6 +23,9 @@ from sdnctl.bgp.peer import Family, Peer
 FORWARDING_PRESERVED: Final = 0x80
 """The F bit of a family in the graceful restart capability (RFC 4724 section 3)."""
 
+RESTART_STATE: Final = 0x8
+"""The R bit of the same, in the four that precede the restart time."""
+
 REFRESH_SECONDS: Final = 120.0
 """How long a peer that began to say all again has to say it (RFC 7313 section 4)."""
 
@@ -36,6 +39,8 @@ class Retention:
         self.graceful = False
         """Both sides of the last session spoke RFC 4724."""
         self.restart_time = 0.0
+        self.restarting = False
+        """The peer has restarted, and waits for End-of-RIB (RFC 4724 section 4.1)."""
         self._preserved: frozenset[Family] = frozenset()
         self._long: dict[Family, Terms] = {}
         self._until: dict[Family, float] = {}
@@ -57,9 +62,10 @@ class Retention:
         graceful = capabilities.get(Capability.CODE.GRACEFUL_RESTART)
         self.graceful = graceful is not None and self._peer.graceful_restart > 0
         flags: dict[Family, int] = {}
-        self.restart_time = 0.0
+        self.restart_time, self.restarting = 0.0, False
         if graceful is not None and self.graceful:
             flags, self.restart_time = _ours(graceful), float(graceful.restart_time)
+            self.restarting = bool(graceful.restart_flag & RESTART_STATE)
         self._preserved = frozenset(flags)
         long_lived = capabilities.get(LongLived.ID, {})
         # RFC 9494 section 4.1: without the other capability this one counts for nothing.

@@ -90,6 +90,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         self.in_sync = False
         self.wishes_heard = False
         self._wishes_by = 0.0
+        self._held = False
         self._tell()
 
     # ---- what the reactor calls
@@ -281,7 +282,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
             return
         self._since = time.time()
         self._retention.down(time.monotonic(), notified=notified)
-        self._wishes_by, self.wishes_heard = 0.0, False
+        self._wishes_by, self.wishes_heard, self._held = 0.0, False, False
         self._tell()
 
     def _send_end_of_rib(self) -> None:
@@ -290,17 +291,22 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         That of route target memberships waits for no other: the peer waits for it.
         """
         for family in self._negotiated():
-            held = self._wishes_by and family is not Family.ROUTE_TARGET
+            held = self._held and family is not Family.ROUTE_TARGET
             if family in self._replayed and family not in self._end_of_rib_sent and not held:
                 self.neighbor.eor.append(AfiSafi(*AFI_SAFI[family]))
                 self._end_of_rib_sent.add(family)
 
     def _await_wishes(self, router_id: Ip) -> None:
-        """Hold the VPN routes until the peer has said which it wants (RFC 4684 section 6)."""
+        """Hold the VPN routes until the peer has said which it wants (RFC 4684 section 6).
+
+        But not for a peer that restarts: it says nothing until it has End-of-RIB of all, and is
+        not to be waited for (RFC 4724 section 4.2). It gets what it wanted before.
+        """
         negotiated = self._negotiated()
         waits = Family.ROUTE_TARGET in negotiated
         self._wishes_by = time.monotonic() + WISHES_SECONDS if waits else 0.0
-        held = frozenset(negotiated) - {Family.ROUTE_TARGET} if waits else frozenset()
+        self._held = waits and not self._retention.restarting
+        held = frozenset(negotiated) - {Family.ROUTE_TARGET} if self._held else frozenset()
         sends = self.proto.negotiated.addpath.send
         add_path = frozenset(family for family in negotiated if sends(*AFI_SAFI[family]))
         self.adj_rib_out.session_up(add_path, held)
@@ -309,11 +315,13 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
             everything = Path(next_hop=router_id, route_targets=(), encapsulations=(), peer=True)
             self.adj_rib_in.say(Family.ROUTE_TARGET, MembershipRoute(0, None, 0), everything)
             self._hear_wishes()
+        elif waits and not self._held:
+            self.wishes_heard = True
+            self._owner.on_end_of_rib(self.peer.name, Family.ROUTE_TARGET)
 
     def _hear_wishes(self) -> None:
         """The peer has said what it wants, or had its time to."""
-        self._wishes_by = 0.0
-        self.wishes_heard = True
+        self._wishes_by, self.wishes_heard, self._held = 0.0, True, False
         self.adj_rib_in.sweep(Family.ROUTE_TARGET)
         self.adj_rib_out.release()
         self._owner.on_end_of_rib(self.peer.name, Family.ROUTE_TARGET)

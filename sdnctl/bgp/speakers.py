@@ -5,10 +5,10 @@ Processes come and go as groups do; each is supervised, and outlives the control
 asked for and told is that of ``SpeakerLink``, which serves one of them. A speaker of the default
 group is there always; one that an earlier controller left for a group that is no more is ended.
 
-Limits: peers of one group share one thread, so that a flood from one costs the others time
-(``reactor.TURNS`` messages at a turn), if no session; passive peers on one local address and port
-have to be of one group, for one process listens there. A peer that changes its group loses its
-session once. Knows nothing of what the processes do.
+Limits: peers of one group share one thread, so that a flood from one costs the others time, if no
+session: a change of theirs waits for ``reactor.TURNS`` messages of it, some 35 ms. Passive peers on
+one local address and port have to be of one group, for one process listens there. A peer that
+changes its group loses its session once. Knows nothing of what the processes do.
 """
 
 from __future__ import annotations

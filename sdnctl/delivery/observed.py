@@ -6,15 +6,22 @@ restart, and nothing here decides what an agent is told.
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
+
+from sdnctl.types import Ip
 
 GRACE_SECONDS: Final = 10.0
 """An agent that is away for less keeps its ports ACTIVE: restarts are not outages."""
 
 REMEMBERED: Final = 4096
 """Revisions whose way to the switches is remembered."""
+
+
+Watcher = Callable[[int | None], None]
 
 
 @dataclass(slots=True)
@@ -25,6 +32,7 @@ class AgentState:
     last_seen: float = 0.0
     software: str = ""
     ports: dict[str, str] = field(default_factory=dict)  # port id -> "" if up, or why not
+    unreachable: set[Ip] = field(default_factory=set)  # probed next hops that do not answer
 
 
 @dataclass(slots=True)
@@ -55,8 +63,30 @@ class Observed:
     def __init__(self) -> None:
         self._agents: dict[str, AgentState] = {}
         self._revisions: OrderedDict[int, Convergence] = OrderedDict()
+        self._watchers: set[Watcher] = set()
+        self._ended = False
         # From commit to the last switch, of the newest revisions that needed a switch.
         self.durations_ms: deque[float] = deque(maxlen=REMEMBERED)
+
+    @contextlib.contextmanager
+    def watched(self, watcher: Watcher) -> Iterator[None]:
+        """Meanwhile ``watcher`` is told the number of every revision that all have programmed.
+
+        And None when there will be no more.
+        """
+        self._watchers.add(watcher)
+        if self._ended:
+            watcher(None)
+        try:
+            yield
+        finally:
+            self._watchers.discard(watcher)
+
+    def end(self) -> None:
+        """The controller ends: nobody waits for it any longer."""
+        self._ended = True
+        for watcher in tuple(self._watchers):
+            watcher(None)
 
     def agent(self, host: str) -> AgentState:
         """The state of an agent; made at first sight."""
@@ -108,6 +138,8 @@ class Observed:
                 row.last_received_ns = done.received_ns
                 row.last_switch_ns = done.programmed_ns
                 self.durations_ms.append((now_ns - row.committed_ns) / 1e6)
+                for watcher in tuple(self._watchers):
+                    watcher(revision)
 
     def convergence(self, revision: int) -> Convergence | None:
         """How far a revision got; None if it concerned no connected agent or is long past."""

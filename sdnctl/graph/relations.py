@@ -13,6 +13,7 @@ from sdnctl.desired import (
     LocalPort,
     Neighbor,
     Node,
+    Probe,
     Vrf,
 )
 from sdnctl.graph.engine import Relation
@@ -175,13 +176,6 @@ class Imported(NamedTuple):
     vrfs: tuple[Vni, ...]
 
 
-class Export(NamedTuple):
-    """A route in one address family."""
-
-    family: str
-    route: RouteKey
-
-
 class Advertised(NamedTuple):
     """A route as it is told to BGP peers, and which."""
 
@@ -210,7 +204,20 @@ def _imported_member(key: RouteKey, row: Imported) -> tuple[tuple[Vni, Ip], ...]
 
 def _imported_prefix(key: RouteKey, row: Imported) -> tuple[tuple[Vni, Prefix], ...]:
     nlri = key.nlri
-    return tuple((vni, nlri.prefix) for vni in row.vrfs) if isinstance(nlri, IpPrefixRoute) else ()
+    if isinstance(nlri, IpPrefixRoute):
+        return tuple((vni, nlri.prefix) for vni in row.vrfs)
+    if isinstance(nlri, MacIpRoute) and nlri.ip is not None and row.vrfs:
+        prefix = Prefix.host(nlri.ip)
+        return tuple((vni, prefix) for vni in row.vrfs)
+    return ()
+
+
+def _evi_hop(_key: RouteKey, row: Imported) -> tuple[tuple[Vni, Ip], ...]:
+    return tuple((vni, row.path.next_hop) for vni in row.evis) if row.path.peer else ()
+
+
+def _vrf_hop(_key: RouteKey, row: Imported) -> tuple[tuple[Vni, Ip], ...]:
+    return tuple((vni, row.path.next_hop) for vni in row.vrfs) if row.path.peer else ()
 
 
 class PlacedPort(NamedTuple):
@@ -227,10 +234,12 @@ IMPORTED: Final[Relation[RouteKey, Imported]] = Relation(
     ip=_imported_ip,
     member=_imported_member,
     prefix=_imported_prefix,
+    evi_hop=_evi_hop,
+    vrf_hop=_vrf_hop,
 )
 FAMILY_PEERS: Final[Relation[str, tuple[str, ...]]] = Relation("family_peers")
 """The peers of an address family."""
-ADVERTISED: Final[Relation[Export, Advertised]] = Relation("advertised")
+ADVERTISED: Final[Relation[RouteKey, Advertised]] = Relation("advertised")
 
 # ---- what agents are told ----------------------------------------------------------------------
 
@@ -248,6 +257,8 @@ COMPETING: Final[Relation[tuple[Vni, Ip], bool]] = Relation(
     "competing", vrf=lambda key, _row: (key[0],)
 )
 """Next hops of a VRF between which distance decides."""
+EVI_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation("evi_probe")
+VRF_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation("vrf_probe")
 LOCAL_PORT: Final[Relation[str, PlacedPort]] = Relation("local_port")
 EVI_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation("evi_member")
 VRF_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation(

@@ -21,12 +21,20 @@ from sdnctl.graph.relations import (
     VRF,
     VRF_INSTANCE,
 )
-from sdnctl.graph.rib import best_paths, mobility_order
-from sdnctl.routes import MacIpRoute, Path
-from sdnctl.types import Ip, Mac, Prefix, Vni
+from sdnctl.graph.rib import best_paths, mobility_order, second_best
+from sdnctl.routes import MacIpRoute, Nlri, Path
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 
 
-def _next_hop(path: Path) -> NextHop:
+def _bridged(path: Path) -> NextHop:
+    return NextHop(path.next_hop, path.label, path.vni, path.encapsulations)
+
+
+def _routed(nlri: Nlri, path: Path) -> NextHop:
+    """The next hop of a prefix; of a MAC/IP route, by its second label (RFC 9135 section 5.2)."""
+    if isinstance(nlri, MacIpRoute):
+        vxlan = (Encapsulation.VXLAN,)
+        return NextHop(path.next_hop, Label(0), path.l3_vni, vxlan, path.router_mac)
     return NextHop(path.next_hop, path.label, path.vni, path.encapsulations, path.router_mac)
 
 
@@ -59,7 +67,7 @@ def fdb(key: tuple[Vni, Mac], v: View) -> FdbEntry | None:
     if not routes:
         return None
     _best, row = min(routes, key=mobility_order)
-    return FdbEntry(*key, _next_hop(row.path))
+    return FdbEntry(*key, _bridged(row.path))
 
 
 def neighbor(key: tuple[Vni, Ip], v: View) -> Neighbor | None:
@@ -77,15 +85,18 @@ def flood(key: tuple[Vni, Ip], v: View) -> FloodEntry | None:
     if not routes:
         return None
     _best, row = min(routes, key=mobility_order)
-    return FloodEntry(key[0], _next_hop(row.path))
+    return FloodEntry(key[0], _bridged(row.path))
 
 
 def fib(key: tuple[Vni, Prefix], v: View) -> FibEntry | None:
-    """The equal best paths to a prefix."""
+    """The equal best paths to a prefix, and the next best should gateways stop answering."""
     routes = v.find(IMPORTED, "prefix", key)
     if not routes:
         return None
-    return FibEntry(*key, tuple(_next_hop(path) for _key, path in best_paths(routes)))
+    best = best_paths(routes)
+    backup = second_best(routes, best)
+    via, spare = (tuple(_routed(key.nlri, path) for key, path in r) for r in (best, backup))
+    return FibEntry(*key, via, spare)
 
 
 RULES: Final = (

@@ -5,7 +5,6 @@ Promise: reads only; the cost is of what is asked for, where an index leads to i
 
 from __future__ import annotations
 
-import bisect
 from typing import Any, Final
 
 from sdnctl import wire
@@ -190,7 +189,10 @@ def explain(engine: Engine, relation: Relation[Any, Any], key: Any) -> list[str]
 
 
 def agents(delivery: Delivery) -> list[Json]:
-    """Every connected agent: what it was sent, what it confirmed, what failed."""
+    """Every connected agent: what it was sent, what it confirmed, what failed.
+
+    ``unreachable`` are the probed next hops that do not answer it.
+    """
     return [
         {
             "hypervisor": host,
@@ -200,52 +202,7 @@ def agents(delivery: Delivery) -> list[Json]:
             "received": session.received,
             "programmed": session.programmed,
             "failures": dict(session.failures),
+            "unreachable": sorted(map(str, delivery.observed.agent(host).unreachable)),
         }
         for host, session in sorted(delivery.sessions.items())
     ]
-
-
-BUCKETS_MS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
-
-
-def convergence_times(delivery: Delivery) -> Json:
-    """How long the newest revisions took from commit to the last switch, in milliseconds.
-
-    ``at_most`` counts, for each bound, the revisions that took no longer (a cumulative histogram).
-    """
-    times = sorted(delivery.observed.durations_ms)
-    out: Json = {
-        "revisions": len(times),
-        "at_most": {str(bound): bisect.bisect_right(times, bound) for bound in BUCKETS_MS},
-    }
-    for name, share in (("median_ms", 0.5), ("p99_ms", 0.99), ("max_ms", 1.0)):
-        out[name] = times[min(int(len(times) * share), len(times) - 1)] if times else None
-    return out
-
-
-def convergence(delivery: Delivery, revision: int) -> Json:
-    """How far a revision got: the agents that it went to, and when the last had programmed it.
-
-    A revision that concerned no connected agent has ``agents`` 0 and is complete. Times are
-    nanoseconds of the controller's wall clock, those of ``last`` of that hypervisor's.
-    """
-    row = delivery.observed.convergence(revision)
-    if row is None:
-        known = revision <= delivery.revision
-        return {"revision": revision, "agents": 0, "outstanding": [], "complete": known}
-    done = not row.outstanding
-    return {
-        "revision": revision,
-        "agents": row.agents,
-        "outstanding": sorted(row.outstanding),
-        "complete": done,
-        "committed_ns": row.committed_ns,
-        "programmed_ns": row.programmed_ns if done else None,
-        "last": {
-            "hypervisor": row.last,
-            "received_ns": row.last_received_ns,
-            "switch_ns": row.last_switch_ns,
-        }
-        if done
-        else None,
-    }

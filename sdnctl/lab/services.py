@@ -93,6 +93,9 @@ def _wire(lab: Lab, node: Node) -> None:
     switch = lab.switch(node.name)
     cable = underlay(lab, node.name)
     switch.add_bridge(UNDERLAY_BRIDGE, [cable.interface], standalone=True)
+    # The kernel sees what the switch's packet socket sees: it must not answer ARP by the cable's
+    # own MAC address, which no tunnel ends at.
+    lab.exec(node.name, ["sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1"])
     mtu = lab.topology.mtu(cable)
     switch.vsctl("set", "Interface", UNDERLAY_BRIDGE, f"mtu_request={mtu}")
     netns.configure(

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from sdnctl.intent import (
+    BgpPeer,
     BgpVpnNetwork,
     BgpVpnPort,
     BgpVpnRouter,
+    Gateway,
     Hypervisor,
     Network,
     Port,
@@ -79,7 +81,8 @@ def association(bgpvpn_id: str, other_id: str) -> Claim:
 
 
 def _of_bgpvpn_network(row: BgpVpnNetwork) -> tuple[Claim, ...]:
-    return (*_of_instance(row), association(row.bgpvpn_id, row.network_id))
+    tie = association(row.bgpvpn_id, row.network_id)
+    return (*_of_instance(row), tie, mac(row.network_id, row.mac))
 
 
 def _of_bgpvpn_router(row: BgpVpnRouter) -> tuple[Claim, ...]:
@@ -90,12 +93,23 @@ def _of_bgpvpn_port(row: BgpVpnPort) -> tuple[Claim, ...]:
     return (association(row.bgpvpn_id, row.port_id),)
 
 
+def _of_bgp_peer(row: BgpPeer) -> tuple[Claim, ...]:
+    # A router is told apart by the address of its session.
+    return (Claim("bgp_peer_address", "", row.address),)
+
+
+def _of_gateway(row: Gateway) -> tuple[Claim, ...]:
+    return (Claim("gateway_address", "", row.address),)
+
+
 def _of_hypervisor(row: Hypervisor) -> tuple[Claim, ...]:
     return (vtep(row.vtep),)
 
 
 CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
     "hypervisor": _of_hypervisor,
+    "bgp_peer": _of_bgp_peer,
+    "gateway": _of_gateway,
     "network": _of_instance,
     "port": _of_port,
     "router": _of_instance,

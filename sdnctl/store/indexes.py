@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, Port, Row
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, BgpVpnPort, Port, Row
 
 Extract = Callable[[Any], tuple[Hashable, ...]]
 
@@ -36,6 +36,10 @@ def _interface_network(port: Port) -> tuple[Hashable, ...]:
 _COMMON: Final = {name: _field(name) for name in ("name", "project_id")}
 
 
+def _leaks(port: BgpVpnPort) -> tuple[Hashable, ...]:
+    return tuple({route.bgpvpn_id for route in port.routes if route.bgpvpn_id})
+
+
 def _joined(to: str) -> dict[str, Extract]:
     """Of an association: by either end."""
     return {"bgpvpn_id": _field("bgpvpn_id"), to: _field(to)}
@@ -55,10 +59,10 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "bgpvpn": _COMMON,
     "bgpvpn_network": _COMMON | _joined("network_id"),
     "bgpvpn_router": _COMMON | _joined("router_id"),
-    "bgpvpn_port": _COMMON | _joined("port_id"),
+    "bgpvpn_port": _COMMON | _joined("port_id") | {"leak": _leaks},
 }
 """By kind and name: the values under which a row is found. ``interface_network`` finds the
-router interfaces of a network."""
+router interfaces of a network, ``leak`` the port associations with a route from a BGP VPN."""
 
 
 class Index:

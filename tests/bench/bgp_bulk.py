@@ -28,9 +28,9 @@ from sdnctl.routes import IpPrefixRoute, Path, RouteKey
 from sdnctl.types import Ip
 from tests.bench.worlds import cloud, guest
 from tests.interop.base import ASN, Router
-from tests.interop.bird import Bird
-from tests.interop.frr import Frr
-from tests.interop.gobgp import Gobgp
+from tests.interop.router_bird import Bird
+from tests.interop.router_frr import Frr
+from tests.interop.router_gobgp import Gobgp
 from tests.interop.routers import Lab
 from tests.waiting import until
 

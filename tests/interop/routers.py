@@ -18,9 +18,9 @@ from sdnctl.bgp.supervisor import speaker_command
 from sdnctl.delta import Change
 from sdnctl.routes import Path, RouteKey
 from tests.interop.base import ASN, Router, Settings, run
-from tests.interop.bird import Bird
-from tests.interop.frr import Frr
-from tests.interop.gobgp import Gobgp
+from tests.interop.router_bird import Bird
+from tests.interop.router_frr import Frr
+from tests.interop.router_gobgp import Gobgp
 
 __all__ = ["ASN", "Bird", "Frr", "Gobgp", "Lab", "Link", "Router", "Settings", "run"]
 

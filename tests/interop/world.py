@@ -9,9 +9,9 @@ from sdnctl.bgp.peer import Family
 from sdnctl.delta import Change
 from sdnctl.routes import Nlri, Path, RouteKey
 from tests.interop.base import Router
-from tests.interop.bird import Bird
-from tests.interop.frr import Frr
-from tests.interop.gobgp import Gobgp
+from tests.interop.router_bird import Bird
+from tests.interop.router_frr import Frr
+from tests.interop.router_gobgp import Gobgp
 from tests.interop.routers import Lab, Link
 from tests.waiting import until
 

@@ -58,7 +58,7 @@ class House:
         everything: Log = {
             name: list(_all_rows(self.engine, name))
             for name in ("evi", "irb", "fdb", "neighbor", "flood", "vrf", "fib", "node",
-                         "local_port", "evi_member", "vrf_member")
+                         "local_port", "evi_member", "vrf_member", "evi_probe", "vrf_probe")
         }  # fmt: skip
         self.delivery.commit(self.revision, everything, 0)
         for agent in self.agents.values():

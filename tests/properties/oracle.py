@@ -20,11 +20,12 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    Probe,
     Vrf,
 )
 from sdnctl.intent import BgpPeer, Gateway, Hypervisor, Network, Port, Router, Subnet
 from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Path, RouteKey, rd_of
-from sdnctl.types import Encapsulation, Ip, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
 
 ASN = 64512
 
@@ -117,15 +118,12 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
         every: list[Ip | None] = [f.ip for f in port.fixed_ips]
         for ip in every or [None]:
             routes.setdefault(RouteKey(host.id, MacIpRoute(rd, port.mac, ip)), evi)
-        router, interfaces = vrf_of(w, network)
+        router, _interfaces = vrf_of(w, network)
         if router is None:
             continue
         rd = RouteDistinguisher.of(host.vtep, router.number)
-        prefixes = [
-            Prefix.covering(ip, length) for i in interfaces for ip, length in addresses_of(w, i)
-        ]
         for fixed in port.fixed_ips:
-            if any(fixed.ip in prefix for prefix in prefixes):
+            if on_link(w, network, fixed.ip):
                 routes.setdefault(
                     RouteKey(host.id, IpPrefixRoute(rd, Prefix.host(fixed.ip))),
                     Path(
@@ -140,20 +138,44 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
     return routes
 
 
-def usable(w: World, path: Path) -> Path | None:
+def usable(w: World, key: RouteKey, path: Path) -> Path | None:
     if ASN in path.as_path or any(h.vtep == path.next_hop for h in w.hypervisor.values()):
         return None
-    values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
-    pinned = [g for _id, g in sorted(w.gateway.items()) if g.address == path.next_hop]
-    if pinned and pinned[0].encapsulations:
-        values["encapsulations"] = pinned[0].encapsulations
-    elif not path.encapsulations:
-        values["encapsulations"] = (Encapsulation.MPLS_GRE,)
-    return Path(**values)
+    listed = [g for _id, g in sorted(w.gateway.items()) if g.address == path.next_hop]
+    offered = path.encapsulations or (Encapsulation.MPLS_GRE,)
+    preference = path.local_preference
+    if listed:
+        offered = listed[0].encapsulations or offered
+        if listed[0].local_preference is not None:
+            preference = listed[0].local_preference
+    able = set(Encapsulation) if path.label else {Encapsulation.VXLAN}
+    if not path.vni or (isinstance(key.nlri, IpPrefixRoute) and not path.router_mac):
+        able -= {Encapsulation.VXLAN}
+    offered = tuple(e for e in offered if e in able)
+    return changed(path, encapsulations=offered, local_preference=preference) if offered else None
 
 
 def hop(path: Path) -> NextHop:
-    return NextHop(path.next_hop, path.label, path.vni, path.encapsulations, path.router_mac)
+    return NextHop(path.next_hop, path.label, path.vni, path.encapsulations)
+
+
+def to_prefix(key: RouteKey, path: Path) -> NextHop | None:
+    """What routed packets to the prefix, or to the address of a MAC/IP route, are sent by."""
+    if isinstance(key.nlri, IpPrefixRoute):
+        return NextHop(path.next_hop, path.label, path.vni, path.encapsulations, path.router_mac)
+    vxlan = Encapsulation.VXLAN
+    if path.peer and path.l3_vni and path.router_mac and vxlan in path.encapsulations:
+        return NextHop(path.next_hop, Label(0), path.l3_vni, (vxlan,), path.router_mac)
+    return None
+
+
+def prefix_of(key: RouteKey, path: Path) -> Prefix | None:
+    """The prefix that a route gives to a VRF."""
+    if isinstance(key.nlri, IpPrefixRoute):
+        return key.nlri.prefix
+    if isinstance(key.nlri, MacIpRoute) and key.nlri.ip and to_prefix(key, path):
+        return Prefix.host(key.nlri.ip)
+    return None
 
 
 def decide(paths: list[tuple[RouteKey, Path]]) -> list[NextHop]:
@@ -165,43 +187,108 @@ def decide(paths: list[tuple[RouteKey, Path]]) -> list[NextHop]:
     def rank(path: Path) -> int:
         return (2 if not path.ebgp else 1) if path.peer else 0
 
+    paths = survivors(paths, lambda p, o: p.stale and not o.stale)
     paths = survivors(paths, lambda p, o: o.local_preference > p.local_preference)
     paths = survivors(paths, lambda p, o: len(o.as_path) < len(p.as_path))
     paths = survivors(paths, lambda p, o: o.origin < p.origin)
     paths = survivors(paths, lambda p, o: o.as_path[:1] == p.as_path[:1] and o.med < p.med)
     paths = survivors(paths, lambda p, o: rank(o) < rank(p))
     out: dict[Ip, NextHop] = {}
-    for _key, path in sorted(paths, key=lambda r: (r[1].next_hop, r[0].source, rd_of(r[0].nlri))):
-        out.setdefault(path.next_hop, hop(path))
+
+    def lowest(r: tuple[RouteKey, Path]) -> tuple[Any, ...]:
+        return (r[1].next_hop, r[0].source, rd_of(r[0].nlri), r[0].path_id)
+
+    for key, path in sorted(paths, key=lowest):
+        via = to_prefix(key, path)
+        assert via is not None
+        out.setdefault(path.next_hop, via)
     return list(out.values())
 
 
+def changed(path: Path, **fields: Any) -> Path:
+    values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
+    return Path(**values | fields)
+
+
+def routed_too(w: World, key: RouteKey, routes: dict[RouteKey, Path]) -> Path | None:
+    """The host prefix of the port that a MAC/IP route speaks of."""
+    for port, network, host in guests(w):
+        nlri = key.nlri
+        assert isinstance(nlri, MacIpRoute)
+        if (
+            is_up(port, network, host)
+            and host.id == key.source
+            and port.mac == nlri.mac
+            and nlri.ip in [f.ip for f in port.fixed_ips]
+            and RouteDistinguisher.of(host.vtep, network.number) == nlri.rd
+        ):
+            router, _interfaces = vrf_of(w, network)
+            if router is not None and nlri.ip is not None:
+                rd = RouteDistinguisher.of(host.vtep, router.number)
+                prefix = IpPrefixRoute(rd, Prefix.host(nlri.ip))
+                return (
+                    routes.get(RouteKey(host.id, prefix)) if on_link(w, network, nlri.ip) else None
+                )
+    return None
+
+
+def on_link(w: World, network: Network, ip: Ip) -> bool:
+    _router, interfaces = vrf_of(w, network)
+    links = [Prefix.covering(a, n) for port in interfaces for a, n in addresses_of(w, port)]
+    return any(ip in link for link in links)
+
+
 def announced(w: World) -> dict[str, dict[RouteKey, Path]]:
-    """By peer: the prefixes of routers, in the families that the peer has, over MPLS."""
+    """By peer: prefixes over MPLS or VXLAN, the routes of networks over VXLAN only."""
     out: dict[str, dict[RouteKey, Path]] = {}
+    routes = local_routes(w)
     for name, peer in w.bgp_peer.items():
-        for key, path in local_routes(w).items():
-            if not peer.admin_state_up or not isinstance(key.nlri, IpPrefixRoute):
+        for key, path in routes.items():
+            if not peer.admin_state_up:
                 continue
-            family = "ipv4-vpn" if len(key.nlri.prefix.ip) == 4 else "ipv6-vpn"
-            offers = [e for e in w.hypervisor[key.source].encapsulations if e != 8]
-            if family in peer.families and offers:
-                values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
-                values["encapsulations"] = tuple(offers)
-                out.setdefault(name, {})[key] = Path(**values)
+            accepts = w.hypervisor[key.source].encapsulations
+            vxlan, mpls = Encapsulation.VXLAN in accepts, set(accepts) - {Encapsulation.VXLAN}
+            if isinstance(key.nlri, IpPrefixRoute):
+                vpn = "ipv4-vpn" if len(key.nlri.prefix.ip) == 4 else "ipv6-vpn"
+                if (vpn in peer.families and mpls) or ("l2vpn-evpn" in peer.families and vxlan):
+                    out.setdefault(name, {})[key] = changed(path, encapsulations=accepts)
+            elif "l2vpn-evpn" in peer.families and vxlan:
+                said = changed(path, encapsulations=(Encapsulation.VXLAN,))
+                host = routed_too(w, key, routes) if isinstance(key.nlri, MacIpRoute) else None
+                if host is not None:
+                    both = {*path.route_targets, *host.route_targets}
+                    said = changed(
+                        said,
+                        route_targets=tuple(sorted(both)),
+                        l3_vni=host.vni,
+                        router_mac=host.router_mac,
+                    )
+                out.setdefault(name, {})[key] = said
     return out
+
+
+def probes(w: World, vni: Vni, used: list[Path]) -> list[Probe]:
+    """The gateways with an interval among the next hops, the first of those with one address."""
+    rows = []
+    for vtep in {path.next_hop for path in used if path.peer}:
+        here = [g for _id, g in sorted(w.gateway.items()) if g.address == vtep]
+        if here and here[0].probe_interval > 0:
+            rows.append(Probe(vni, vtep, here[0].probe_interval, here[0].probe_multiplier))
+    return rows
 
 
 def expected(w: World) -> dict[str, dict[str, Desired]]:
     """By hypervisor and key."""
     routes = dict(local_routes(w))
     for key, path in w.learned.items():
-        good = usable(w, path)
+        good = usable(w, key, path)
         if good is not None:
             routes[key] = good
 
     def claim(r: tuple[RouteKey, Path]) -> tuple[Any, ...]:
-        return (not r[1].sticky, -r[1].sequence, r[1].next_hop, r[0].source, rd_of(r[0].nlri))
+        key, path = r
+        worth = (path.stale, not path.sticky, -path.sequence)
+        return (*worth, path.next_hop, key.source, rd_of(key.nlri), key.path_id)
 
     competing: dict[str, set[Ip]] = {}
     tables: dict[str, dict[str, Desired]] = {}
@@ -231,23 +318,25 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
         for vtep in {p.next_hop for _k, p in floods}:
             best = min((r for r in floods if r[1].next_hop == vtep), key=claim)
             table.append(FloodEntry(network.vni, hop(best[1])))
+        bridged = [p for k, p in mine if not isinstance(k.nlri, IpPrefixRoute)]
+        table += probes(w, network.vni, bridged)
         tables[f"evi/{network.vni}"] = {row.key: row for row in table}
     for router in w.router.values():
         if not router.admin_state_up:
             continue
         wanted = targets(router, router.import_targets)
-        mine = [
-            r
-            for r in routes.items()
-            if isinstance(r[0].nlri, IpPrefixRoute) and wanted & set(r[1].route_targets)
-        ]
+        mine = [r for r in routes.items() if prefix_of(*r) and wanted & set(r[1].route_targets)]
         rows: list[Desired] = [Vrf(router.vni, router.label)]
-        for prefix in {k.nlri.prefix for k, _p in mine if isinstance(k.nlri, IpPrefixRoute)}:
-            here = [r for r in mine if r[0].nlri.prefix == prefix]  # type: ignore[union-attr]
+        for prefix in {p for r in mine if (p := prefix_of(*r)) is not None}:
+            here = [r for r in mine if prefix_of(*r) == prefix]
             hops = decide(here)
-            rows.append(FibEntry(router.vni, prefix, tuple(hops)))
+            used = {h.vtep for h in hops}
+            rest = [r for r in here if r[1].next_hop not in used]
+            spare = [] if any(not p.peer and p.next_hop in used for _k, p in here) else decide(rest)
+            rows.append(FibEntry(router.vni, prefix, tuple(hops), tuple(spare)))
             if len(hops) > 1:
                 competing.setdefault(f"vrf/{router.vni}", set()).update(h.vtep for h in hops)
+        rows += probes(w, router.vni, [p for _k, p in mine])
         tables[f"vrf/{router.vni}"] = {row.key: row for row in rows}
 
     out: dict[str, dict[str, Desired]] = {}

@@ -11,20 +11,25 @@ from hypothesis import strategies as st
 from sdnctl.desired import Desired
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.model import make_engine
+from sdnctl.graph.reasons import why_advertised, why_used
 from sdnctl.graph.relations import (
     ADVERTISED,
+    BGP_PEER,
     EVI_INSTANCE,
+    FDB,
     IMPORTED,
+    LEARNED,
     NETWORK,
+    ORIGINATED,
     ROUTER,
     VRF_INSTANCE,
     Imported,
 )
 from sdnctl.graph.rib import best_paths
-from sdnctl.routes import Path, RouteKey
+from sdnctl.routes import MacIpRoute, Path, RouteKey
 from sdnctl.topology import overlay
 from tests.properties.mirror import House
-from tests.properties.oracle import ASN, World, announced, decide, expected, hop
+from tests.properties.oracle import ASN, World, announced, decide, expected, prefix_of, to_prefix
 from tests.properties.worlds import HOSTS, Write, paths, populated, route_keys
 
 
@@ -50,11 +55,11 @@ def told(engine: Engine) -> dict[str, dict[str, Desired]]:
     return {host: house.agents[host].desired for host in HOSTS}
 
 
-def told_to_peers(engine: Engine) -> dict[str, dict[Any, Path]]:
-    out: dict[str, dict[Any, Path]] = {}
-    for export, row in engine.rows(ADVERTISED).items():
+def told_to_peers(engine: Engine) -> dict[str, dict[RouteKey, Path]]:
+    out: dict[str, dict[RouteKey, Path]] = {}
+    for key, row in engine.rows(ADVERTISED).items():
         for peer in row.peers:
-            out.setdefault(peer, {})[export.route] = row.path
+            out.setdefault(peer, {})[key] = row.path
     return out
 
 
@@ -77,8 +82,37 @@ def test_best_paths_equal_the_oracle(routes: list[tuple[RouteKey, Path]]) -> Non
         else (key, path)
         for key, path in routes
     ]
+    local = [route for route in local if prefix_of(*route)]
     best = best_paths([(key, Imported(path, (), ())) for key, path in local])
-    assert [hop(path) for _key, path in best] == decide(local)
+    assert [to_prefix(key, path) for key, path in best] == decide(local)
+
+
+@given(populated())
+def test_reasons_agree_with_what_is_told(steps: list[list[Write]]) -> None:
+    engine = make_engine(ASN)
+    for writes in steps:
+        engine.commit(writes)
+    for peer in engine.rows(BGP_PEER):
+        for key in engine.rows(ORIGINATED):
+            row_told = engine.rows(ADVERTISED).get(key)
+            told = row_told is not None and peer in row_told.peers
+            assert any(said.advertised for said in why_advertised(engine, peer, key)) == told
+    used: dict[str, set[Any]] = {}
+    for key in {**engine.rows(ORIGINATED), **engine.rows(LEARNED)}:
+        for use in why_used(engine, key):
+            if use.used:
+                used.setdefault(use.table, set()).add(key)
+    for key, row in engine.rows(IMPORTED).items():
+        for vni in row.vrfs:
+            prefix = prefix_of(key, row.path)
+            assert prefix is not None
+            rivals = engine.view().find(IMPORTED, "prefix", (vni, prefix))
+            chosen = {other for other, _path in best_paths(rivals)}
+            assert (key in chosen) == (key in used.get(f"vrf/{vni}", ()))
+        for vni in row.evis:
+            if isinstance(key.nlri, MacIpRoute) and key in used.get(f"evi/{vni}", ()):
+                entry = engine.rows(FDB)[vni, key.nlri.mac]
+                assert entry.via.vtep == row.path.next_hop
 
 
 @given(populated(), st.randoms(use_true_random=False))

@@ -58,6 +58,14 @@ TARGETS = [RouteTarget.parse(f"64512:{n}") for n in (1, 8_000_001, 8_000_011, 8_
 
 RDS = [RouteDistinguisher.parse(t) for t in ("64512:1", "64512:2")]
 
+FAMILIES = [
+    ("ipv4-vpn",),
+    ("ipv4-vpn", "ipv6-vpn"),
+    ("l2vpn-evpn",),
+    ("ipv4-vpn", "l2vpn-evpn"),
+    (),
+]
+
 encapsulations = st.sampled_from(
     [p for n in range(4) for p in itertools.permutations(Encapsulation, n)]
 )
@@ -179,20 +187,27 @@ def interfaces(key: str) -> st.SearchStrategy[Any]:
 nlris = st.one_of(
     *[st.builds(IpPrefixRoute, st.sampled_from(RDS), st.just(PREFIXES[0]))] * 3,
     st.builds(IpPrefixRoute, st.sampled_from(RDS), st.sampled_from(IPS[:2]).map(Prefix.host)),
-    st.builds(
-        MacIpRoute, st.sampled_from(RDS), st.sampled_from(MACS), st.sampled_from([None, *IPS])
-    ),
+    *[
+        st.builds(
+            MacIpRoute, st.sampled_from(RDS), st.sampled_from(MACS), st.sampled_from([None, *IPS])
+        )
+    ]
+    * 2,
     st.builds(InclusiveMulticastRoute, st.sampled_from(RDS), st.sampled_from(OUTSIDE)),
 )
-route_keys = st.builds(RouteKey, st.sampled_from(["gw1", "gw2"]), nlris)
+route_keys = st.builds(
+    RouteKey, st.sampled_from(["gw1", "gw2"]), nlris, st.sampled_from([0, 0, 0, 1])
+)
 many_targets = st.sampled_from([t for n in (1, 2, 3) for t in itertools.permutations(TARGETS, n)])
 paths = st.builds(
     Path,
     next_hop=st.sampled_from(OUTSIDE[:2] * 3 + OUTSIDE),
     route_targets=many_targets,
     encapsulations=encapsulations,
-    label=st.sampled_from([Label(0), Label(77)]),
-    vni=st.sampled_from([Vni(0), Vni(78)]),
+    label=st.sampled_from([Label(0), Label(77), Label(77)]),
+    vni=st.sampled_from([Vni(0), Vni(78), Vni(78)]),
+    l3_vni=st.sampled_from([Vni(0), Vni(79), Vni(79)]),
+    router_mac=st.sampled_from([None, MACS[0], MACS[0]]),
     local_preference=st.sampled_from([100, 100, 200]),
     as_path=st.sampled_from([(65001,), (65001,), (65002,), (), (65001, 65002), (64512,)]),
     origin=st.sampled_from([0, 0, 2]),
@@ -201,6 +216,7 @@ paths = st.builds(
     ebgp=st.booleans(),
     sequence=st.sampled_from([0, 0, 1]),
     sticky=st.sampled_from([False, False, True]),
+    stale=st.sampled_from([False, False, False, True]),
 )
 
 
@@ -210,18 +226,24 @@ def peers(key: str) -> st.SearchStrategy[Any]:
         id=st.just(key),
         address=st.just(OUTSIDE[0]),
         asn=st.sampled_from([65001, 65002]),
-        families=st.sampled_from([("ipv4-vpn",), ("ipv4-vpn", "ipv6-vpn"), ("l2vpn-evpn",), ()]),
+        families=st.sampled_from(FAMILIES),
         password=st.sampled_from(["", "secret"]),
         admin_state_up=mostly,
     )
 
 
-gateways = st.builds(
-    Gateway,
-    id=st.just("gw"),
-    address=st.sampled_from(OUTSIDE),
-    encapsulations=encapsulations,
-)
+def gateways(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        Gateway,
+        id=st.just(key),
+        address=st.sampled_from(OUTSIDE),
+        encapsulations=encapsulations,
+        local_preference=st.sampled_from([None, None, 0, 100, 300]),
+        probe_interval=st.sampled_from([0, 200, 300]),
+        probe_multiplier=st.sampled_from([3, 4]),
+    )
+
+
 distances = st.dictionaries(st.sampled_from(VTEPS + OUTSIDE), st.integers(1, 3), max_size=4)
 
 # Every strategy is made once: one made anew at each draw is validated anew each time.
@@ -232,7 +254,7 @@ BY_KEY: dict[Relation[Any, Any], dict[str, st.SearchStrategy[Any]]] = {
     SUBNET: {key: subnets(key) for key in SUBNETS},
     PORT: {key: guests(key) for key in GUESTS} | {key: interfaces(key) for key in INTERFACES},
     BGP_PEER: {key: peers(key) for key in ("gw1", "gw2")},
-    GATEWAY: {"gw": gateways},
+    GATEWAY: {key: gateways(key) for key in ("gw1", "gw2")},
     UNDERLAY: dict.fromkeys(HOSTS, distances),
 }
 learned = st.tuples(st.just(LEARNED), route_keys, st.one_of(*[paths] * 7, st.none()))

@@ -39,7 +39,7 @@ class GroupDelta(_message.Message):
     def __init__(self, group: _Optional[str] = ..., version: _Optional[int] = ..., snapshot: _Optional[bool] = ..., upserts: _Optional[_Iterable[_Union[Resource, _Mapping]]] = ..., removals: _Optional[_Iterable[str]] = ..., leave: _Optional[bool] = ..., partial: _Optional[bool] = ...) -> None: ...
 
 class Resource(_message.Message):
-    __slots__ = ("key", "node", "port", "evi", "irb", "neighbor", "fdb", "flood", "vrf", "fib")
+    __slots__ = ("key", "node", "port", "evi", "irb", "neighbor", "fdb", "flood", "vrf", "fib", "probe")
     KEY_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +50,7 @@ class Resource(_message.Message):
     FLOOD_FIELD_NUMBER: _ClassVar[int]
     VRF_FIELD_NUMBER: _ClassVar[int]
     FIB_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FIELD_NUMBER: _ClassVar[int]
     key: str
     node: Node
     port: LocalPort
@@ -60,7 +61,8 @@ class Resource(_message.Message):
     flood: Flood
     vrf: Vrf
     fib: Fib
-    def __init__(self, key: _Optional[str] = ..., node: _Optional[_Union[Node, _Mapping]] = ..., port: _Optional[_Union[LocalPort, _Mapping]] = ..., evi: _Optional[_Union[Evi, _Mapping]] = ..., irb: _Optional[_Union[Irb, _Mapping]] = ..., neighbor: _Optional[_Union[Neighbor, _Mapping]] = ..., fdb: _Optional[_Union[Fdb, _Mapping]] = ..., flood: _Optional[_Union[Flood, _Mapping]] = ..., vrf: _Optional[_Union[Vrf, _Mapping]] = ..., fib: _Optional[_Union[Fib, _Mapping]] = ...) -> None: ...
+    probe: Probe
+    def __init__(self, key: _Optional[str] = ..., node: _Optional[_Union[Node, _Mapping]] = ..., port: _Optional[_Union[LocalPort, _Mapping]] = ..., evi: _Optional[_Union[Evi, _Mapping]] = ..., irb: _Optional[_Union[Irb, _Mapping]] = ..., neighbor: _Optional[_Union[Neighbor, _Mapping]] = ..., fdb: _Optional[_Union[Fdb, _Mapping]] = ..., flood: _Optional[_Union[Flood, _Mapping]] = ..., vrf: _Optional[_Union[Vrf, _Mapping]] = ..., fib: _Optional[_Union[Fib, _Mapping]] = ..., probe: _Optional[_Union[Probe, _Mapping]] = ...) -> None: ...
 
 class NextHop(_message.Message):
     __slots__ = ("vtep", "label", "vni", "encapsulations", "router_mac")
@@ -189,26 +191,42 @@ class Vrf(_message.Message):
     def __init__(self, vni: _Optional[int] = ..., label: _Optional[int] = ...) -> None: ...
 
 class Fib(_message.Message):
-    __slots__ = ("vrf", "prefix", "via")
+    __slots__ = ("vrf", "prefix", "via", "backup")
     VRF_FIELD_NUMBER: _ClassVar[int]
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     VIA_FIELD_NUMBER: _ClassVar[int]
+    BACKUP_FIELD_NUMBER: _ClassVar[int]
     vrf: int
     prefix: Prefix
     via: _containers.RepeatedCompositeFieldContainer[NextHop]
-    def __init__(self, vrf: _Optional[int] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., via: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ...) -> None: ...
+    backup: _containers.RepeatedCompositeFieldContainer[NextHop]
+    def __init__(self, vrf: _Optional[int] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., via: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ..., backup: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ...) -> None: ...
+
+class Probe(_message.Message):
+    __slots__ = ("vni", "vtep", "interval", "multiplier")
+    VNI_FIELD_NUMBER: _ClassVar[int]
+    VTEP_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    vni: int
+    vtep: bytes
+    interval: int
+    multiplier: int
+    def __init__(self, vni: _Optional[int] = ..., vtep: _Optional[bytes] = ..., interval: _Optional[int] = ..., multiplier: _Optional[int] = ...) -> None: ...
 
 class Upstream(_message.Message):
-    __slots__ = ("hello", "ack", "nack", "port_status")
+    __slots__ = ("hello", "ack", "nack", "port_status", "reachability")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     NACK_FIELD_NUMBER: _ClassVar[int]
     PORT_STATUS_FIELD_NUMBER: _ClassVar[int]
+    REACHABILITY_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     ack: Ack
     nack: Nack
     port_status: PortStatus
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ..., port_status: _Optional[_Union[PortStatus, _Mapping]] = ...) -> None: ...
+    reachability: Reachability
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ..., port_status: _Optional[_Union[PortStatus, _Mapping]] = ..., reachability: _Optional[_Union[Reachability, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("versions", "epoch", "software")
@@ -262,3 +280,11 @@ class PortStatus(_message.Message):
     up: bool
     reason: str
     def __init__(self, port_id: _Optional[str] = ..., up: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Reachability(_message.Message):
+    __slots__ = ("vtep", "up")
+    VTEP_FIELD_NUMBER: _ClassVar[int]
+    UP_FIELD_NUMBER: _ClassVar[int]
+    vtep: bytes
+    up: bool
+    def __init__(self, vtep: _Optional[bytes] = ..., up: _Optional[bool] = ...) -> None: ...

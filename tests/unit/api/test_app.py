@@ -33,7 +33,8 @@ async def test_versions(api: Api) -> None:
     }
     for path in ("/v2.0", "/v2.0/"):
         resources = (await api.call("GET", path))["resources"]
-        assert {r["collection"] for r in resources} == {"networks", "subnets", "ports", "routers"}
+        collections = {"networks", "subnets", "ports", "routers", "bgpvpns"}
+        assert {r["collection"] for r in resources} == collections
         assert resources[0]["links"][0]["href"] == "http://sdn.test/v2.0/networks"
 
 
@@ -168,7 +169,7 @@ async def test_a_handled_error_is_not_worth_a_line(
 
 async def test_quotas_limit_nothing(api: Api) -> None:
     await api.create("networks", project_id="acme")
-    names = {"network", "subnet", "port", "router"}
+    names = {"network", "subnet", "port", "router", "bgpvpn"}
     for path in ("quotas/acme", "quotas/acme/default"):
         assert (await api.call("GET", path))["quota"] == dict.fromkeys(names, -1)
     details = (await api.call("GET", "quotas/acme/details.json"))["quota"]

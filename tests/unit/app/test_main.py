@@ -131,6 +131,21 @@ def test_ended_at_once_it_leaves_nothing(start: Start) -> None:
     assert "Traceback" not in process.log.read_text()
 
 
+def test_who_follows_and_who_waits_do_not_hold_up_the_end(start: Start) -> None:
+    process = start()
+    process.ready()
+    with contextlib.ExitStack() as stack:
+        for path in ("convergence?follow", "convergence/1000000?wait=60"):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(str(start.state / "api.sock"))
+            client.sendall(f"GET /sdn/v1/{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            if "follow" in path:
+                assert client.recv(64).startswith(b"HTTP/1.1 200")
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.ends() == 0
+    assert "Traceback" not in process.log.read_text()
+
+
 def test_a_second_controller_on_the_same_state_is_refused(start: Start) -> None:
     first = start()
     first.ready()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from exabgp.bgp.message import Update
 from exabgp.bgp.message.direction import Direction
 from exabgp.bgp.message.open.asn import ASN
-from exabgp.bgp.message.open.capability import Negotiated
+from exabgp.bgp.message.open.capability import AddPath, Negotiated
+from exabgp.bgp.message.open.capability.negotiated import RequirePath
 from exabgp.bgp.neighbor import Neighbor
 from hypothesis import strategies as st
 
 from sdnctl.bgp import patches
 from sdnctl.bgp.codec import AFI_SAFI, Attachment
 from sdnctl.bgp.decoder import Decoded, Decoder
+from sdnctl.bgp.peer import Family
 from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
@@ -42,12 +45,15 @@ SENDER = Attachment(64512, 64512, OURS, THEIRS)
 RECEIVER = Attachment(64512, 64512, THEIRS, OURS)
 
 
-def negotiated(local_asn: int = 64512, asn: int = 64512) -> Any:
+def negotiated(local_asn: int = 64512, asn: int = 64512, add_path: Iterable[Family] = ()) -> Any:
     """A session of all families, with four-octet AS numbers and messages of 4096 octets."""
     session = Negotiated(Neighbor())
     session.families = list(AFI_SAFI.values())
     session.local_as, session.peer_as = ASN(local_asn), ASN(asn)
     session.asn4 = True
+    both = AddPath([AFI_SAFI[family] for family in add_path], RequirePath.BOTH)
+    opens = SimpleNamespace(capabilities={AddPath.ID: both})
+    session.addpath.setup(opens, opens)
     return session
 
 
@@ -61,9 +67,11 @@ def unpack(message: bytes, session: Any) -> Any:
     return Update.unpack_message(message[19:], Direction.IN, session)
 
 
-def decode(message: bytes, attachment: Attachment = RECEIVER) -> Iterator[Decoded | None]:
+def decode(
+    message: bytes, attachment: Attachment = RECEIVER, add_path: Iterable[Family] = ()
+) -> Iterator[Decoded | None]:
     """What the house reads from a message."""
-    update = unpack(message, negotiated(attachment.local_asn, attachment.asn))
+    update = unpack(message, negotiated(attachment.local_asn, attachment.asn, add_path))
     decoder = Decoder(attachment)
     for nlri in update.nlris:
         if not nlri.EOR:

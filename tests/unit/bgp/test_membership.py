@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sdnctl.bgp.decoder import Decoded
 from sdnctl.bgp.peer import Family, Peer
+from sdnctl.bgp.retention import RESTART_STATE
 from sdnctl.delta import Change
 from sdnctl.routes import MembershipRoute, Path, RouteKey
 from sdnctl.types import Ip, RouteTarget
@@ -188,3 +189,22 @@ async def test_a_controller_that_restarts_withdraws_nothing(link: Link, start: S
         assert withdrawal.endswith(bytes(host_route(2).prefix.ip))
     finally:
         await after.stop()
+
+
+async def test_a_peer_that_restarts_is_not_waited_for(link: Link, start: Start) -> None:
+    """RFC 4724 section 4.2: it would say nothing before it has our End-of-RIB."""
+    raw = await start(families=(VPNV4, MEMBERSHIPS), restart_time=60)
+    link.update([Change(RouteKey("raw", host_route(1)), None, PATH)])
+    link.set_peers([waiting("raw", raw)])
+    await until(raw.up.is_set)
+    raw.send(update(membership(WHOLE)) + end_of_rib(MEMBERSHIPS) + end_of_rib(VPNV4))
+    await until(lambda: END_OF_VPNV4 in raw.updates())
+    await until(lambda: link.learned)
+    raw.received.clear()
+    raw.restart_time = RESTART_STATE << 12 | 60
+    raw.drop()
+    await until(lambda: END_OF_VPNV4 in raw.updates())
+    assert len(vpn_routes(raw.updates())) == 1
+    assert link.learned.keys() == {RouteKey("raw", MembershipRoute(64512, TARGET))}
+    raw.send(end_of_rib(MEMBERSHIPS))  # now it wants nothing
+    await until(lambda: not link.learned)

@@ -19,12 +19,14 @@ from exabgp.reactor.network import outgoing, tcp
 from exabgp.reactor.network.error import NotConnected
 
 from sdnctl.bgp import patches
+from sdnctl.bgp.codec import Attachment
 from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Family as OurFamily
 from sdnctl.bgp.peer import Peer
 from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute
 from sdnctl.types import Ip
-from tests.unit.bgp.exabgp_helpers import decode, negotiated, unpack
+from tests.unit.bgp.conftest import Link, Start, peer
+from tests.unit.bgp.exabgp_helpers import OURS, THEIRS, decode, negotiated, unpack
 from tests.unit.bgp.raw_peer import EVPN, VPNV4, RawPeer, attribute, update, vpnv4
 from tests.waiting import until
 
@@ -167,6 +169,65 @@ async def test_malformed_aggregator_over_a_session(link: SpeakerLink) -> None:
         assert raw.notifications() == []
     finally:
         await raw.stop()
+
+
+MALFORMED = {
+    "ORIGINATOR_ID": attribute(0x80, 9, bytes(3)),
+    "CLUSTER_LIST": attribute(0x80, 10, bytes(6)),
+    "PMSI": attribute(0xC0, 22, b"\0\6"),
+}
+IGNORED = {
+    "AS4_PATH": attribute(0xC0, 17, b"\2\7\0"),
+    "AS4_AGGREGATOR": attribute(0xC0, 18, bytes(5)),
+    "AIGP": attribute(0x80, 26, b"\1\0"),
+}
+
+
+async def test_malformed_attributes_cost_routes_or_themselves(link: Link, start: Start) -> None:
+    """RFC 7606 section 2: treat-as-withdraw, and attribute discard."""
+    raw = await start()
+    link.set_peers([peer("raw", raw)])
+    await until(raw.up.is_set)
+    for number in range(len(MALFORMED)):
+        raw.send(update(vpnv4(number)))
+    await until(lambda: len(link.learned) == len(MALFORMED))
+    for number, malformed in enumerate(MALFORMED.values()):
+        raw.send(update(vpnv4(number), malformed))
+    await until(lambda: not link.learned)
+    for number, malformed in enumerate(IGNORED.values()):
+        raw.send(update(malformed, vpnv4(number)))
+    await until(lambda: len(link.learned) == len(IGNORED))
+    assert raw.notifications() == []
+    assert raw.sessions == 1
+
+
+@pytest.mark.parametrize("name", [*MALFORMED, *(n for n in IGNORED if n != "AIGP")])
+def test_stock_ends_the_session(name: str) -> None:
+    malformed = {**MALFORMED, **IGNORED}[name]
+    program = f"""
+from exabgp.bgp.message.direction import Direction
+from exabgp.bgp.message.update.attribute import Attributes
+from exabgp.bgp.message.open.capability import Negotiated
+from exabgp.bgp.neighbor import Neighbor
+from exabgp.logger import log
+log.debug = lambda *_: None
+Attributes().parse({malformed!r}, Direction.IN, Negotiated(Neighbor()))
+"""
+    assert "Notify" in stock(program).stderr
+
+
+def test_what_only_our_own_as_may_say_is_not_heard_from_another() -> None:
+    """RFC 7606 sections 7.5, 7.9 and 7.10: discarded, right or wrong."""
+    path = b"\x40\2\6\2\1" + (64600).to_bytes(4, "big")
+    own = attribute(0x80, 9, OURS) + attribute(0x80, 10, bytes(5)) + attribute(0x40, 5, bytes(3))
+    message = update(own, vpnv4(1)).replace(b"\x40\2\0", path)
+    body = message[19:]
+    length = (int.from_bytes(body[2:4], "big") + 6).to_bytes(2, "big")
+    ebgp = Attachment(64512, 64600, THEIRS, OURS)
+    (decoded,) = decode(message[:19] + body[:2] + length + body[4:], ebgp)
+    assert decoded is not None
+    assert decoded.path is not None
+    assert decoded.path.as_path == (64600,)
 
 
 def stock(program: str) -> subprocess.CompletedProcess[str]:

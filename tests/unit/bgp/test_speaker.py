@@ -24,6 +24,7 @@ from sdnctl.types import Ip, Label
 from tests.unit.bgp.conftest import PATH, Link, Start, host_route, peer, speakers
 from tests.unit.bgp.raw_peer import (
     END_OF_RIB,
+    EVPN,
     UPDATE,
     VPNV4,
     RawPeer,
@@ -68,6 +69,8 @@ async def test_unknown_families_and_attributes_are_passed_over(link: Link, start
     link.set_peers([peer("raw", raw)])
     await until(raw.up.is_set)
     unknown = b"\xc0\xf0\3abc" + b"\x80\xf1\3abc"
+    raw.send(update(attribute(0x80, 14, EVPN + b"\4" + bytes(5))))
+    raw.send(update(attribute(0x80, 15, EVPN + b"what")))
     raw.send(update(unknown, vpnv4(1)))
     await until(lambda: link.learned)
     assert raw.notifications() == []

@@ -185,3 +185,23 @@ async def test_peers_come_change_and_go_undisturbed_by_each_other(
     assert house.sessions == (before,)
     assert raws[0].sessions == 1
     assert len(raws[0].updates()) == 2
+
+
+async def test_a_flood_and_a_flap_harm_nobody(house: House, start: Start) -> None:
+    """20,000 UPDATEs from one peer while another flaps: others of the group wait, none is lost."""
+    flood, flap, near, far = [await start() for _ in range(4)]
+    house.set_peers({
+        "a": [peer("flood", flood), peer("flap", flap), peer("near", near)],
+        "b": [peer("far", far)],
+    })  # fmt: skip
+    await until(lambda: all(raw.up.is_set() for raw in (flood, flap, near, far)))
+    flood.send(b"".join(update(vpnv4(n % 250, 16 + n)) for n in range(20_000)))
+    last = {n: 16 + max(range(n, 20_000, 250)) for n in range(250)}
+    for number in range(1, 21):
+        flap.drop()
+        announce(house, "near", "far", number=number)
+        await until(lambda: len(near.updates()) == len(far.updates()) == number + 1, 5)  # noqa: B023
+        await until(flap.up.is_set)
+    await becomes(lambda: sorted(path.label for path in house.learned.values()), [*last.values()])
+    assert (flood.sessions, near.sessions, far.sessions) == (1, 1, 1)
+    assert flap.sessions > 10

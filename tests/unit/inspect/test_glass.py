@@ -120,13 +120,3 @@ def test_explain_names_what_a_route_was_made_of() -> None:
     why = glass.explain(house.engine, IMPORTED, key)
     assert "vrf_instance/imports/65001:1" in why
     assert "hypervisor/vtep/198.51.100.1/True" in why
-
-
-def test_how_long_revisions_take() -> None:
-    delivery = Delivery(1, Observed())
-    assert glass.convergence_times(delivery)["revisions"] == 0
-    assert glass.convergence_times(delivery)["median_ms"] is None
-    delivery.observed.durations_ms.extend([4.0, 1.0, 2.5, 700.0])
-    told = glass.convergence_times(delivery)
-    assert (told["median_ms"], told["max_ms"]) == (4.0, 700.0)
-    assert [told["at_most"][bound] for bound in ("1", "2", "5", "500", "1000")] == [1, 1, 3, 3, 4]

@@ -105,6 +105,8 @@ class Priority(enum.IntEnum):
     """Priorities outside of the FIB."""
 
     MISS = 0
+    FOREIGN = 90
+    """A far end's own VNI: where the number is one of ours too, ours is meant."""
     DEFAULT = 100
     LOCAL = 110
     """What is here wins over what is told to be elsewhere."""
