@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path as FilePath
@@ -20,12 +21,17 @@ from sdnctl.delta import Change
 from sdnctl.routes import IpPrefixRoute, Nlri, Path, RouteKey
 from sdnctl.types import Encapsulation, Ip, Label, Prefix
 from tests.interop.cases import CASES, MPLS, RD, THEIR_RD
-from tests.interop.routers import Bird, Frr, Lab
+from tests.interop.routers import Bird, Frr, Lab, run
 from tests.waiting import becomes, until
 
 pytestmark = [pytest.mark.interop, pytest.mark.netns]
 
 FLOOD = 100_000
+STALLED = 20_000
+"""Four times what the two sockets' buffers take."""
+
+HOLD_SECONDS = 6
+LIMIT_SECONDS = 200.0
 NLRI = CASES[0].nlri
 
 
@@ -49,8 +55,12 @@ class Cloud:
     async def start(self) -> None:
         self.steady.start()
         self.wild.start()
-        # The shortest hold time that RFC 4271 allows tells of any pause of its speaker.
-        steady = self.steady.peer(Family.IPV4_VPN, hold_time=3)
+        # Buffers are the namespace's: what a peer does not read stays with its speaker.
+        ends = (self.lab.namespace, self.wild.namespace)
+        for end, what in itertools.product(ends, ("rmem", "wmem")):
+            run("ip", "netns", "exec", end,
+                "sysctl", "-qw", f"net.ipv4.tcp_{what}=4096 16384 32768")  # fmt: skip
+        steady = self.steady.peer(Family.IPV4_VPN, hold_time=HOLD_SECONDS)
         wild = self.wild.peer(Family.IPV4_VPN)
         self.speakers.set_peers({"steady": [steady], "wild": [wild]})
         await self.speakers.start()
@@ -63,10 +73,12 @@ class Cloud:
         """The steady peer is told of a change."""
         path = msgspec.structs.replace(MPLS, label=Label(next(self._labels)))
         self.put("steady", {NLRI: path})
-        await becomes(lambda: self.steady.table(Family.IPV4_VPN), {NLRI: path}, 3)
+        await becomes(lambda: self.steady.table(Family.IPV4_VPN), {NLRI: path})
 
     async def serves_until(self, condition: Callable[[], Any]) -> None:
+        limit = time.monotonic() + LIMIT_SECONDS
         while not condition():
+            assert time.monotonic() < limit
             await self.serves()
         await self.serves()
         assert self.steady.losses() == 0
@@ -118,8 +130,8 @@ async def test_stall(cloud: Cloud) -> None:
     """It stops to read, with more on its way than any buffer takes."""
     assert cloud.wild.process is not None
     os.kill(cloud.wild.process.pid, signal.SIGSTOP)
-    cloud.put("wild", {IpPrefixRoute(RD, prefix): MPLS for prefix in many(FLOOD)})
-    for _ in range(20):
-        await cloud.serves_until(lambda: True)
+    cloud.put("wild", {IpPrefixRoute(RD, prefix): MPLS for prefix in many(STALLED)})
+    end = time.monotonic() + 2 * HOLD_SECONDS
+    await cloud.serves_until(lambda: time.monotonic() > end)
     os.kill(cloud.wild.process.pid, signal.SIGCONT)
-    await cloud.serves_until(lambda: cloud.wild.count() == FLOOD)
+    await cloud.serves_until(lambda: cloud.wild.count() == STALLED)
