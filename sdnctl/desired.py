@@ -60,6 +60,8 @@ class LocalPort(msgspec.Struct, frozen=True):
 
     ``vrf`` is the VNI of the router that the network is attached to, 0 if none.
     ``addresses`` are all addresses that it owns. ``security`` False turns anti-spoofing off.
+    ``behind`` are prefixes of the VRF that the guest routes: packets to them are sent to it from
+    ``router_mac``, and it may send packets from them.
     """
 
     port_id: str
@@ -69,6 +71,8 @@ class LocalPort(msgspec.Struct, frozen=True):
     addresses: tuple[Ip, ...]
     admin_state_up: bool = True
     security: bool = True
+    behind: tuple[Prefix, ...] = ()
+    router_mac: Mac | None = None
 
     @property
     def key(self) -> str:

@@ -161,7 +161,11 @@ class FixedIp(msgspec.Struct, frozen=True):
 
 
 class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """An attachment to a network: a guest's interface, or a router's."""
+    """An attachment to a network: a guest's interface, or a router's.
+
+    ``moves`` counts how often it left a host that it was bound to: the sequence number of MAC
+    mobility (RFC 7432 section 7.7), which has to rise whatever restarts in between.
+    """
 
     network_id: str
     mac: Mac
@@ -169,6 +173,7 @@ class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
     device_id: str = ""
     device_owner: str = ""
     host: str = ""
+    moves: int = 0
     vnic_type: str = "normal"
     admin_state_up: bool = True
     port_security_enabled: bool = True

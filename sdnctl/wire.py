@@ -81,6 +81,8 @@ def _port(row: LocalPort) -> dict[str, Any]:
             addresses=row.addresses,
             admin_state_up=row.admin_state_up,
             security=row.security,
+            behind=[pb.Prefix(ip=ip, length=length) for ip, length in row.behind],
+            router_mac=row.router_mac or b"",
         )
     }
 
@@ -214,6 +216,8 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         tuple(_ip(a) for a in m.addresses),
         m.admin_state_up,
         m.security,
+        tuple(map(_read_prefix, m.behind)),
+        _mac(m.router_mac) if m.router_mac else None,
     ),
     "evi": lambda m: Evi(Vni(m.vni), Label(m.label), m.mtu, Vni(m.vrf)),
     "irb": lambda m: Irb(

@@ -158,6 +158,8 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
                 f"Unable to complete operation on port {old.id}, port is already bound, port "
                 f"type: ovs, old_mac {old.mac}, new_mac {row['mac']}.",
             )
+    if old.host and row.get("host", old.host) != old.host:
+        row["moves"] = old.moves + 1
     mac = row.get("mac", old.mac)
     if "fixed_ips" in given:
         row["fixed_ips"] = addresses(

@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from exabgp.bgp.message import Message
 from exabgp.bgp.message.notification import Notify
 from exabgp.bgp.message.open.capability.capabilities import Capabilities
 from exabgp.bgp.message.refresh import RouteRefresh
@@ -59,6 +60,7 @@ def apply() -> None:
     send_path_ids_of_evpn()
     offer_long_lived_graceful_restart()
     pass_over_unknown_refreshes()
+    refuse_message_of_no_rfc()
     keep_update_with_discarded_attribute()
     keep_session_with_malformed_attribute()
     keep_vni_of_ipv6_tunnel()
@@ -157,6 +159,17 @@ def pass_over_unknown_refreshes() -> None:
         return RouteRefresh(afi, safi, subtype)
 
     RouteRefresh.unpack_message = staticmethod(unpack)
+
+
+def refuse_message_of_no_rfc() -> None:
+    """RFC 4271 section 6.1: a type that is not known is Bad Message Type.
+
+    Bug: ExaBGP reads type 6, of a draft, whether agreed on or not; from most octets nothing comes
+    of it, and the session dies of an error of its own without a word.
+    """
+    known = Message.CODE.MESSAGES
+    if Message.CODE.OPERATIONAL in known:
+        known.remove(Message.CODE.OPERATIONAL)
 
 
 def keep_update_with_discarded_attribute() -> None:

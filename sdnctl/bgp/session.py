@@ -65,6 +65,8 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
     """A peer that is configured, connected or not."""
 
     generator: Any
+    _restarted: bool
+    """The next OPEN has the R bit of RFC 4724: this process may have restarted."""
 
     def __init__(self, peer: Peer, reactor: Any, owner: Owner) -> None:
         self.peer = peer
@@ -75,6 +77,8 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
             peer.name, owner.on_route, self._on_end_of_rib, peer.max_prefixes
         )
         super().__init__(make_neighbor(peer, Rib(self.adj_rib_in, self.adj_rib_out)), reactor)
+        # Type 0 is ExaBGP's own, and one from the wire is counted before it is refused.
+        self.stats["receive-nop"] = 0
         self._delay = Retry()
         self._replayed: frozenset[Family] = frozenset()
         self._end_of_rib_sent: set[Family] = set()
@@ -126,7 +130,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         """
         waits = Family.ROUTE_TARGET in self.peer.families and not wishes_heard
         self.adj_rib_out.end_replay(of_memberships=waits)
-        self._replayed = frozenset((Family.ROUTE_TARGET,) if waits else Family)
+        self._replayed |= {Family.ROUTE_TARGET} if waits else set(Family)
         self._send_end_of_rib()
 
     def refresh(self, family: Family) -> None:
@@ -140,6 +144,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         self.adj_rib_in.adopt(other.adj_rib_in)
         self._retention.inherit(other._retention, time.monotonic())
         self._replayed = other._replayed
+        self._restarted = other._restarted
 
     def event(self) -> SessionEvent:
         """The state as it is now."""

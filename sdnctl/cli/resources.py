@@ -234,7 +234,13 @@ RESOURCES: tuple[Resource, ...] = (
     Resource(
         "gateway",
         "/sdn/v1/gateways",
-        {"NAME": "id", "ADDRESS": "address", "ENCAPSULATIONS": "encapsulations"},
+        {
+            "NAME": "id",
+            "ADDRESS": "address",
+            "ENCAPSULATIONS": "encapsulations",
+            "PREFERENCE": "local_preference",
+            "PROBE MS": "probe_interval",
+        },
         "data-centre gateways",
         (
             Setting("address", "its end of tunnels", required=True),
@@ -245,6 +251,9 @@ RESOURCES: tuple[Resource, ...] = (
                 repeated=True,
                 choices=_ENCAPSULATIONS,
             ),
+            Setting("local_preference", "of its routes; higher is preferred", int),
+            Setting("probe_interval", "ms between two probes by each hypervisor", int),
+            Setting("probe_multiplier", "of them unanswered take it out of use", int),
             Setting("description", "for people"),
         ),
     ),

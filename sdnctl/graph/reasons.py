@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sdnctl.graph.advertise import EVPN, families_of, is_carried
+from sdnctl.graph.advertise import EVPN, families_of, is_carried, of_router
 from sdnctl.graph.engine import Engine, View
 from sdnctl.graph.relations import (
     ADVERTISED,
@@ -26,6 +26,7 @@ from sdnctl.graph.rib import (
     STEPS,
     Candidate,
     best_paths,
+    contested,
     mobility_order,
     refusal,
     tie_order,
@@ -81,7 +82,10 @@ def _silence(view: View, peer: str, key: RouteKey, family: str) -> str:
         return "the peer is administratively down"
     if family not in row.families:
         return "the peer is not configured with the family"
-    if view.get(ORIGINATED, key) is None:
+    if isinstance(key.nlri, MembershipRoute):
+        return "" if view.get(ADVERTISED, key) is not None else "nothing imports the route target"
+    path = view.get(ORIGINATED, key) or of_router(key, view)
+    if path is None:
         if view.get(LEARNED, key) is not None:
             return "learned routes are not passed on: only local ones are advertised"
         return "nothing originates the route"
@@ -92,7 +96,10 @@ def _silence(view: View, peer: str, key: RouteKey, family: str) -> str:
         kind = "VXLAN" if family == EVPN else "MPLS"
         return f"no tunnel in common: hypervisor {key.source} accepts no {kind}"
     told = view.get(ADVERTISED, key)
-    return "" if told is not None and peer in told.peers else "not in the Adj-RIB-Out"
+    if told is not None and peer in told.peers:
+        return ""
+    targets = ", ".join(str(target) for target in path.route_targets)
+    return f"constrained: the peer announced no membership for {targets} (RFC 4684)"
 
 
 def why_used(engine: Engine, key: RouteKey) -> list[Use]:
@@ -128,12 +135,12 @@ def _in_evi(view: View, key: RouteKey, row: Imported, vni: Vni) -> Use:
     """A claim to a MAC address, or a membership; RFC 7432 section 15 decides."""
     table = f"evi/{vni}"
     if isinstance(key.nlri, MacIpRoute):
-        rivals = view.find(IMPORTED, "mac", (vni, key.nlri.mac))
+        rivals = contested(view.find(IMPORTED, "mac", (vni, key.nlri.mac)))
     else:
         assert isinstance(key.nlri, InclusiveMulticastRoute)  # noqa: S101 all else is for VRFs
         rivals = view.find(IMPORTED, "member", (vni, row.path.next_hop))
     best = min(rivals, key=mobility_order)
-    ours, theirs = mobility_order((key, row)), mobility_order(best)
+    ours, theirs = mobility_order((key, dict(rivals)[key])), mobility_order(best)
     for step, mine, other in zip(MOBILITY_STEPS, ours, theirs, strict=True):
         if mine != other:
             return Use(table, False, f"lost to {_who(best[0], best[1].path)} at: {step}")

@@ -34,6 +34,7 @@ from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
     MacIpRoute,
+    MembershipRoute,
     Nlri,
     Path,
     RouteKey,
@@ -67,18 +68,84 @@ BGP_PEER: Final[Relation[str, BgpPeer]] = Relation(
     "bgp_peer", family=lambda _k, row: set(row.families) if row.admin_state_up else ()
 )
 NETWORK: Final[Relation[str, Network]] = Relation("network")
-SUBNET: Final[Relation[str, Subnet]] = Relation("subnet")
+SUBNET: Final[Relation[str, Subnet]] = Relation(
+    "subnet", network=lambda _key, row: (row.network_id,)
+)
 PORT: Final[Relation[str, Port]] = Relation("port")
 ROUTER: Final[Relation[str, Router]] = Relation("router")
 BGPVPN: Final[Relation[str, BgpVpn]] = Relation("bgpvpn")
-BGPVPN_NETWORK: Final[Relation[str, BgpVpnNetwork]] = Relation("bgpvpn_network")
-BGPVPN_ROUTER: Final[Relation[str, BgpVpnRouter]] = Relation("bgpvpn_router")
+BGPVPN_NETWORK: Final[Relation[str, BgpVpnNetwork]] = Relation(
+    "bgpvpn_network", network=lambda _key, row: (row.network_id,)
+)
+BGPVPN_ROUTER: Final[Relation[str, BgpVpnRouter]] = Relation(
+    "bgpvpn_router", router=lambda _key, row: (row.router_id,)
+)
 BGPVPN_PORT: Final[Relation[str, BgpVpnPort]] = Relation("bgpvpn_port")
-LEARNED: Final[Relation[RouteKey, Path]] = Relation("learned")
+
+
+def membership_prefix(target: RouteTarget | None, length: int) -> tuple[int, int]:
+    """A prefix of route targets (RFC 4684 section 4): its length in bits, and those bits.
+
+    The default route target is the prefix of no length.
+    """
+    if target is None or length <= 0:
+        return 0, 0
+    bits = min(length, 64)
+    return bits, int.from_bytes(target, "big") >> (64 - bits)
+
+
+def _membership(key: RouteKey, _path: Path) -> tuple[tuple[int, int], ...]:
+    nlri = key.nlri
+    if not isinstance(nlri, MembershipRoute):
+        return ()
+    return (membership_prefix(nlri.target, nlri.length),)
+
+
+LEARNED: Final[Relation[RouteKey, Path]] = Relation(
+    "learned",
+    membership=_membership,
+    membership_length=lambda key, path: tuple(bits for bits, _value in _membership(key, path)),
+)
 UNDERLAY: Final[Relation[str, dict[Ip, int]]] = Relation("underlay")
 """Distances from a hypervisor to the addresses of the underlay, from sdnctl.topology."""
 
 # ---- instances and attachments -----------------------------------------------------------------
+
+
+class Policy(NamedTuple):
+    """What is said with routes that are exported; a preference of None leaves it as it is."""
+
+    targets: tuple[RouteTarget, ...] = ()
+    local_preference: int | None = None
+    communities: tuple[int, ...] = ()
+
+
+class Terms(NamedTuple):
+    """A BGP VPN as its members take it over; ``kind`` is ``l2`` or ``l3``."""
+
+    kind: str
+    imports: tuple[RouteTarget, ...]
+    policy: Policy
+
+
+class PortVpn(NamedTuple):
+    """A port in a BGP VPN: what is said with its addresses, if anything, and the prefixes behind.
+
+    ``network_id`` is that of the port, whose VRF imports.
+    """
+
+    port_id: str
+    network_id: str
+    imports: tuple[RouteTarget, ...]
+    fixed: Policy | None
+    behind: tuple[tuple[Prefix, Policy], ...]
+
+    @property
+    def exports(self) -> set[RouteTarget]:
+        """All targets that the port's routes carry because of it."""
+        policies = [policy for _prefix, policy in self.behind]
+        policies += [self.fixed] if self.fixed is not None else []
+        return {target for policy in policies for target in policy.targets}
 
 
 class EviInstance(NamedTuple):
@@ -88,18 +155,28 @@ class EviInstance(NamedTuple):
     label: Label
     number: int
     imports: tuple[RouteTarget, ...]
-    exports: tuple[RouteTarget, ...]
+    policy: Policy
     encapsulation: Encapsulation | None
+
+    @property
+    def exports(self) -> tuple[RouteTarget, ...]:
+        """The targets that its routes carry."""
+        return self.policy.targets
 
 
 class VrfInstance(NamedTuple):
-    """A router as an IP-VRF."""
+    """An IP-VRF: a router, or a network that is in a BGP VPN without one.
+
+    ``policy`` is for every route; ``exports`` are all targets that some of its routes carry, those
+    of single networks and ports included.
+    """
 
     vni: Vni
     label: Label
     number: int
     imports: tuple[RouteTarget, ...]
     exports: tuple[RouteTarget, ...]
+    policy: Policy
 
 
 class Interface(NamedTuple):
@@ -109,12 +186,31 @@ class Interface(NamedTuple):
     vrf: Vni
     mac: Mac
     addresses: tuple[tuple[Ip, int], ...]
+    network_id: str
+
+
+class Routing(NamedTuple):
+    """Where a network is routed, and what is said with its prefixes.
+
+    ``automatic`` is the VRF's own route target, ``on_link`` what its interfaces have there and
+    ``mac`` the first one's.
+    """
+
+    vrf: Vni
+    number: int
+    label: Label
+    automatic: RouteTarget
+    policy: Policy
+    on_link: tuple[Prefix, ...]
+    mac: Mac
 
 
 class Attachment(NamedTuple):
     """A port on the hypervisor that it is bound to. ``vrf`` is 0 where no router is attached.
 
-    ``routed`` are those of ``addresses`` that an interface of the router has on link.
+    ``routed`` are those of ``addresses`` that an interface of the router has on link. ``said`` is
+    what BGP VPNs want said of the port's own prefixes: of its addresses, and of what is behind it,
+    which ``router_mac`` sends to it.
     ``up`` False: programmed as closed, and no route leads to it.
     """
 
@@ -124,7 +220,6 @@ class Attachment(NamedTuple):
     network_id: str
     vni: Vni
     number: int
-    router_id: str
     vrf: Vni
     vrf_number: int
     mac: Mac
@@ -132,6 +227,15 @@ class Attachment(NamedTuple):
     routed: tuple[Ip, ...]
     up: bool
     security: bool
+    said: tuple[tuple[Prefix, Policy], ...] = ()
+    moves: int = 0
+    router_mac: Mac | None = None
+
+    @property
+    def behind(self) -> tuple[Prefix, ...]:
+        """The prefixes that are reached through the port and are not its own addresses."""
+        own = set(map(Prefix.host, self.routed)) if self.said else ()
+        return tuple(prefix for prefix, _policy in self.said if prefix not in own)
 
 
 def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
@@ -148,16 +252,33 @@ def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
     if port.vrf:
         vrf = RouteDistinguisher.of(port.vtep, port.vrf_number)
         nlris += [IpPrefixRoute(vrf, Prefix.host(ip)) for ip in port.routed]
+        nlris += [IpPrefixRoute(vrf, prefix) for prefix in port.behind]
     return tuple(RouteKey(port.host, nlri) for nlri in nlris)
 
 
 EVI_INSTANCE: Final[Relation[str, EviInstance]] = Relation(
-    "evi_instance", imports=lambda _k, row: row.imports
+    "evi_instance", imports=lambda _k, row: row.imports, exports=lambda _k, row: row.exports
 )
 VRF_INSTANCE: Final[Relation[str, VrfInstance]] = Relation(
-    "vrf_instance", imports=lambda _k, row: row.imports, vni=lambda _k, row: (row.vni,)
+    "vrf_instance",
+    imports=lambda _k, row: row.imports,
+    exports=lambda _k, row: row.exports,
+    vni=lambda _k, row: (row.vni,),
 )
-INTERFACE: Final[Relation[str, Interface]] = Relation("interface", vni=lambda _k, row: (row.vni,))
+INTERFACE: Final[Relation[str, Interface]] = Relation(
+    "interface", vni=lambda _k, row: (row.vni,), vrf=lambda _k, row: (row.vrf,)
+)
+"""Those of routers."""
+BGPVPN_IRB: Final[Relation[str, Interface]] = Relation("bgpvpn_irb", vni=lambda _k, row: (row.vni,))
+"""Those of networks that are routed by a BGP VPN alone, by association."""
+TERMS: Final[Relation[str, Terms]] = Relation("terms")
+PORT_VPN: Final[Relation[str, PortVpn]] = Relation(
+    "port_vpn",
+    port=lambda _k, row: (row.port_id,),
+    network=lambda _k, row: (row.network_id,),
+)
+ROUTING: Final[Relation[str, Routing]] = Relation("routing")
+"""By network."""
 ATTACHMENT: Final[Relation[str, Attachment]] = Relation(
     "attachment",
     evi=lambda _k, row: ((row.vni, row.host),),
@@ -174,6 +295,13 @@ class Imported(NamedTuple):
     path: Path
     evis: tuple[Vni, ...]
     vrfs: tuple[Vni, ...]
+
+
+class FamilyPeers(NamedTuple):
+    """The peers of a family by name: ``free`` get all, ``constrained`` what they asked for."""
+
+    free: tuple[str, ...]
+    constrained: tuple[str, ...] = ()
 
 
 class Advertised(NamedTuple):
@@ -237,8 +365,19 @@ IMPORTED: Final[Relation[RouteKey, Imported]] = Relation(
     evi_hop=_evi_hop,
     vrf_hop=_vrf_hop,
 )
-FAMILY_PEERS: Final[Relation[str, tuple[str, ...]]] = Relation("family_peers")
+FAMILY_PEERS: Final[Relation[str, FamilyPeers]] = Relation("family_peers")
 """The peers of an address family."""
+MEMBERSHIP_LENGTH: Final[Relation[int, bool]] = Relation(
+    "membership_length", all=lambda _key, _row: ((),)
+)
+WANTING_PEERS: Final[Relation[RouteTarget, tuple[str, ...]]] = Relation("wanting_peers")
+"""The peers that announced a membership for a target that we export."""
+WANTED: Final[Relation[RouteTarget, MembershipRoute]] = Relation("wanted")
+"""The targets that we import, as memberships."""
+IRB_ROUTES: Final[Relation[tuple[Vni, str], dict[RouteKey, Path]]] = Relation(
+    "irb_routes", route=lambda _key, row: tuple(row)
+)
+"""What a member of a network says of the router's interfaces there."""
 ADVERTISED: Final[Relation[RouteKey, Advertised]] = Relation("advertised")
 
 # ---- what agents are told ----------------------------------------------------------------------

@@ -28,7 +28,7 @@ from sdnctl.graph.relations import (
     Imported,
 )
 from sdnctl.routes import IpPrefixRoute, MacIpRoute, MembershipRoute, Nlri, Path, RouteKey, rd_of
-from sdnctl.types import Encapsulation, Ip, Vni
+from sdnctl.types import Encapsulation, Ip, Mac, Vni
 
 MAX_PATHS: Final = 64
 """Equal paths used together, at most; the lowest next hops are kept."""
@@ -113,7 +113,41 @@ def _tunnels(nlri: Nlri, path: Path, v: View) -> tuple[Encapsulation, ...]:
 # ---- MAC addresses -----------------------------------------------------------------------------
 
 
-def mobility_order(route: tuple[RouteKey, Imported]) -> tuple[Any, ...]:
+Claim = tuple[RouteKey, Imported]
+
+DUPLICATE_MOVES: Final = 5
+"""So often is a peer's claim to a MAC address of ours outbid (N of RFC 7432 section 15.1)."""
+
+
+def contested(claims: list[Claim]) -> list[Claim]:
+    """The claims to MAC addresses, with the sequence numbers that they have because of each other.
+
+    A port has its MAC address by intent: where a peer claims it too, the address has moved here,
+    and the number is one higher than the peer's (RFC 7432 section 15). But not without end, and
+    not against a static one (section 15.2): then it is a duplicate, which the order of claims
+    decides. More than is claimed now is not known, so the number falls when the peer lets go.
+    """
+    if len(claims) == 1:
+        return claims
+    heard: dict[Mac, int] = {}
+    for key, row in claims:
+        path, nlri = row.path, key.nlri
+        if path.peer and not path.sticky and isinstance(nlri, MacIpRoute):
+            heard[nlri.mac] = max(heard.get(nlri.mac, 0), path.sequence)
+    return [
+        (key, row)
+        if row.path.peer or not isinstance(key.nlri, MacIpRoute) or key.nlri.mac not in heard
+        else (key, row._replace(path=_outbid(row.path, heard[key.nlri.mac])))
+        for key, row in claims
+    ]
+
+
+def _outbid(path: Path, heard: int) -> Path:
+    number = min(max(path.sequence, heard + 1), path.sequence + DUPLICATE_MOVES)
+    return msgspec.structs.replace(path, sequence=number)
+
+
+def mobility_order(route: Claim) -> tuple[Any, ...]:
     """Sort key: the best claim to a MAC address comes first (RFC 7432 sections 7.7, 15.1)."""
     key, row = route
     path = row.path

@@ -8,6 +8,7 @@ from sdnctl.desired import Evi, FdbEntry, FibEntry, FloodEntry, Irb, Neighbor, N
 from sdnctl.graph.attachments import routing_of
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.relations import (
+    BGPVPN_IRB,
     EVI,
     EVI_INSTANCE,
     FDB,
@@ -21,7 +22,7 @@ from sdnctl.graph.relations import (
     VRF,
     VRF_INSTANCE,
 )
-from sdnctl.graph.rib import best_paths, mobility_order, second_best
+from sdnctl.graph.rib import best_paths, contested, mobility_order, second_best
 from sdnctl.routes import MacIpRoute, Nlri, Path
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 
@@ -54,8 +55,11 @@ def vrf(router_id: str, v: View) -> Vrf | None:
 
 
 def irb(port_id: str, v: View) -> Irb | None:
-    """A router's interface, if its router is the one that the network belongs to."""
-    row = v.get(INTERFACE, port_id)
+    """A router's interface, if its router is the one that the network belongs to; or a BGP VPN's.
+
+    The latter has the id of its association.
+    """
+    row = v.get(INTERFACE, port_id) or v.get(BGPVPN_IRB, port_id)
     if row is None or routing_of(v, row.vni)[0] != row.vrf:
         return None
     return Irb(row.vni, row.vrf, port_id, row.mac, row.addresses)
@@ -66,7 +70,7 @@ def fdb(key: tuple[Vni, Mac], v: View) -> FdbEntry | None:
     routes = v.find(IMPORTED, "mac", key)
     if not routes:
         return None
-    _best, row = min(routes, key=mobility_order)
+    _best, row = min(contested(routes), key=mobility_order)
     return FdbEntry(*key, _bridged(row.path))
 
 
@@ -75,7 +79,7 @@ def neighbor(key: tuple[Vni, Ip], v: View) -> Neighbor | None:
     routes = v.find(IMPORTED, "ip", key)
     if not routes:
         return None
-    best, _row = min(routes, key=lambda r: (mobility_order(r), r[0].nlri))
+    best, _row = min(contested(routes), key=lambda r: (mobility_order(r), r[0].nlri))
     return Neighbor(*key, best.nlri.mac) if isinstance(best.nlri, MacIpRoute) else None
 
 
@@ -102,7 +106,7 @@ def fib(key: tuple[Vni, Prefix], v: View) -> FibEntry | None:
 RULES: Final = (
     Rule(EVI, evi, (on(EVI_INSTANCE, same_key),)),
     Rule(VRF, vrf, (on(VRF_INSTANCE, same_key),)),
-    Rule(IRB, irb, (on(INTERFACE, same_key),)),
+    Rule(IRB, irb, (on(INTERFACE, same_key), on(BGPVPN_IRB, same_key))),
     Rule(FDB, fdb, (on(IMPORTED, IMPORTED.indexes["mac"]),)),
     Rule(NEIGHBOR, neighbor, (on(IMPORTED, IMPORTED.indexes["ip"]),)),
     Rule(FLOOD, flood, (on(IMPORTED, IMPORTED.indexes["member"]),)),

@@ -13,6 +13,7 @@ from sdnctl.delivery.tables import group_of_evi, group_of_vrf
 from sdnctl.desired import Desired, FdbEntry, FibEntry, FloodEntry
 from sdnctl.graph.engine import Engine, Relation, View
 from sdnctl.graph.relations import (
+    BGPVPN_NETWORK,
     EVI_INSTANCE,
     GATEWAY,
     HYPERVISOR,
@@ -22,8 +23,8 @@ from sdnctl.graph.relations import (
     VRF_INSTANCE,
     Imported,
 )
-from sdnctl.graph.rib import best_paths, mobility_order
-from sdnctl.intent import Link
+from sdnctl.graph.rib import best_paths, contested, mobility_order
+from sdnctl.intent import Link, Network, Router
 from sdnctl.routes import MacIpRoute, RouteKey, rd_of
 from sdnctl.topology import overlay, underlay
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
@@ -85,7 +86,7 @@ def _behind(view: View, entry: Desired) -> tuple[object, list[Row], set[RouteKey
             rows = view.find(IMPORTED, "prefix", (entry.vrf, entry.prefix))
             return entry.prefix, rows, {key for key, _path in best_paths(rows)}
         case FdbEntry():
-            rows = view.find(IMPORTED, "mac", (entry.vni, entry.mac))
+            rows = contested(view.find(IMPORTED, "mac", (entry.vni, entry.mac)))
             what: object = entry.mac
         case FloodEntry():
             rows = view.find(IMPORTED, "member", (entry.vni, entry.via.vtep))
@@ -130,18 +131,8 @@ def topology(engine: Engine, delivery: Delivery, links: list[Link]) -> Json:
     networks, routers = engine.rows(NETWORK), engine.rows(ROUTER)
     evis = engine.rows(EVI_INSTANCE)
     vrfs = engine.rows(VRF_INSTANCE)
-    reach = overlay.reach(
-        [
-            *(
-                overlay.Instance(id_, "evi", networks[id_].project_id, row.imports, row.exports)
-                for id_, row in evis.items()
-            ),
-            *(
-                overlay.Instance(id_, "vrf", routers[id_].project_id, row.imports, row.exports)
-                for id_, row in vrfs.items()
-            ),
-        ]
-    )
+    owners = {id_: _owner(engine, id_) for id_ in vrfs}
+    reach = overlay.reach(instances(engine))
     return {
         "nodes": [
             {
@@ -169,9 +160,10 @@ def topology(engine: Engine, delivery: Delivery, links: list[Link]) -> Json:
             {
                 "vni": row.vni,
                 "label": row.label,
-                "name": routers[id_].name,
-                "router_id": id_,
-                "project_id": routers[id_].project_id,
+                "name": owners[id_].name,
+                "router_id": id_ if id_ in routers else None,
+                "network_id": None if id_ in routers else owners[id_].id,
+                "project_id": owners[id_].project_id,
                 "members": sorted(delivery.members_of(group_of_vrf(row.vni))),
             }
             for id_, row in vrfs.items()
@@ -181,6 +173,30 @@ def topology(engine: Engine, delivery: Delivery, links: list[Link]) -> Json:
             for a, b, targets in reach.edges(data="targets")
         ],
     }
+
+
+def instances(engine: Engine) -> list[overlay.Instance]:
+    """EVIs and VRFs with all targets that they import or some of their routes carry."""
+    return [
+        *(
+            overlay.Instance(
+                id_, "evi", engine.rows(NETWORK)[id_].project_id, row.imports, row.exports
+            )
+            for id_, row in engine.rows(EVI_INSTANCE).items()
+        ),
+        *(
+            overlay.Instance(id_, "vrf", _owner(engine, id_).project_id, row.imports, row.exports)
+            for id_, row in engine.rows(VRF_INSTANCE).items()
+        ),
+    ]
+
+
+def _owner(engine: Engine, vrf: str) -> Router | Network:
+    """The router that a VRF is, or the network that a BGP VPN routes alone."""
+    router = engine.rows(ROUTER).get(vrf)
+    if router is not None:
+        return router
+    return engine.rows(NETWORK)[engine.rows(BGPVPN_NETWORK)[vrf].network_id]
 
 
 def explain(engine: Engine, relation: Relation[Any, Any], key: Any) -> list[str]:

@@ -1,10 +1,12 @@
 """Broken UPDATEs over real sessions: nothing crashes, and what RFC 7606 keeps is kept.
 
-``python -m tests.fuzz.fuzz_bgp [--seconds S] [--seed N]``. A speaker, a link, and three peers on
-the loopback: one breaks UPDATEs as an iBGP peer, one as an eBGP peer, one looks on, in the same
-group. After each burst a sound route has to arrive, with no session lost that RFC 7606 would
-keep; a burst that fails is written to standard error, in hexadecimal. The last line is a JSON
-object: what was sent, how many sessions were ended for it, memory before and after.
+``python -m tests.fuzz.fuzz_bgp [--seconds S] [--seed N]``. A speaker, a link, and four peers on
+the loopback: one breaks UPDATEs as an iBGP peer, one as an eBGP peer, one its OPENs, and one looks
+on, in the same group.
+
+After each burst a sound route has to arrive, with no session lost that RFC 7606 would keep; a
+burst that fails is written to standard error, in hexadecimal. The last line is a JSON object:
+what was sent, how many sessions were ended for it, memory before and after.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path as FilePath
 from typing import Any
+
+import msgspec
 
 from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Family, Peer
@@ -47,6 +51,20 @@ OURS, THEIRS = 64512, 64600
 
 class Failed(Exception):
     """A broken UPDATE did what it must not."""
+
+
+class Opener(RawPeer):
+    """A peer whose OPEN is broken, each time in another way."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(families=FAMILIES, restart_time=9)
+        self.capabilities = b"\2\0\x46\0" + b"\x45\x04" + VPNV4 + b"\3" + b"\x47\7" + bytes(7)
+        self.opened = 0
+        self._mutator = Mutator(seed, OURS)
+
+    def _open(self) -> bytes:
+        self.opened += 1
+        return self._mutator.open(super()._open())
 
 
 class Breaker:
@@ -139,13 +157,20 @@ def heard(link: SpeakerLink, name: str, label: int) -> bool:
 async def fuzz(directory: FilePath, seconds: float, seed: int) -> dict[str, Any]:
     """Break UPDATEs for so long."""
     socket = directory / "speaker.sock"
-    link = SpeakerLink(socket, lambda _: None, lambda _: None, command=speaker_command(socket))
+    log = directory / "log"
+    logged = ("sh", "-c", 'log=$1; shift; exec "$@" 2>>"$log"', "sh", str(log))
+    command = (*logged, *speaker_command(socket))
+    link = SpeakerLink(socket, lambda _: None, lambda _: None, command=command)
     breakers = [Breaker("ibgp", OURS, seed), Breaker("ebgp", THEIRS, seed + 1)]
     witness = Breaker("witness", OURS, seed)
     everyone = [*breakers, witness]
-    for one in everyone:
-        await one.raw.start()
-    link.set_peers(one.peer() for one in everyone)
+    opener = Opener(seed)
+    for raw in (*(one.raw for one in everyone), opener):
+        await raw.start()
+    odd = msgspec.structs.replace(
+        witness.peer(), name="opener", port=opener.port, add_path=True, long_lived_stale=9
+    )
+    link.set_peers([*(one.peer() for one in everyone), odd])
     await link.start()
     burst: list[bytes] = []
     try:
@@ -163,15 +188,19 @@ async def fuzz(directory: FilePath, seconds: float, seed: int) -> dict[str, Any]
                 burst = [breaker.mutator.anywhere()]
                 await survived(link, breaker, burst[0])
             witness.raw.send(frame(KEEPALIVE))
+            opener.drop()
             if processes_of(str(socket)) != [pid]:
                 raise Failed("the speaker ended")
             if witness.raw.sessions != 1 or not heard(link, "witness", label):
                 raise Failed("the witness lost its session or its route")
+        if "Traceback" in log.read_text():
+            raise Failed(f"the speaker had an error of its own: {log.read_text()[-3000:]}")
         return {
             "name": "fuzz-bgp",
             "parameters": {"seconds": seconds, "seed": seed},
             "updates_within_attributes": sum(b.sent["within_attributes"] for b in breakers),
             "updates_broken_anywhere": sum(b.sent["anywhere"] for b in breakers),
+            "opens_broken": opener.opened,
             "sessions_ended": sum(b.resets for b in breakers),
             "sessions_lost_that_rfc_7606_keeps": 0,
             "crashes": 0,
@@ -184,8 +213,8 @@ async def fuzz(directory: FilePath, seconds: float, seed: int) -> dict[str, Any]
         raise
     finally:
         await link.stop()
-        for one in everyone:
-            await one.raw.stop()
+        for raw in (*(one.raw for one in everyone), opener):
+            await raw.stop()
 
 
 def memory(pid: int) -> float:

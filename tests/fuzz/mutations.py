@@ -33,7 +33,7 @@ from sdnctl.types import (
     Vni,
 )
 from tests.unit.bgp.exabgp_helpers import negotiated, to_bytes
-from tests.unit.bgp.raw_peer import UPDATE, frame
+from tests.unit.bgp.raw_peer import OPEN, UPDATE, frame
 
 MP_REACH, MP_UNREACH = 14, 15
 OPTIONAL, TRANSITIVE, PARTIAL, EXTENDED = 0x80, 0x40, 0x20, 0x10
@@ -194,8 +194,10 @@ class Mutator:
                 attributes.append(Attribute(OPTIONAL | dice.choice((0, TRANSITIVE)), code, value))
 
     def anywhere(self) -> bytes:
-        """An UPDATE that may be anything, in a frame that holds."""
+        """An UPDATE that may be anything, or no UPDATE, in a frame that holds."""
         dice = self._random
+        if dice.random() < 0.1:
+            return frame(dice.randint(0, 8), dice.randbytes(dice.randint(0, 30)))
         attributes = list(dice.choice(self._corpus)) + dice.sample(EXTRAS, dice.randint(0, 3))
         body = bytearray(message(attributes)[19:])
         match dice.randrange(4):
@@ -210,6 +212,14 @@ class Mutator:
                 start = dice.randrange(len(body))
                 del body[start : start + dice.randint(1, 20)]
         return frame(UPDATE, bytes(body[: ROOM + 4]))
+
+    def open(self, sound: bytes) -> bytes:
+        """An OPEN that may be anything."""
+        dice = self._random
+        body = bytearray(self._garbled(sound[19:]))
+        if dice.random() < 0.3:
+            del body[dice.randrange(len(body)) :]
+        return frame(OPEN, bytes(body))
 
     def _garbled(self, value: bytes) -> bytes:
         broken = bytearray(value)

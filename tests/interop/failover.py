@@ -50,9 +50,9 @@ class Pair:
         return max(GATEWAYS, key=lambda name: self.carried(name) - before[name])
 
     def unreachable(self) -> list[str]:
-        """What the hypervisor's agent says of its next hops."""
-        (row,) = self.house.api.list("/sdn/v1/agents", "agents")
-        return list(row["unreachable"])
+        """What the hypervisor's agent says of its next hops; nothing while it is away."""
+        rows = self.house.api.list("/sdn/v1/agents", "agents")
+        return [vtep for row in rows for vtep in row["unreachable"]]
 
     def told(self, *gateways: str) -> None:
         """Wait until exactly these are told to be unreachable."""

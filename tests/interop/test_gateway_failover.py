@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sdnctl.lab import netns
+from sdnctl.lab import netns, services
 from sdnctl.lab.process import wait_for
 from tests.interop.failover import GATEWAYS, OUTSIDE, Pair, lose_the_one_in_use, pair
 
@@ -68,6 +68,22 @@ def test_with_none_left_the_routes_stay(both: Pair) -> None:
     both.house.reaches("web", OUTSIDE)
     both.told()
     assert netns.ping(both.house.namespace("web"), OUTSIDE)
+
+
+def test_restarts_of_controller_and_agent_forget_no_dead_gateway(both: Pair) -> None:
+    used = both.user()
+    other = next(name for name in GATEWAYS if name != used)
+    both.cut(used)
+    both.told(used)
+    with both.house.none_lost(("web", OUTSIDE)):
+        both.house.kill_controller()
+        both.told(used)
+    both.house.kill("hv1", "sdnctl-vrouter")
+    services.start_agent(both.house.lab, both.house.lab.node("hv1"))
+    both.told(used)
+    assert both.user() == other
+    both.mend(used)
+    both.told()
 
 
 def test_who_is_not_probed_is_not_taken_out(both: Pair) -> None:

@@ -14,7 +14,7 @@ from sdnctl.graph.engine import Engine, Log
 from sdnctl.graph.model import make_engine
 from sdnctl.wire import read_upstream
 from sdnctl_vrouter.session import ClientSession
-from tests.properties.oracle import ASN
+from tests.properties.agreed import ASN
 from tests.properties.worlds import HOSTS, Write
 
 

@@ -23,11 +23,31 @@ from sdnctl.desired import (
     Probe,
     Vrf,
 )
-from sdnctl.intent import BgpPeer, Gateway, Hypervisor, Network, Port, Router, Subnet
-from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Path, RouteKey, rd_of
-from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
-
-ASN = 64512
+from sdnctl.intent import (
+    BgpPeer,
+    BgpVpn,
+    BgpVpnNetwork,
+    BgpVpnPort,
+    BgpVpnRouter,
+    Gateway,
+    Hypervisor,
+    Network,
+    Port,
+    Router,
+    Subnet,
+)
+from sdnctl.routes import (
+    InclusiveMulticastRoute,
+    IpPrefixRoute,
+    MacIpRoute,
+    MembershipRoute,
+    Path,
+    RouteKey,
+    rd_of,
+)
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, Vni
+from tests.properties import agreed
+from tests.properties.agreed import ASN, Routed
 
 
 @dataclass
@@ -43,10 +63,21 @@ class World:
     router: dict[str, Router] = field(default_factory=dict)
     learned: dict[RouteKey, Path] = field(default_factory=dict)
     underlay: dict[str, dict[Ip, int]] = field(default_factory=dict)
+    bgpvpn: dict[str, BgpVpn] = field(default_factory=dict)
+    bgpvpn_network: dict[str, BgpVpnNetwork] = field(default_factory=dict)
+    bgpvpn_router: dict[str, BgpVpnRouter] = field(default_factory=dict)
+    bgpvpn_port: dict[str, BgpVpnPort] = field(default_factory=dict)
 
 
-def vrf_of(w: World, network: Network) -> tuple[Router | None, list[Port]]:
-    """The network's router and its interfaces: the lowest port id decides between routers."""
+Gate = tuple[str, Mac, tuple[tuple[Ip, int], ...]]
+"""An interface of a VRF on a network: its id, MAC and addresses."""
+
+
+def vrf_of(w: World, network: Network) -> tuple[Routed | None, list[Gate]]:
+    """The network's router and its interfaces: the lowest port id decides between routers.
+
+    Without one, the first of its associations with layer 3 BGP VPNs, where it has a gateway.
+    """
     ports = []
     for port in w.port.values() if network.admin_state_up else ():
         router = w.router.get(port.device_id)
@@ -60,10 +91,29 @@ def vrf_of(w: World, network: Network) -> tuple[Router | None, list[Port]]:
         ):
             ports.append(port)
     ports.sort(key=lambda p: p.id)
-    if not ports:
-        return None, []
-    router = w.router[ports[0].device_id]
-    return router, [p for p in ports if p.device_id == router.id]
+    if ports:
+        router = w.router[ports[0].device_id]
+        mine = [p for p in ports if p.device_id == router.id]
+        return router, [(p.id, p.mac, addresses_of(w, p)) for p in mine]
+    subnets = sorted((s.id, s) for s in w.subnet.values() if s.network_id == network.id)
+    gateways = tuple(
+        (s.gateway_ip, s.prefix.length)
+        for _id, s in subnets
+        if s.gateway_ip and s.gateway_ip in s.prefix
+    )
+    if network.admin_state_up and gateways:
+        for id_, association in sorted(w.bgpvpn_network.items()):
+            if association.network_id == network.id and agreed.vpns(w, [association], "l3"):
+                return association, [(id_, association.mac, gateways)]
+    return None, []
+
+
+def vrfs(w: World) -> list[tuple[Routed, list[Network]]]:
+    """Every VRF with the networks that belong to it."""
+    owners = [(vrf_of(w, network)[0], network) for network in w.network.values()]
+    rows: list[Routed] = [r for r in w.router.values() if r.admin_state_up]
+    rows += [row for row, _n in owners if isinstance(row, BgpVpnNetwork)]
+    return [(row, [n for owner, n in owners if owner == row]) for row in rows]
 
 
 def addresses_of(w: World, port: Port) -> tuple[tuple[Ip, int], ...]:
@@ -73,12 +123,6 @@ def addresses_of(w: World, port: Port) -> tuple[tuple[Ip, int], ...]:
         if subnet and subnet.network_id == port.network_id and fixed.ip in subnet.prefix:
             out.append((fixed.ip, subnet.prefix.length))
     return tuple(out)
-
-
-def targets(row: Network | Router, extra: tuple[RouteTarget, ...]) -> set[RouteTarget]:
-    own = f"{ASN}:{8_000_000 + row.number}"
-    chosen = [str(t) for t in extra if not 8_000_000 <= int(str(t).split(":")[1]) <= 8_065_535]
-    return {RouteTarget.parse(t) for t in (own, *chosen)}
 
 
 def guests(w: World) -> list[tuple[Port, Network, Hypervisor]]:
@@ -95,6 +139,16 @@ def is_up(port: Port, network: Network, host: Hypervisor) -> bool:
     return able and port.admin_state_up and network.admin_state_up
 
 
+def passed_on(w: World, port: Port, network: Network) -> tuple[tuple[Prefix, ...], Mac | None]:
+    """The prefixes behind a port, none of them an address of its own, and who sends to them."""
+    router, interfaces = vrf_of(w, network)
+    if router is None:
+        return (), None
+    hosts = {Prefix.host(f.ip) for f in port.fixed_ips if on_link(w, network, f.ip)}
+    behind = sorted(agreed.prefixes_of(w, port, network, router, hosts).keys() - hosts)
+    return tuple(behind), interfaces[0][1] if behind else None
+
+
 def tunnels(network: Network, host: Hypervisor) -> tuple[Encapsulation, ...]:
     if network.encapsulation is None:
         return host.encapsulations
@@ -109,32 +163,32 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
         rd = RouteDistinguisher.of(host.vtep, network.number)
         evi = Path(
             next_hop=host.vtep,
-            route_targets=tuple(sorted(targets(network, network.export_targets))),
             encapsulations=tunnels(network, host),
             label=network.label,
             vni=network.vni,
+            **agreed.said_of_network(w, network),
         )
         routes.setdefault(RouteKey(host.id, InclusiveMulticastRoute(rd, host.vtep)), evi)
         every: list[Ip | None] = [f.ip for f in port.fixed_ips]
+        mine = changed(evi, sequence=port.moves)
         for ip in every or [None]:
-            routes.setdefault(RouteKey(host.id, MacIpRoute(rd, port.mac, ip)), evi)
+            routes.setdefault(RouteKey(host.id, MacIpRoute(rd, port.mac, ip)), mine)
         router, _interfaces = vrf_of(w, network)
         if router is None:
             continue
         rd = RouteDistinguisher.of(host.vtep, router.number)
-        for fixed in port.fixed_ips:
-            if on_link(w, network, fixed.ip):
-                routes.setdefault(
-                    RouteKey(host.id, IpPrefixRoute(rd, Prefix.host(fixed.ip))),
-                    Path(
-                        next_hop=host.vtep,
-                        route_targets=tuple(sorted(targets(router, router.export_targets))),
-                        encapsulations=tunnels(network, host),
-                        label=router.label,
-                        vni=router.vni,
-                        router_mac=Mac(b"\2\0" + host.vtep[-4:]),
-                    ),
-                )
+        hosts = {Prefix.host(f.ip) for f in port.fixed_ips if on_link(w, network, f.ip)}
+        said = agreed.prefixes_of(w, port, network, router, hosts)
+        for prefix, attributes in said.items():
+            path = Path(
+                next_hop=host.vtep,
+                encapsulations=tunnels(network, host),
+                label=router.label,
+                vni=router.vni,
+                router_mac=Mac(b"\2\0" + host.vtep[-4:]),
+                **attributes,
+            )
+            routes.setdefault(RouteKey(host.id, IpPrefixRoute(rd, prefix)), path)
     return routes
 
 
@@ -210,61 +264,10 @@ def changed(path: Path, **fields: Any) -> Path:
     return Path(**values | fields)
 
 
-def routed_too(w: World, key: RouteKey, routes: dict[RouteKey, Path]) -> Path | None:
-    """The host prefix of the port that a MAC/IP route speaks of."""
-    for port, network, host in guests(w):
-        nlri = key.nlri
-        assert isinstance(nlri, MacIpRoute)
-        if (
-            is_up(port, network, host)
-            and host.id == key.source
-            and port.mac == nlri.mac
-            and nlri.ip in [f.ip for f in port.fixed_ips]
-            and RouteDistinguisher.of(host.vtep, network.number) == nlri.rd
-        ):
-            router, _interfaces = vrf_of(w, network)
-            if router is not None and nlri.ip is not None:
-                rd = RouteDistinguisher.of(host.vtep, router.number)
-                prefix = IpPrefixRoute(rd, Prefix.host(nlri.ip))
-                return (
-                    routes.get(RouteKey(host.id, prefix)) if on_link(w, network, nlri.ip) else None
-                )
-    return None
-
-
 def on_link(w: World, network: Network, ip: Ip) -> bool:
     _router, interfaces = vrf_of(w, network)
-    links = [Prefix.covering(a, n) for port in interfaces for a, n in addresses_of(w, port)]
+    links = [Prefix.covering(a, n) for _id, _mac, pairs in interfaces for a, n in pairs]
     return any(ip in link for link in links)
-
-
-def announced(w: World) -> dict[str, dict[RouteKey, Path]]:
-    """By peer: prefixes over MPLS or VXLAN, the routes of networks over VXLAN only."""
-    out: dict[str, dict[RouteKey, Path]] = {}
-    routes = local_routes(w)
-    for name, peer in w.bgp_peer.items():
-        for key, path in routes.items():
-            if not peer.admin_state_up:
-                continue
-            accepts = w.hypervisor[key.source].encapsulations
-            vxlan, mpls = Encapsulation.VXLAN in accepts, set(accepts) - {Encapsulation.VXLAN}
-            if isinstance(key.nlri, IpPrefixRoute):
-                vpn = "ipv4-vpn" if len(key.nlri.prefix.ip) == 4 else "ipv6-vpn"
-                if (vpn in peer.families and mpls) or ("l2vpn-evpn" in peer.families and vxlan):
-                    out.setdefault(name, {})[key] = changed(path, encapsulations=accepts)
-            elif "l2vpn-evpn" in peer.families and vxlan:
-                said = changed(path, encapsulations=(Encapsulation.VXLAN,))
-                host = routed_too(w, key, routes) if isinstance(key.nlri, MacIpRoute) else None
-                if host is not None:
-                    both = {*path.route_targets, *host.route_targets}
-                    said = changed(
-                        said,
-                        route_targets=tuple(sorted(both)),
-                        l3_vni=host.vni,
-                        router_mac=host.router_mac,
-                    )
-                out.setdefault(name, {})[key] = said
-    return out
 
 
 def probes(w: World, vni: Vni, used: list[Path]) -> list[Probe]:
@@ -277,13 +280,35 @@ def probes(w: World, vni: Vni, used: list[Path]) -> list[Probe]:
     return rows
 
 
-def expected(w: World) -> dict[str, dict[str, Desired]]:
-    """By hypervisor and key."""
+def outbid(claims: list[tuple[RouteKey, Path]]) -> list[tuple[RouteKey, Path]]:
+    """Our claims to a MAC address are one higher than those of peers, but for static ones; five
+    higher than they would be alone at most."""
+    out = []
+    for key, path in claims:
+        others = [
+            p.sequence
+            for k, p in claims
+            if p.peer and not p.sticky and k.nlri.mac == key.nlri.mac  # type: ignore[union-attr]
+        ]
+        mine = not path.peer and others and max(others) >= path.sequence
+        number = min(max(others) + 1, path.sequence + 5) if mine else path.sequence
+        out.append((key, changed(path, sequence=number)))
+    return out
+
+
+def in_use(w: World) -> dict[RouteKey, Path]:
+    """Our own routes, and those learned that may be used."""
     routes = dict(local_routes(w))
     for key, path in w.learned.items():
-        good = usable(w, key, path)
+        good = None if isinstance(key.nlri, MembershipRoute) else usable(w, key, path)
         if good is not None:
             routes[key] = good
+    return routes
+
+
+def expected(w: World) -> dict[str, dict[str, Desired]]:
+    """By hypervisor and key."""
+    routes = in_use(w)
 
     def claim(r: tuple[RouteKey, Path]) -> tuple[Any, ...]:
         key, path = r
@@ -295,24 +320,21 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
     for network in w.network.values():
         if not network.admin_state_up:
             continue
-        wanted = targets(network, network.import_targets)
+        wanted = agreed.evi_imports(w, network)
         mine = [r for r in routes.items() if wanted & set(r[1].route_targets)]
         router, interfaces = vrf_of(w, network)
         vrf = router.vni if router else Vni(0)
         table: list[Desired] = [Evi(network.vni, network.label, network.mtu, vrf)]
-        table += [
-            Irb(network.vni, vrf, port.id, port.mac, addresses_of(w, port)) for port in interfaces
-        ]
+        table += [Irb(network.vni, vrf, id_, mac, pairs) for id_, mac, pairs in interfaces]
         macs = [(k, p) for k, p in mine if isinstance(k.nlri, MacIpRoute)]
         for mac in {k.nlri.mac for k, _p in macs if isinstance(k.nlri, MacIpRoute)}:
-            best = min((r for r in macs if r[0].nlri.mac == mac), key=claim)  # type: ignore[union-attr]
+            rivals = [r for r in macs if r[0].nlri.mac == mac]  # type: ignore[union-attr]
+            best = min(outbid(rivals), key=claim)
             table.append(FdbEntry(network.vni, mac, hop(best[1])))
         for ip in {k.nlri.ip for k, _p in macs if isinstance(k.nlri, MacIpRoute)}:
             if ip is not None:
-                owner = min(
-                    (r for r in macs if r[0].nlri.ip == ip),  # type: ignore[union-attr]
-                    key=lambda r: (claim(r), r[0].nlri),
-                )
+                rivals = [r for r in macs if r[0].nlri.ip == ip]  # type: ignore[union-attr]
+                owner = min(outbid(rivals), key=lambda r: (claim(r), r[0].nlri))
                 table.append(Neighbor(network.vni, ip, owner[0].nlri.mac))  # type: ignore[union-attr]
         floods = [r for r in mine if isinstance(r[0].nlri, InclusiveMulticastRoute)]
         for vtep in {p.next_hop for _k, p in floods}:
@@ -321,10 +343,8 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
         bridged = [p for k, p in mine if not isinstance(k.nlri, IpPrefixRoute)]
         table += probes(w, network.vni, bridged)
         tables[f"evi/{network.vni}"] = {row.key: row for row in table}
-    for router in w.router.values():
-        if not router.admin_state_up:
-            continue
-        wanted = targets(router, router.import_targets)
+    for router, networks in vrfs(w):
+        wanted = agreed.vrf_imports(w, router, networks)
         mine = [r for r in routes.items() if prefix_of(*r) and wanted & set(r[1].route_targets)]
         rows: list[Desired] = [Vrf(router.vni, router.label)]
         for prefix in {p for r in mine if (p := prefix_of(*r)) is not None}:
@@ -350,6 +370,7 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
             groups.add(f"evi/{network.vni}")
             if router:
                 groups.add(f"vrf/{router.vni}")
+            behind, router_mac = passed_on(w, port, network)
             row = LocalPort(
                 port.id,
                 network.vni,
@@ -358,6 +379,8 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 tuple(dict.fromkeys(f.ip for f in port.fixed_ips)),
                 is_up(port, network, where),
                 port.port_security_enabled,
+                behind,
+                router_mac,
             )
             mine_[row.key] = row
         for group in groups:

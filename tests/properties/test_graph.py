@@ -15,21 +15,29 @@ from sdnctl.graph.reasons import why_advertised, why_used
 from sdnctl.graph.relations import (
     ADVERTISED,
     BGP_PEER,
-    EVI_INSTANCE,
     FDB,
     IMPORTED,
     LEARNED,
-    NETWORK,
     ORIGINATED,
-    ROUTER,
-    VRF_INSTANCE,
     Imported,
 )
 from sdnctl.graph.rib import best_paths
+from sdnctl.inspect import glass
+from sdnctl.intent import BgpVpnNetwork
 from sdnctl.routes import MacIpRoute, Path, RouteKey
 from sdnctl.topology import overlay
+from tests.properties import agreed
+from tests.properties.agreed import ASN
 from tests.properties.mirror import House
-from tests.properties.oracle import ASN, World, announced, decide, expected, prefix_of, to_prefix
+from tests.properties.oracle import (
+    World,
+    decide,
+    expected,
+    prefix_of,
+    to_prefix,
+    vrfs,
+)
+from tests.properties.peers import announced
 from tests.properties.worlds import HOSTS, Write, paths, populated, route_keys
 
 
@@ -168,24 +176,23 @@ def test_no_path_joins_two_tenants_unless_both_agreed(steps: list[list[Write]]) 
     engine = make_engine(ASN)
     for writes in steps:
         engine.commit(writes)
-    networks, routers = engine.rows(NETWORK), engine.rows(ROUTER)
-    evis, vrfs = engine.rows(EVI_INSTANCE), engine.rows(VRF_INSTANCE)
-    owners: dict[int, Any] = {row.vni: row for row in networks.values()}
-    owners |= {row.vni: row for row in routers.values()}
-    instances = [
-        overlay.Instance(id_, "evi", networks[id_].project_id, row.imports, row.exports)
-        for id_, row in evis.items()
-    ] + [
-        overlay.Instance(id_, "vrf", routers[id_].project_id, row.imports, row.exports)
-        for id_, row in vrfs.items()
-    ]
-    shown = overlay.joined_projects(overlay.reach(instances))
+    world = world_of(engine)
+    owners: dict[int, Any] = {}
+    for network in world.network.values():
+        given = set(agreed.said_of_network(world, network)["route_targets"])
+        owners[network.vni] = (network, agreed.evi_imports(world, network), given)
+    for row, networks in vrfs(world):
+        given = agreed.vrf_exports(world, row, networks)
+        project = networks[0] if isinstance(row, BgpVpnNetwork) else row
+        owners[row.vni] = (project, agreed.vrf_imports(world, row, networks), given)
+    shown = overlay.joined_projects(overlay.reach(glass.instances(engine)))
     for imported in engine.rows(IMPORTED).values():
         if imported.path.peer:
             continue
-        giver = owners[imported.path.vni]
+        giver, _imports, given = owners[imported.path.vni]
         for vni in (*imported.evis, *imported.vrfs):
-            taker = owners[vni]
+            taker, wanted, _exports = owners[vni]
             if giver.project_id != taker.project_id:
-                assert set(giver.export_targets) & set(taker.import_targets)
+                both = agreed.chosen(given & wanted)
+                assert both.intersection(imported.path.route_targets)
                 assert (giver.project_id, taker.project_id) in shown

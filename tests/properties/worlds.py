@@ -10,6 +10,10 @@ from hypothesis import strategies as st
 from sdnctl.graph.engine import Relation
 from sdnctl.graph.relations import (
     BGP_PEER,
+    BGPVPN,
+    BGPVPN_NETWORK,
+    BGPVPN_PORT,
+    BGPVPN_ROUTER,
     GATEWAY,
     HYPERVISOR,
     LEARNED,
@@ -21,11 +25,16 @@ from sdnctl.graph.relations import (
 )
 from sdnctl.intent import (
     BgpPeer,
+    BgpVpn,
+    BgpVpnNetwork,
+    BgpVpnPort,
+    BgpVpnRouter,
     FixedIp,
     Gateway,
     Hypervisor,
     Network,
     Port,
+    PortRoute,
     Router,
     Subnet,
 )
@@ -33,6 +42,7 @@ from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
     MacIpRoute,
+    MembershipRoute,
     Path,
     RouteKey,
 )
@@ -53,8 +63,10 @@ OUTSIDE = [Ip.parse("198.51.100.1"), Ip.parse("198.51.100.2"), VTEPS[0]]
 PREFIXES = [Prefix.parse(p) for p in ("10.0.0.0/24", "10.0.1.0/24", "2001:db8::/64")]
 IPS = [Ip.parse(a) for a in ("10.0.0.1", "10.0.0.2", "10.0.1.2", "2001:db8::1", "2001:db8::2")]
 MACS = [Mac.parse(f"fa:16:3e:00:00:0{n}") for n in range(3)]
-TARGETS = [RouteTarget.parse(f"64512:{n}") for n in (1, 8_000_001, 8_000_011, 8_000_012)]
-"""One of an operator's, and the automatic ones of n0, r0 and r1."""
+TARGETS = [
+    RouteTarget.parse(f"64512:{n}") for n in (1, 2, 8_000_001, 8_000_011, 8_000_012, 8_000_021)
+]
+"""Two of an operator's, and the automatic ones of n0, r0, r1 and a0."""
 
 RDS = [RouteDistinguisher.parse(t) for t in ("64512:1", "64512:2")]
 
@@ -63,6 +75,8 @@ FAMILIES = [
     ("ipv4-vpn", "ipv6-vpn"),
     ("l2vpn-evpn",),
     ("ipv4-vpn", "l2vpn-evpn"),
+    ("ipv4-vpn", "l2vpn-evpn", "route-target"),
+    ("ipv4-vpn", "l2vpn-evpn", "route-target"),
     (),
 ]
 
@@ -155,6 +169,7 @@ def subnets(key: str) -> st.SearchStrategy[Any]:
         id=st.just(key),
         network_id=st.sampled_from([network] * 20 + NETWORKS),
         prefix=st.sampled_from([prefix] * 20 + PREFIXES),
+        gateway_ip=st.sampled_from([ip for ip in IPS if ip in prefix] + [None, IPS[2]]),
     )
 
 
@@ -164,6 +179,7 @@ def _ports(key: str, network: str, **more: st.SearchStrategy[Any]) -> st.SearchS
         id=st.just(key),
         network_id=st.just(network),
         mac=st.sampled_from(MACS),
+        moves=st.sampled_from([0, 0, 0, 1, 4]),
         fixed_ips=st.one_of(IN_PLACE[network], IN_PLACE[network], IN_PLACE[network], anywhere),
         admin_state_up=mostly,
         port_security_enabled=st.booleans(),
@@ -214,10 +230,64 @@ paths = st.builds(
     med=st.sampled_from([0, 0, 10]),
     peer=st.just(True),
     ebgp=st.booleans(),
-    sequence=st.sampled_from([0, 0, 1]),
+    sequence=st.sampled_from([0, 0, 1, 3, 9]),
     sticky=st.sampled_from([False, False, True]),
     stale=st.sampled_from([False, False, False, True]),
 )
+
+
+def vpns(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        BgpVpn,
+        id=st.just(key),
+        type=st.sampled_from(["l3", "l3", "l2"]),
+        route_targets=some_targets,
+        import_targets=some_targets,
+        export_targets=some_targets,
+        local_preference=st.sampled_from([None, None, 50, 200]),
+        communities=st.sampled_from([(), (), (7,), (8, 7)]),
+    )
+
+
+in_vpn = st.sampled_from(["v0", "v0", "v1", "v1", "v9"])
+
+
+def network_vpns(key: str) -> st.SearchStrategy[Any]:
+    n = 21 + int(key[1:])
+    return st.builds(
+        BgpVpnNetwork,
+        id=st.just(key),
+        bgpvpn_id=in_vpn,
+        network_id=st.sampled_from([*NETWORKS, "n2", "n9"]),
+        vni=st.just(Vni(9000 + n)),
+        label=st.just(Label(900 + n)),
+        number=st.just(n),
+        mac=st.just(MACS[2]),
+    )
+
+
+def router_vpns(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        BgpVpnRouter, id=st.just(key), bgpvpn_id=in_vpn, router_id=st.sampled_from(ROUTERS)
+    )
+
+
+behind = st.builds(
+    PortRoute,
+    prefix=st.sampled_from([None, PREFIXES[0], Prefix.host(IPS[1]), Prefix.host(IPS[4])]),
+    local_preference=st.sampled_from([None, None, 70, 300]),
+)
+
+
+def port_vpns(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        BgpVpnPort,
+        id=st.just(key),
+        bgpvpn_id=in_vpn,
+        port_id=st.sampled_from([*GUESTS[:3], "i0", "p9"]),
+        advertise_fixed_ips=mostly,
+        routes=st.lists(behind, max_size=2).map(tuple),
+    )
 
 
 def peers(key: str) -> st.SearchStrategy[Any]:
@@ -256,8 +326,25 @@ BY_KEY: dict[Relation[Any, Any], dict[str, st.SearchStrategy[Any]]] = {
     BGP_PEER: {key: peers(key) for key in ("gw1", "gw2")},
     GATEWAY: {key: gateways(key) for key in ("gw1", "gw2")},
     UNDERLAY: dict.fromkeys(HOSTS, distances),
+    BGPVPN: {key: vpns(key) for key in ("v0", "v1")},
+    BGPVPN_NETWORK: {key: network_vpns(key) for key in ("a0", "a1")},
+    BGPVPN_ROUTER: {"b0": router_vpns("b0")},
+    BGPVPN_PORT: {key: port_vpns(key) for key in ("c0", "c1")},
 }
-learned = st.tuples(st.just(LEARNED), route_keys, st.one_of(*[paths] * 7, st.none()))
+memberships = st.builds(
+    RouteKey,
+    st.sampled_from(["gw1", "gw2"]),
+    st.builds(
+        MembershipRoute,
+        st.sampled_from([65001, 64512]),
+        st.sampled_from(TARGETS * 3 + [None]),
+        st.sampled_from([64] * 4 + [0, 32, 48, 60, 63]),
+    ),
+)
+learned = st.one_of(
+    *[st.tuples(st.just(LEARNED), route_keys, st.one_of(*[paths] * 7, st.none()))] * 3,
+    st.tuples(st.just(LEARNED), memberships, st.one_of(*[paths] * 3, st.none())),
+)
 writes: st.SearchStrategy[Write] = st.one_of(
     *(
         _row(relation, key, rows)
@@ -278,5 +365,11 @@ def populated(draw: st.DrawFn) -> list[list[Write]]:
         for relation in (HYPERVISOR, NETWORK, ROUTER, SUBNET, PORT)
         for key in BY_KEY[relation]
     ]
+    if draw(st.booleans()):
+        first += [
+            (relation, key, draw(BY_KEY[relation][key]))
+            for relation in (BGPVPN, BGPVPN_NETWORK, BGPVPN_ROUTER, BGPVPN_PORT, BGP_PEER)
+            for key in BY_KEY[relation]
+        ]
     first += draw(st.lists(learned, max_size=8))
     return [first, *draw(transactions)]

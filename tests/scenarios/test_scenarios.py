@@ -6,6 +6,7 @@ A line is one of
     KIND ID gone                         delete it
     route PEER WHAT via NEXT_HOP ...     a peer announces, with target=, label=, as_path= and more
     route PEER WHAT gone                 it withdraws
+    membership PEER TARGET wanted|gone   it asks for a route target, or for all (``default``)
     HOST: KEY VALUE                      this hypervisor's agent holds that
     HOST: no PATTERN                     it holds nothing whose key matches
     PEER> SOURCE/WHAT VALUE              this peer is told of that route of a hypervisor
@@ -42,11 +43,12 @@ from sdnctl.desired import (
 )
 from sdnctl.graph.model import INPUTS
 from sdnctl.graph.relations import ADVERTISED, LEARNED
-from sdnctl.intent import KINDS, ROUTER_INTERFACE_OWNER, FixedIp, Subnet
+from sdnctl.intent import KINDS, ROUTER_INTERFACE_OWNER, FixedIp, PortRoute, Subnet
 from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
     MacIpRoute,
+    MembershipRoute,
     Nlri,
     Path,
     RouteKey,
@@ -60,6 +62,18 @@ SCENARIOS = sorted(FilePath(__file__).parent.glob("*.txt"))
 
 def _list(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda text: tuple(read(part) for part in text.split(",") if part)
+
+
+def _community(text: str) -> int:
+    asn, number = text.split(":")
+    return int(asn) << 16 | int(number)
+
+
+def _behind(text: str) -> PortRoute:
+    prefix, _, preference = text.partition("=")
+    return PortRoute(
+        prefix=Prefix.parse(prefix), local_preference=int(preference) if preference else None
+    )
 
 
 READ: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -79,7 +93,17 @@ READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "host": ("host", str),
     "router": ("device_id", str),
     "families": ("families", _list(str)),
-    "preference": ("local_preference", int),
+    "preference": ("local_preference", lambda text: int(text) if text else None),
+    "gateway": ("gateway_ip", Ip.parse),
+    "type": ("type", str),
+    "bgpvpn": ("bgpvpn_id", str),
+    "number": ("number", int),
+    "port": ("port_id", str),
+    "targets": ("route_targets", _list(RouteTarget.parse)),
+    "communities": ("communities", _list(_community)),
+    "behind": ("routes", _list(_behind)),
+    "moves": ("moves", int),
+    "fixed": ("advertise_fixed_ips", lambda text: text == "yes"),
 }
 """By the word of the scripts: the row's field and how to read it."""
 
@@ -97,6 +121,7 @@ SAID: dict[str, tuple[str, Callable[[str], Any]]] = {
     "preference": ("local_preference", int),
     "sequence": ("sequence", int),
     "stale": ("stale", bool),
+    "sticky": ("sticky", bool),
 }
 """The same for what a peer says about a route."""
 
@@ -124,6 +149,8 @@ class Script:
                 expect(self.peer(who), announced, key, value)
         elif words[0] == "route":
             self.pending.append(self.route(*words[1:]))
+        elif words[0] == "membership":
+            self.pending.append(membership(*words[1:]))
         else:
             self.pending.append(self.row(*words))
 
@@ -144,8 +171,10 @@ class Script:
                 fields["fixed_ips"] = tuple(map(self.fixed_ip, value.split(",")))
                 continue
             field, read = READ[name]
+            if kind == "bgpvpn_router" and name == "router":
+                field = "router_id"
             fields[field] = read(value)
-            if name == "router":
+            if field == "device_id":
                 fields["device_owner"] = ROUTER_INTERFACE_OWNER
         old = self.rows.get((kind, id_))
         if old is not None:
@@ -182,6 +211,13 @@ class Script:
         return {name_of(key): row.path for key, row in rows.items() if name in row.peers}
 
 
+def membership(peer: str, target: str, wanted: str) -> Write:
+    whole = None if target == "default" else RouteTarget.parse(target)
+    key = RouteKey(peer, MembershipRoute(65001, whole, 64 if whole else 0))
+    path = Path(next_hop=Ip.parse("198.51.100.1"), route_targets=(), encapsulations=(), peer=True)
+    return LEARNED, key, path if wanted == "wanted" else None
+
+
 def expect(held: dict[str, Any], say: Callable[[Any], str], key: str, value: str) -> None:
     if key == "no":
         assert [k for k in held if fnmatch(k, value)] == []
@@ -208,6 +244,8 @@ def name_of(key: RouteKey) -> str:
             what = str(prefix)
         case MacIpRoute(_, mac, ip):
             what = f"{mac},{ip}" if ip else str(mac)
+        case MembershipRoute(_, target, _):
+            what = f"wants/{target}"
         case _:
             what = "member"
     return f"{key.source}/{what}"
@@ -215,11 +253,22 @@ def name_of(key: RouteKey) -> str:
 
 def announced(path: Path) -> str:
     """What is said about a route beside its key."""
+    if not path.route_targets:
+        return "there"
     words = [f"label {path.label}", f"vni {path.vni}"]
     if path.l3_vni:
         words.append(f"l3vni {path.l3_vni}")
     words.append("by " + "/".join(str(e) for e in path.encapsulations))
     words.append("to " + ",".join(str(t) for t in path.route_targets))
+    if path.default_gateway:
+        words.append("gateway")
+    if path.sequence:
+        words.append(f"sequence {path.sequence}")
+    if path.local_preference != 100:
+        words.append(f"preference {path.local_preference}")
+    if path.communities:
+        pairs = (f"{number >> 16}:{number & 0xFFFF}" for number in path.communities)
+        words.append("communities " + ",".join(pairs))
     return " ".join(words)
 
 
@@ -227,7 +276,8 @@ def told(row: Desired) -> str:
     """What a resource says beside its key."""
     match row:
         case LocalPort():
-            return "open" if row.admin_state_up else "closed"
+            behind = f" before {','.join(map(str, row.behind))}" if row.behind else ""
+            return ("open" if row.admin_state_up else "closed") + behind
         case Neighbor():
             return f"at {row.mac}"
         case FdbEntry() | FloodEntry():

@@ -20,6 +20,8 @@ _ANSWER: Final = {4: 0, 6: 129}
 _PROTOCOL: Final = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
 _SOL_RAW: Final = 255
 _ICMP_FILTER: Final = 1
+_ICMPV6_FILTER: Final = 1
+"""Linux's names that Python's socket module lacks (linux/icmp.h, linux/icmpv6.h)."""
 
 
 class Echo:
@@ -66,10 +68,14 @@ class Echo:
         sock = socket.socket(family, socket.SOCK_RAW, _PROTOCOL[version])
         try:
             sock.setblocking(False)
+            # A mask of the types that are left out: every type but the answer.
             if version == 4:
-                # A mask of the types that are left out: every type but the answer.
                 blocked = ~(1 << _ANSWER[4]) & 0xFFFFFFFF
                 sock.setsockopt(_SOL_RAW, _ICMP_FILTER, struct.pack("=I", blocked))
+            else:
+                words = [0xFFFFFFFF] * 8
+                words[_ANSWER[6] // 32] &= ~(1 << _ANSWER[6] % 32)
+                sock.setsockopt(socket.IPPROTO_ICMPV6, _ICMPV6_FILTER, struct.pack("=8I", *words))
             if self._source.version == version:
                 sock.bind((str(self._source), 0))
         except OSError:

@@ -56,6 +56,13 @@ except Notify as notify:
 """
 
 
+STOCK_OPERATIONAL = """
+from exabgp.bgp.message import Message
+from exabgp.bgp.message.direction import Direction
+print(Message.unpack(6, b"what", Direction.IN, None))
+"""
+
+
 def evpn_with_ipv6_next_hop() -> bytes:
     """A type 3 route as FRR sends it over an IPv6 underlay."""
     next_hop = Ip.parse("2001:db8::9")
@@ -130,6 +137,11 @@ def test_stock_offers_no_add_path_for_evpn() -> None:
 def test_stock_ends_the_session_on_an_unknown_refresh() -> None:
     """``test_sessions`` has that it stays with the patch."""
     assert stock(STOCK_UNKNOWN_REFRESH).stdout == "7 2\n"
+
+
+def test_stock_makes_nothing_of_a_message() -> None:
+    """``test_speaker`` has the NOTIFICATION that it gets with the patch."""
+    assert stock(STOCK_OPERATIONAL).stdout == "None\n"
 
 
 def test_malformed_aggregator_costs_only_itself() -> None:

@@ -48,6 +48,8 @@ async def test_garbage_costs_its_own_session_only(link: Link, start: Start) -> N
         frame(UPDATE, b"\xff\xff"),
         frame(UPDATE, b"\0\0\0\4\x80\x0e\1\0"),
         frame(9, b"what"),
+        frame(6, b"what"),
+        frame(0, b"what"),
         b"\0" * 19,
         frame(UPDATE, update(vpnv4(3))[19:-3]),
     ]

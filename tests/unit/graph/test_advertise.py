@@ -48,8 +48,9 @@ def test_a_second_peer_of_another_family_concerns_its_own_routes_only() -> None:
 
     assert peer("l3", "ipv4-vpn") == 40
     assert peer("six", "ipv6-vpn") == 0
-    assert peer("evpn", "l2vpn-evpn") == 40 + 40 + 8  # prefixes, MAC/IP routes, members
-    assert peer("evpn", "ipv6-vpn") == 40 + 40 + 8
+    # Prefixes, MAC/IP routes, members, and the router at each of them.
+    assert peer("evpn", "l2vpn-evpn") == 40 + 40 + 8 + 8
+    assert peer("evpn", "ipv6-vpn") == 40 + 40 + 8 + 8
     log = engine.commit([(BGP_PEER, name, None) for name in ("l3", "six", "evpn")])
     assert len(log[ADVERTISED.name]) == 40
     assert not engine.rows(ADVERTISED)

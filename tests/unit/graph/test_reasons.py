@@ -100,12 +100,16 @@ def test_why_a_mac_address_is_where_it_is() -> None:
     mac = local.nlri.mac
     assert why_used(engine, local) == [Use("evi/5000", True, "the only claim")]
     vxlan = {"encapsulations": (Encapsulation.VXLAN,), "vni": Vni(7), "route_targets": (network,)}
-    moved = learn(engine, "gw", MacIpRoute(RD, mac, None), sequence=3, **vxlan)
-    assert why_used(engine, moved) == [Use("evi/5000", True, "the best claim")]
+    theirs = learn(engine, "gw", MacIpRoute(RD, mac, None), sequence=3, **vxlan)
+    assert why_used(engine, local) == [Use("evi/5000", True, "the best claim")]
+    step = "sequence number (RFC 7432 section 15.1)"
+    [use] = why_used(engine, theirs)
+    assert use.reason == f"lost to {local.source}'s path via 192.0.2.0 at: {step}"
+    # Two who outbid one another do not do so for ever.
+    learn(engine, "gw", MacIpRoute(RD, mac, None), sequence=6, **vxlan)
+    assert why_used(engine, theirs) == [Use("evi/5000", True, "the best claim")]
     [use] = why_used(engine, local)
-    assert use.reason == (
-        "lost to gw's path via 198.51.100.1 at: sequence number (RFC 7432 section 15.1)"
-    )
+    assert use.reason == f"lost to gw's path via 198.51.100.1 at: {step}"
 
 
 def test_why_a_route_is_advertised_or_not() -> None:

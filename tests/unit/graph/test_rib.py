@@ -11,8 +11,10 @@ import pytest
 from sdnctl.graph.model import make_engine
 from sdnctl.graph.relations import GATEWAY, HYPERVISOR, Imported
 from sdnctl.graph.rib import (
+    DUPLICATE_MOVES,
     MAX_PATHS,
     best_paths,
+    contested,
     is_routed,
     mobility_order,
     refusal,
@@ -175,3 +177,31 @@ def test_a_gateway_decides_preference_and_tunnel() -> None:
     )
     found = usable(NLRI, path, engine.view())
     assert found == msgspec.structs.replace(path, local_preference=7, encapsulations=vxlan)
+
+
+def test_a_port_outbids_a_peer_a_few_times() -> None:
+    """RFC 7432 section 15: and what two of us would make of each other comes to rest."""
+
+    def claim(n: int, *, mine: bool = False, **said: Any) -> Row:
+        key, row = route(n, peer=not mine, **said)
+        return key._replace(nlri=MacIpRoute(RD, Mac(bytes(6)), None)), row
+
+    def number(mine: int, *theirs: Row) -> int:
+        ours = claim(1, mine=True, sequence=mine)
+        return dict(contested([ours, *theirs]))[ours[0]].path.sequence
+
+    assert number(0) == 0
+    assert number(2) == 2
+    assert number(0, claim(2)) == 1
+    assert number(0, claim(2), claim(3, sequence=2)) == 3
+    assert number(7, claim(2, sequence=2)) == 7
+    assert number(0, claim(2, sequence=4)) == DUPLICATE_MOVES
+    assert number(0, claim(2, sequence=90)) == DUPLICATE_MOVES
+    assert number(3, claim(2, sequence=90)) == 3 + DUPLICATE_MOVES
+    assert number(0, claim(2, sequence=2, sticky=True)) == 0  # section 15.2
+
+    one, other = 0, 0
+    for _turn in range(20):
+        one = number(0, claim(2, sequence=other))
+        other = number(0, claim(2, sequence=one))
+    assert one == other == DUPLICATE_MOVES

@@ -23,7 +23,7 @@ from sdnctl.desired import (
     Node,
     Vrf,
 )
-from sdnctl.types import Encapsulation, Ip, Prefix
+from sdnctl.types import Encapsulation, Ip, Mac, Prefix
 from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs.pipeline import Preference, fib_priority
 
@@ -154,6 +154,23 @@ def _local_port(port: LocalPort, ofport: int) -> Iterator[bytes]:
         if port.vrf:
             local = t.fib_local_4 if ip.version == 4 else t.fib_local_6
             yield local(port.vrf, ip, port.mac, port.vni, ofport)
+    if port.vrf and port.router_mac is not None:
+        yield from _behind(port, port.router_mac, ofport)
+
+
+def _behind(port: LocalPort, router_mac: Mac, ofport: int) -> Iterator[bytes]:
+    """The prefixes that the guest routes: packets to them, and from them."""
+    for ip, length in port.behind:
+        four, mask = ip.version == 4, netmask(length, ip.bits)
+        priority = fib_priority(length, Preference.LOCAL)
+        for fib in (
+            (t.fib_behind_routed_4, t.fib_behind_received_4)
+            if four
+            else (t.fib_behind_routed_6, t.fib_behind_received_6)
+        ):
+            yield fib(priority, port.vrf, ip, mask, router_mac, port.mac, ofport)
+        if port.security:
+            yield (t.ip_source_behind_4 if four else t.ip_source_behind_6)(ofport, ip, mask)
 
 
 def _guard(port: LocalPort, ofport: int) -> Iterator[bytes]:

@@ -127,6 +127,12 @@ def ip_source(family: int, ofport: Any, ip: Any) -> Any:
     return ip_flow(Priority.DEFAULT, {"in_port": ofport, **ip_match(family, "src", ip)})
 
 
+@per_family
+def ip_source_behind(family: int, ofport: Any, ip: Any, mask: Any) -> Any:
+    """The source of a packet that the guest routes."""
+    return ip_flow(Priority.DEFAULT, {"in_port": ofport, **ip_match(family, "src", (ip, mask))})
+
+
 @shape
 def ip_arp_4(ofport: Any, ip: Any) -> Any:
     """The sender inside ARP."""
