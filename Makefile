@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
-APT_TESTS := frr user-mode-linux
+APT_TESTS := frr bird2 user-mode-linux
 
 .PHONY: help setup packages packages-of-tests lint format test demo bench bench-adjribs bench-api bench-bgp bench-engine bench-failover bench-flows bench-latency protos templates requirements clean fuzz-bgp
 

@@ -36,6 +36,7 @@ CONNECT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 8.0
 """A speaker gives a sign of life every second, out of its reactor."""
 
+SILENCE_LOOKS: Final = 4
 TAKEN_PAUSE_SECONDS: Final = 10.0
 
 _log = logging.getLogger(__name__)
@@ -391,8 +392,20 @@ def _replaced(old: Peer | None, new: Peer) -> bool:
 
 
 async def _read(call: Any) -> Any:
-    async with asyncio.timeout(SILENCE_SECONDS):
-        return await call.read()
+    """The next message; TimeoutError if the speaker is silent.
+
+    Looked at several times: where this loop itself was held up, the first look is before what
+    came meanwhile has been read.
+    """
+    read = asyncio.ensure_future(call.read())
+    try:
+        for _ in range(SILENCE_LOOKS):
+            done, _pending = await asyncio.wait({read}, timeout=SILENCE_SECONDS / SILENCE_LOOKS)
+            if done:
+                return read.result()
+    finally:
+        read.cancel()
+    raise TimeoutError
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
