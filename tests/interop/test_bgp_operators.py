@@ -96,7 +96,7 @@ def tenant(url: str) -> str:
 def test_peers_come_change_and_go(lab: Lab, url: str, sdnctl: Sdnctl) -> None:
     routers: dict[str, Gobgp] = {}
     for name in ("g1", "g2"):
-        routers[name] = lab.gobgp(name, asn=64520)
+        routers[name] = lab.add(Gobgp, name, asn=64520)
         routers[name].start()
     association = tenant(url)
 
