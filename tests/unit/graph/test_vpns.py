@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from sdnctl.graph.engine import Engine
@@ -9,19 +10,30 @@ from sdnctl.graph.model import make_engine
 from sdnctl.graph.relations import (
     ATTACHMENT,
     BGPVPN,
+    BGPVPN_IRB,
     BGPVPN_NETWORK,
     BGPVPN_PORT,
     BGPVPN_ROUTER,
     EVI_INSTANCE,
+    NETWORK,
     ORIGINATED,
+    SUBNET,
     TERMS,
     VRF_INSTANCE,
     Policy,
 )
 from sdnctl.graph.vpns import joined
-from sdnctl.intent import BgpVpn, BgpVpnNetwork, BgpVpnPort, BgpVpnRouter, PortRoute
+from sdnctl.intent import (
+    BgpVpn,
+    BgpVpnNetwork,
+    BgpVpnPort,
+    BgpVpnRouter,
+    Network,
+    PortRoute,
+    Subnet,
+)
 from sdnctl.routes import IpPrefixRoute
-from sdnctl.types import Label, Mac, Prefix, RouteTarget, Vni
+from sdnctl.types import Ip, Label, Mac, Prefix, RouteTarget, Vni
 from tests.bench.worlds import cloud
 
 ONE, TWO = RouteTarget.parse("65001:1"), RouteTarget.parse("65001:2")
@@ -120,3 +132,37 @@ def test_a_port_says_what_is_behind_it_with_its_own_preference(house: Engine) ->
         if isinstance(key.nlri, IpPrefixRoute) and ONE in path.route_targets
     }
     assert said == {behind: 0, own: 150}
+
+
+def test_a_network_has_one_gateway_of_those_that_its_bgp_vpns_could_give() -> None:
+    """The first association's; none where the gateway's address is not of the subnet."""
+    engine = make_engine(64512)
+    gateway = Ip.parse("10.0.0.1")
+    subnet = Subnet(id="s", network_id="n", prefix=Prefix.parse("10.0.0.0/24"), gateway_ip=gateway)
+    engine.commit(
+        [
+            (NETWORK, "n", Network(id="n", vni=Vni(5), label=Label(55), number=5)),
+            (SUBNET, "s", subnet),
+            (BGPVPN, "v", BgpVpn(id="v", route_targets=(ONE,))),
+            (BGPVPN, "w", BgpVpn(id="w", route_targets=(TWO,))),
+        ]
+    )
+    for number, (key, vpn) in enumerate((("b", "v"), ("a", "w")), 70):
+        row = BgpVpnNetwork(
+            id=key,
+            bgpvpn_id=vpn,
+            network_id="n",
+            vni=Vni(number),
+            label=Label(number),
+            number=number,
+            mac=Mac(bytes(6)),
+        )
+        engine.commit([(BGPVPN_NETWORK, key, row)])
+    assert list(engine.rows(BGPVPN_IRB)) == list(engine.rows(VRF_INSTANCE)) == ["a"]
+    assert {ONE, TWO} < set(engine.rows(VRF_INSTANCE)["a"].imports)
+    elsewhere = msgspec.structs.replace(subnet, gateway_ip=Ip.parse("10.9.0.1"))
+    engine.commit([(SUBNET, "s", elsewhere)])
+    assert not engine.rows(BGPVPN_IRB)
+    assert not engine.rows(VRF_INSTANCE)
+    engine.commit([(SUBNET, "s", subnet), (BGPVPN, "w", BgpVpn(id="w", type="l2"))])
+    assert list(engine.rows(BGPVPN_IRB)) == ["b"]
