@@ -22,6 +22,7 @@ from typing import Any, Final
 import grpc
 
 from sdnctl.bgp import wire
+from sdnctl.bgp.learned import Learned
 from sdnctl.bgp.peer import Family, Peer, SessionEvent
 from sdnctl.bgp.supervisor import Supervisor
 from sdnctl.delta import Change
@@ -66,15 +67,12 @@ class SpeakerLink:
         wanted: Wanted | None = None,
     ) -> None:
         self.socket_path = str(socket_path)
-        self._on_learned = on_learned
+        self._learned = Learned(on_learned)
         self._on_session = on_session
         self._supervisor = Supervisor(command, self.socket_path) if command else None
         self._peers: dict[str, Peer] = {}
         self._desired: Wanted = wanted if wanted is not None else {}
-        self._learned: dict[RouteKey, Path] = {}
         self._sessions: dict[str, SessionEvent] = {}
-        self._stale: dict[str, set[RouteKey]] = {}
-        self._heard: set[str] = set()
         self._dirty: dict[RouteKey, None] = {}
         self._replay: Iterator[RouteKey] | None = None
         self._tell_peers = False
@@ -102,7 +100,8 @@ class SpeakerLink:
     @property
     def heard(self) -> bool:
         """Every peer has told all its routes since the speaker was found, or had its time."""
-        return not self._peers or (self._connected and self._heard >= self._peers.keys())
+        told = self._connected and self._learned.heard >= self._peers.keys()
+        return told or not self._peers
 
     @property
     def settled(self) -> bool:
@@ -118,7 +117,7 @@ class SpeakerLink:
     @property
     def learned(self) -> dict[RouteKey, Path]:
         """All routes learned, as they hold now; not to be changed."""
-        return self._learned
+        return self._learned.routes
 
     def set_peers(self, peers: Iterable[Peer]) -> None:
         """Have exactly these peers. What was learned of one that goes is taken back at once."""
@@ -126,11 +125,9 @@ class SpeakerLink:
         gone = [name for name in self._peers if name not in new]
         fresh = [p.name for p in new.values() if _replaced(self._peers.get(p.name), p)]
         self._peers = new
-        self._heard.difference_update(gone, fresh)
         for name in gone:
             self._sessions.pop(name, None)
-            self._stale.pop(name, None)
-        self._tell((key, None) for key in list(self._learned) if key.source in gone)
+        self._learned.forget(gone, fresh)
         for name in fresh:
             self._sessions[name] = SessionEvent(peer=name)
         if self._connected:
@@ -262,13 +259,10 @@ class SpeakerLink:
         self._found.set()
         self._sent = self._acked = 0
         self._dirty.clear()
-        self._heard.clear()
+        self._learned.begin()
         self._wishes_heard.clear()
         self._replay = self._keys(self._peers)
         self._tell_peers = True
-        self._stale = {}
-        for key in self._learned:
-            self._stale.setdefault(key.source, set()).add(key)
         self._wake.set()
 
     def _disconnected(self) -> None:
@@ -346,7 +340,7 @@ class SpeakerLink:
                 self._wake.set()
             case "learned":
                 told = wire.decode_routes(message.learned.routes, message.learned.withdrawn)
-                self._tell((key, path) for key, path in told if key.source in self._peers)
+                self._learned.tell(row for row in told if row[0].source in self._peers)
             case "session" if message.session.peer in self._peers:
                 self._session(wire.decode_session(message.session))
             case "end_of_rib" if message.end_of_rib.family == Family.ROUTE_TARGET:
@@ -354,9 +348,7 @@ class SpeakerLink:
                 self._wake.set()
             case "in_sync":
                 peer = message.in_sync.peer
-                gone = self._stale.pop(peer, set())
-                self._tell([(key, None) for key in gone])
-                self._heard.add(peer)
+                self._learned.in_sync(peer)
                 if peer in self._peers and Family.ROUTE_TARGET in self._peers[peer].families:
                     self._wishes_heard[peer] = None
                     self._wake.set()
@@ -366,24 +358,6 @@ class SpeakerLink:
         self._sessions[event.peer] = event
         if (before.up, before.last_error) != (event.up, event.last_error):
             self._on_session(event)
-
-    def _tell(self, told: Iterable[tuple[RouteKey, Path | None]]) -> None:
-        """Take over what the peers say, and pass on what is different."""
-        delta: list[Change[RouteKey, Path]] = []
-        for key, new in told:
-            stale = self._stale.get(key.source)
-            if stale:
-                stale.discard(key)
-            old = self._learned.get(key)
-            if old == new:
-                continue
-            if new is None:
-                del self._learned[key]
-            else:
-                self._learned[key] = new
-            delta.append(Change(key, old, new))
-        if delta:
-            self._on_learned(delta)
 
 
 def _replaced(old: Peer | None, new: Peer) -> bool:

@@ -55,8 +55,11 @@ class Link(SpeakerLink):
         self.events: list[SessionEvent] = []
         self.path = socket
         super().__init__(
-            socket, self.changes.extend, self.events.append, command=speaker_command(socket)
+            socket, self.on_change, self.events.append, command=speaker_command(socket)
         )
+
+    def on_change(self, changes: list[Change[RouteKey, Path]]) -> None:
+        self.changes += changes
 
 
 @pytest.fixture

@@ -170,10 +170,9 @@ async def test_a_controller_that_restarts_withdraws_nothing(link: Link, start: S
 
         def __init__(self) -> None:
             super().__init__(link.path)
-            self._on_learned = self.answer
 
-        def answer(self, changes: list[Change[RouteKey, Path]]) -> None:
-            self.changes.extend(changes)
+        def on_change(self, changes: list[Change[RouteKey, Path]]) -> None:
+            super().on_change(changes)
             self.update(routes[:1])
 
     await link.stop(keep_speaker=True)
