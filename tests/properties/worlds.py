@@ -236,14 +236,20 @@ paths = st.builds(
 )
 
 
+vpn_targets = st.sampled_from(
+    [(), TARGETS[:1], TARGETS[:1], TARGETS[1:2], TARGETS[:2], TARGETS[1:4]]
+).map(tuple)
+"""Mostly those of an operator."""
+
+
 def vpns(key: str) -> st.SearchStrategy[Any]:
     return st.builds(
         BgpVpn,
         id=st.just(key),
         type=st.sampled_from(["l3", "l3", "l2"]),
-        route_targets=some_targets,
+        route_targets=vpn_targets,
         import_targets=some_targets,
-        export_targets=some_targets,
+        export_targets=vpn_targets,
         local_preference=st.sampled_from([None, None, 50, 200]),
         communities=st.sampled_from([(), (), (7,), (8, 7)]),
     )

@@ -17,6 +17,7 @@ from sdnctl.graph.relations import (
     EVI_INSTANCE,
     NETWORK,
     ORIGINATED,
+    PORT,
     SUBNET,
     TERMS,
     VRF_INSTANCE,
@@ -166,3 +167,36 @@ def test_a_network_has_one_gateway_of_those_that_its_bgp_vpns_could_give() -> No
     assert not engine.rows(VRF_INSTANCE)
     engine.commit([(SUBNET, "s", subnet), (BGPVPN, "w", BgpVpn(id="w", type="l2"))])
     assert list(engine.rows(BGPVPN_IRB)) == ["b"]
+
+
+def test_who_does_not_import(house: Engine) -> None:
+    """A router in a layer 2 BGP VPN, and one that a network has an interface of but is not in."""
+    house.commit(
+        [
+            (BGPVPN, "two", BgpVpn(id="two", type="l2", route_targets=(TWO,))),
+            (BGPVPN_ROUTER, "j", BgpVpnRouter(id="j", bgpvpn_id="two", router_id="r0")),
+            (BGPVPN, "one", BgpVpn(id="one", route_targets=(ONE,))),
+            (
+                BGPVPN_NETWORK,
+                "k",
+                BgpVpnNetwork(
+                    id="k",
+                    bgpvpn_id="one",
+                    network_id="n0",
+                    vni=Vni(77),
+                    label=Label(77),
+                    number=77,
+                    mac=Mac(bytes(6)),
+                ),
+            ),
+        ]
+    )
+    second = msgspec.structs.replace(house.rows(PORT)["i0"], id="i00", device_id="r1")
+    house.commit([(PORT, "i00", second)])
+    vrfs = house.rows(VRF_INSTANCE)
+    assert TWO not in vrfs["r0"].imports
+    assert ONE in vrfs["r0"].imports
+    assert ONE not in vrfs["r1"].imports
+    house.commit([(PORT, "i0", None)])
+    assert ONE not in vrfs["r0"].imports
+    assert ONE in vrfs["r1"].imports
