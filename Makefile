@@ -5,9 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
-APT_TESTS := frr
+APT_TESTS := frr bird2 user-mode-linux
 
-.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency bench-security protos templates requirements clean
+.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency bench-security protos templates requirements clean bench-adjribs bench-failover fuzz-bgp keystone
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -43,8 +43,14 @@ test: setup packages-of-tests  ## Every test, data planes in namespaces included
 
 bench: bench-engine bench-api bench-flows bench-latency  ## All benchmarks, a JSON object each
 
+fuzz-bgp: setup  ## Broken UPDATEs over real sessions for SECONDS=600; SEED=N repeats a run
+	$(BIN)/python -m tests.fuzz.fuzz_bgp $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
 bench-engine: setup  ## One port through the graph, at 1,000 and at 100,000 ports
 	$(BIN)/python -m tests.bench.bench_engine
+
+bench-adjribs: setup  ## A page of a peer's 100,000 routes, and what else waits for it
+	$(BIN)/python -m tests.bench.bench_adjribs
 
 bench-latency: setup  ## From a POST to the last switch's acknowledgement, 10 agents, 10,000 ports
 	$(BIN)/python -m tests.bench.bench_latency
@@ -58,6 +64,14 @@ demo: setup  ## Two tenants, three hypervisors, a gateway; KEEP=1 leaves them up
 protos: setup  ## Generated code from protos/
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $$(find protos -name '*.proto' -printf '%P ')
 
+keystone: .cache/keystone/ready  ## A real Keystone for the tests, in an environment of its own
+
+.cache/keystone/ready:
+	@mkdir -p .cache
+	@$(PYTHON) -m venv .cache/keystone
+	@.cache/keystone/bin/python -m pip install -q --disable-pip-version-check 'keystone>=30,<31'
+	@touch $@
+
 templates: setup  ## Packed flows from their shapes
 	@mkdir -p .cache
 	$(BIN)/python -m sdnctl_vrouter.drivers.ovs.shapes > .cache/templates.py
@@ -65,6 +79,9 @@ templates: setup  ## Packed flows from their shapes
 
 bench-bgp: setup packages-of-tests  ## Routes to a real router and back, one and 100,000
 	$(BIN)/python -m tests.bench.bench_bgp
+
+bench-failover: setup packages-of-tests  ## Pings lost when one of two gateways dies without a word
+	$(BIN)/python -m tests.bench.bench_failover
 
 bench-flows: setup  ## 50,000 flows from an empty switch, against ovs-ofctl
 	$(BIN)/python -m tests.bench.bench_flows

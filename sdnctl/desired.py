@@ -63,6 +63,8 @@ class LocalPort(msgspec.Struct, frozen=True):
     ``addresses`` are all addresses that it owns. ``security`` False turns anti-spoofing and
     security groups off. Otherwise what the rules of its ``security_groups`` allow passes and
     nothing else does; ``pairs`` are what it may send as besides its own.
+    ``behind`` are prefixes of the VRF that the guest routes: packets to them are sent to it from
+    ``router_mac``, and it may send packets from them.
     """
 
     port_id: str
@@ -74,6 +76,8 @@ class LocalPort(msgspec.Struct, frozen=True):
     security: bool = True
     security_groups: tuple[str, ...] = ()
     pairs: tuple[tuple[Mac, Prefix], ...] = ()
+    behind: tuple[Prefix, ...] = ()
+    router_mac: Mac | None = None
 
     @property
     def key(self) -> str:
@@ -168,11 +172,15 @@ class Vrf(msgspec.Struct, frozen=True):
 
 
 class FibEntry(msgspec.Struct, frozen=True):
-    """A prefix of the VRF and its equal paths, one or more, in a fixed order."""
+    """A prefix of the VRF and its equal paths, one or more, in a fixed order.
+
+    ``backup`` are the next best, for as long as none of ``via`` answers its ``Probe``.
+    """
 
     vrf: Vni
     prefix: Prefix
     via: tuple[NextHop, ...]
+    backup: tuple[NextHop, ...] = ()
 
     @property
     def key(self) -> str:
@@ -219,6 +227,23 @@ class RemoteAddresses(msgspec.Struct, frozen=True):
         return f"remote/{self.remote}/{self.name}"
 
 
+class Probe(msgspec.Struct, frozen=True):
+    """A next hop of the network or router ``vni`` that is asked every ``interval`` milliseconds.
+
+    ``multiplier`` probes unanswered in a row take it out of use on the hypervisor that asked.
+    """
+
+    vni: Vni
+    vtep: Ip
+    interval: int
+    multiplier: int
+
+    @property
+    def key(self) -> str:
+        """By network or router, and next hop."""
+        return f"probe/{self.vni}/{self.vtep}"
+
+
 Desired = (
     Node
     | LocalPort
@@ -231,4 +256,5 @@ Desired = (
     | FibEntry
     | SecurityRule
     | RemoteAddresses
+    | Probe
 )

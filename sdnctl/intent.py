@@ -168,7 +168,11 @@ class AddressPair(msgspec.Struct, frozen=True):
 
 
 class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """An attachment to a network: a guest's interface, or a router's."""
+    """An attachment to a network: a guest's interface, or a router's.
+
+    ``moves`` counts how often it left a host that it was bound to: the sequence number of MAC
+    mobility (RFC 7432 section 7.7), which has to rise whatever restarts in between.
+    """
 
     network_id: str
     mac: Mac
@@ -176,6 +180,7 @@ class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
     device_id: str = ""
     device_owner: str = ""
     host: str = ""
+    moves: int = 0
     vnic_type: str = "normal"
     admin_state_up: bool = True
     port_security_enabled: bool = True
@@ -313,6 +318,58 @@ class BgpVpnPort(Row, frozen=True, kw_only=True, omit_defaults=True):
     routes: tuple[PortRoute, ...] = ()
 
 
+# ---- the built-in identity service -------------------------------------------------------------
+
+
+class Project(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """What owns networks: a tenant."""
+
+    domain_id: str = "default"
+    enabled: bool = True
+
+
+class User(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Who may log in. ``password`` is a hash; without one nobody can.
+
+    Tokens issued before ``valid_from``, microseconds since the epoch, are not good any more.
+    """
+
+    domain_id: str = "default"
+    enabled: bool = True
+    password: str = ""
+    default_project_id: str = ""
+    email: str = ""
+    valid_from: int = 0
+
+    def __repr__(self) -> str:
+        """Without the password, wherever a row is logged."""
+        return f"User(id={self.id!r}, name={self.name!r})"
+
+
+class RoleAssignment(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A user's role on a ``target``: ``project:ID``, ``domain:ID`` or ``system``."""
+
+    user_id: str
+    target: str
+    role: str
+
+
+class RevokedToken(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A token that is no longer good; ``id`` is its audit id, ``expires_at`` microseconds."""
+
+    expires_at: int
+
+
+class TokenKey(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """The key that tokens are signed with, as hexadecimal digits."""
+
+    secret: str
+
+    def __repr__(self) -> str:
+        """Without the secret, wherever a row is logged."""
+        return f"TokenKey(id={self.id!r})"
+
+
 KINDS: Final[dict[str, type[Row]]] = {
     "hypervisor": Hypervisor,
     "link": Link,
@@ -329,6 +386,11 @@ KINDS: Final[dict[str, type[Row]]] = {
     "bgpvpn_network": BgpVpnNetwork,
     "bgpvpn_router": BgpVpnRouter,
     "bgpvpn_port": BgpVpnPort,
+    "project": Project,
+    "user": User,
+    "role_assignment": RoleAssignment,
+    "revoked_token": RevokedToken,
+    "token_key": TokenKey,
 }
 """Every kind by the name of its relation, in the store and in the graph alike."""
 

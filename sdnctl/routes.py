@@ -72,6 +72,8 @@ class Path(msgspec.Struct, frozen=True, kw_only=True):
     """The attributes of one route.
 
     ``label`` is for MPLS encapsulations and ``vni`` for VXLAN; 0 where the route has none.
+    ``l3_vni`` is the second label of a MAC/IP route (RFC 9135 section 5): the VNI of the VRF, for
+    packets that are routed to its address; 0 where the address is bridged to only.
     ``encapsulations`` are those that ``next_hop`` accepts (RFC 9012); empty means plain MPLS.
     ``peer`` is True if it came by BGP; then ``as_path``, ``origin`` (0 IGP, 1 EGP,
     2 incomplete), ``med`` and ``ebgp`` decide as RFC 4271 section 9.1 says.
@@ -86,6 +88,7 @@ class Path(msgspec.Struct, frozen=True, kw_only=True):
     encapsulations: tuple[Encapsulation, ...]
     label: Label = Label(0)
     vni: Vni = Vni(0)
+    l3_vni: Vni = Vni(0)
     router_mac: Mac | None = None
     local_preference: int = 100
     as_path: tuple[int, ...] = ()

@@ -216,6 +216,36 @@ class RouteTarget(bytes):
         return f"RouteTarget({self})"
 
 
+_COMMUNITIES: Final = {
+    "no-export": 0xFFFFFF01,
+    "no-advertise": 0xFFFFFF02,
+    "no-export-subconfed": 0xFFFFFF03,
+    "graceful-shutdown": 0xFFFF0000,  # RFC 8326
+    "llgr-stale": 0xFFFF0006,  # RFC 9494
+    "no-llgr": 0xFFFF0007,
+}
+"""The well-known ones of RFC 1997, and those of other documents that routers know by name."""
+
+_COMMUNITY_NAMES: Final = {number: name for name, number in _COMMUNITIES.items()}
+
+
+def parse_community(text: str) -> int:
+    """Read a community (RFC 1997): ``64512:100`` or a well-known name; ValueError otherwise."""
+    if text in _COMMUNITIES:
+        return _COMMUNITIES[text]
+    parts = text.split(":")
+    numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 6]
+    if len(parts) != 2 or len(numbers) != 2 or max(numbers) > 0xFFFF:
+        names = ", ".join(_COMMUNITIES)
+        raise ValueError(f"{text!r} is not a community (ASN:number of 16 bits each, {names})")
+    return numbers[0] << 16 | numbers[1]
+
+
+def format_community(number: int) -> str:
+    """The inverse of ``parse_community``."""
+    return _COMMUNITY_NAMES.get(number) or f"{number >> 16}:{number & 0xFFFF}"
+
+
 def _parse_administrator(text: str, what: str) -> bytes:
     """Two bytes of type (0, 1 or 2) and six of value, from ``administrator:number``."""
     left, colon, right = text.rpartition(":")

@@ -24,6 +24,7 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    Probe,
     RemoteAddresses,
     SecurityRule,
     Vrf,
@@ -88,6 +89,8 @@ def _port(row: LocalPort) -> dict[str, Any]:
             security=row.security,
             security_groups=row.security_groups,
             pairs=[pb.AddressPair(mac=mac, prefix=_prefix(prefix)) for mac, prefix in row.pairs],
+            behind=[pb.Prefix(ip=ip, length=length) for ip, length in row.behind],
+            router_mac=row.router_mac or b"",
         )
     }
 
@@ -130,6 +133,15 @@ def _fib(row: FibEntry) -> dict[str, Any]:
             vrf=row.vrf,
             prefix=_prefix(row.prefix),
             via=[_hop(hop) for hop in row.via],
+            backup=[_hop(hop) for hop in row.backup],
+        )
+    }
+
+
+def _probe(row: Probe) -> dict[str, Any]:
+    return {
+        "probe": pb.Probe(
+            vni=row.vni, vtep=row.vtep, interval=row.interval, multiplier=row.multiplier
         )
     }
 
@@ -171,6 +183,7 @@ _ENCODERS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     FibEntry: _fib,
     SecurityRule: _rule,
     RemoteAddresses: _remote,
+    Probe: _probe,
 }
 
 
@@ -257,6 +270,8 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         m.security,
         tuple(m.security_groups),
         tuple((_mac(pair.mac), _read_prefix(pair.prefix)) for pair in m.pairs),
+        tuple(map(_read_prefix, m.behind)),
+        _mac(m.router_mac) if m.router_mac else None,
     ),
     "evi": lambda m: Evi(Vni(m.vni), Label(m.label), m.mtu, Vni(m.vrf)),
     "irb": lambda m: Irb(
@@ -267,12 +282,16 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
     "flood": lambda m: FloodEntry(Vni(m.vni), _read_hop(m.via)),
     "vrf": lambda m: Vrf(Vni(m.vni), Label(m.label)),
     "fib": lambda m: FibEntry(
-        Vni(m.vrf), _read_prefix(m.prefix), tuple(_read_hop(h) for h in m.via)
+        Vni(m.vrf),
+        _read_prefix(m.prefix),
+        tuple(_read_hop(h) for h in m.via),
+        tuple(_read_hop(h) for h in m.backup),
     ),
     "rule": _read_rule,
     "remote": lambda m: RemoteAddresses(
         m.remote, m.name, tuple(_read_prefix(p) for p in m.prefixes)
     ),
+    "probe": lambda m: Probe(Vni(m.vni), _ip(m.vtep), m.interval, m.multiplier),
 }
 
 

@@ -1,6 +1,6 @@
 """The API in a process of its own, for tests and benchmarks that need a real one.
 
-    python -m tests.server DATABASE [--token-file FILE]
+    python -m tests.server DATABASE [--token-file FILE] [--identity PASSWORD]
 
 prints the port that it listens on, and ends on SIGTERM.
 """
@@ -21,6 +21,7 @@ from typing import NamedTuple
 import uvloop
 
 from sdnctl.api import Settings, make_app, make_server, read_token
+from sdnctl.api.identity import Directory, bootstrap
 from sdnctl.store import Store
 
 ROOT = Path(__file__).parents[1]
@@ -34,11 +35,18 @@ class Running(NamedTuple):
 
 
 @contextlib.contextmanager
-def running(database: Path, token_file: Path | None = None) -> Iterator[Running]:
-    """A server until the end of the block, gone afterwards whatever happens."""
+def running(
+    database: Path, token_file: Path | None = None, *, identity: str = ""
+) -> Iterator[Running]:
+    """A server until the end of the block, gone afterwards whatever happens.
+
+    ``identity`` is the password of the user ``admin`` of its identity service, if it has one.
+    """
     command = [sys.executable, "-m", "tests.server", str(database)]
     if token_file is not None:
         command += ["--token-file", str(token_file)]
+    if identity:
+        command += ["--identity", identity]
     path = os.pathsep.join([str(ROOT), str(ROOT / "agents")])
     with subprocess.Popen(
         command,
@@ -58,13 +66,17 @@ def running(database: Path, token_file: Path | None = None) -> Iterator[Running]
                 process.kill()
 
 
-async def serve(database: Path, settings: Settings) -> None:
+async def serve(database: Path, settings: Settings, password: str) -> None:
     """Serve until told to end."""
     store = await Store.open(database)
+    directory = None
+    if password:
+        await bootstrap(store, "admin", "admin", password)
+        directory = await Directory.open(store)
     # Listening before it is announced, so that nobody needs to wait for the server to start.
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
         print(listening.getsockname()[1], flush=True)
-        await make_server(make_app(store, settings)).serve(sockets=[listening])
+        await make_server(make_app(store, settings, directory=directory)).serve(sockets=[listening])
     await store.close()
 
 
@@ -72,9 +84,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("database", type=Path)
     parser.add_argument("--token-file", type=Path)
+    parser.add_argument("--identity", default="", metavar="PASSWORD")
     arguments = parser.parse_args()
     token = read_token(arguments.token_file) if arguments.token_file else ""
-    uvloop.run(serve(arguments.database, Settings(token=token)))
+    uvloop.run(serve(arguments.database, Settings(token=token), arguments.identity))
 
 
 if __name__ == "__main__":

@@ -17,15 +17,17 @@ def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-async def until(condition: Callable[[], Any], seconds: float = 15.0, what: str = "") -> Any:
-    """Wait for something true, and give it."""
+async def until(
+    condition: Callable[[], Any], seconds: float = 15.0, what: str = "", pause: float = 0.05
+) -> Any:
+    """Wait for something true, and give it; look again after each ``pause`` (seconds)."""
     limit = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         assert time.monotonic() < limit, f"waited {seconds} s for {what or condition}"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(pause)
 
 
 async def becomes(observe: Callable[[], Any], expected: Any, seconds: float = 15.0) -> None:

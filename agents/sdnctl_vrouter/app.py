@@ -18,7 +18,7 @@ import grpc
 import uvloop
 
 from sdnctl.logs import set_up_logs
-from sdnctl_vrouter.drivers.base import Failure, VifStatus
+from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus
 from sdnctl_vrouter.drivers.ovs.driver import OvsDriver
 from sdnctl_vrouter.reconciler import Reconciler
 from sdnctl_vrouter.session import ClientSession
@@ -106,7 +106,11 @@ async def _run(options: argparse.Namespace) -> None:
         _log.warning("key", extra={"key": failure.key, "reason": failure.reason or "recovered"})
         stream.key_failed(failure)
 
-    await reconciler.start(vif_changed, key_failed)
+    def reachability_changed(reachability: Reachability) -> None:
+        _log.warning("next hop", extra={"vtep": str(reachability.vtep), "answers": reachability.up})
+        stream.reachability_changed(reachability)
+
+    await reconciler.start(vif_changed, key_failed, reachability_changed)
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

@@ -25,14 +25,16 @@ from sdnctl.desired import (
     LocalPort,
     Neighbor,
     Node,
+    Probe,
     RemoteAddresses,
     SecurityRule,
     Vrf,
 )
-from sdnctl_vrouter.drivers.base import Driver, Failure, VifStatus
+from sdnctl_vrouter.drivers.base import Driver, Failure, Reachability, VifStatus, unheard
 
 KINDS: Final[tuple[type[Desired], ...]] = (
     Node,
+    Probe,
     Vrf,
     Evi,
     Irb,
@@ -79,10 +81,11 @@ class Reconciler:
         self,
         on_vif: Callable[[VifStatus], None],
         on_failure: Callable[[Failure], None],
+        on_reachability: Callable[[Reachability], None] = unheard,
     ) -> None:
         """See ``Driver``."""
         self._on_failure = on_failure
-        await self._driver.start(on_vif, self._failed_outside)
+        await self._driver.start(on_vif, self._failed_outside, on_reachability)
 
     def apply(
         self,

@@ -15,6 +15,7 @@ from typing import Final
 from sdnctl import wire
 from sdnctl.delta import Change
 from sdnctl.desired import Desired
+from sdnctl.types import Ip
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
 
 SOFTWARE: Final = "sdnctl-vrouter 0.1.0"
@@ -183,6 +184,11 @@ class ClientSession:
         return pb.Upstream(
             port_status=pb.PortStatus(port_id=port_id, up=up, reason=reason)
         ).SerializeToString()
+
+    @staticmethod
+    def reachability(vtep: Ip, up: bool) -> bytes:
+        """Tell of a probed next hop."""
+        return pb.Upstream(reachability=pb.Reachability(vtep=vtep, up=up)).SerializeToString()
 
 
 def _note(

@@ -21,7 +21,8 @@ import grpc
 
 from sdnctl.delta import Change
 from sdnctl.desired import Desired, LocalPort
-from sdnctl_vrouter.drivers.base import Failure, VifStatus
+from sdnctl.types import Ip
+from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus
 from sdnctl_vrouter.session import Batch, ClientSession, SupersededError
 
 METHOD: Final = "/sdnctl.vrouter.v1.VRouter/Attach"
@@ -92,6 +93,7 @@ class Stream:
         self._vifs: dict[str, VifStatus] = {}
         self._failures: dict[str, str] = {}
         self._drops: dict[str, int] = {}
+        self._unreachable: set[Ip] = set()
         self._out: deque[bytes] = deque()
         self._call: Any = None
         self._pump: asyncio.Task[None] | None = None
@@ -142,6 +144,8 @@ class Stream:
                 self.vif_changed(status)
             for key, reason in self._failures.items():
                 self._send(self._session.nack(0, "", key, reason))
+            for vtep in self._unreachable:
+                self._send(self._session.reachability(vtep, up=False))
             _log.info("connected", extra={"controller": address})
             async for data in call:
                 self._received(self._session.receive(data))
@@ -214,6 +218,12 @@ class Stream:
         else:
             self._failures.pop(failure.key, None)
         self._send(self._session.nack(0, "", failure.key, failure.reason))
+
+    def reachability_changed(self, reachability: Reachability) -> None:
+        """Tell of a probed next hop; of one that is dead at every connection to come."""
+        vtep, up = reachability
+        (self._unreachable.discard if up else self._unreachable.add)(vtep)
+        self._send(self._session.reachability(vtep, up))
 
     def _send(self, data: bytes) -> None:
         if self._call is None:

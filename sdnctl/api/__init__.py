@@ -3,9 +3,10 @@
 ``make_app`` gives the ASGI application; ``Observed`` is what it wants to know of the world.
 """
 
-from sdnctl.api.app import JsonResponse, make_app
+from sdnctl.api.app import make_app
 from sdnctl.api.errors import ApiError
-from sdnctl.api.observed import HypervisorState, NothingObserved, Observed
+from sdnctl.api.http import JsonResponse
+from sdnctl.api.observed import HypervisorState, NothingObserved, Observed, Reach
 from sdnctl.api.server import make_server
 from sdnctl.api.settings import Settings, read_token
 
@@ -15,6 +16,7 @@ __all__ = [
     "JsonResponse",
     "NothingObserved",
     "Observed",
+    "Reach",
     "Settings",
     "make_app",
     "make_server",

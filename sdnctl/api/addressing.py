@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
+from sdnctl.api.schema import Work
 from sdnctl.intent import ROUTER_INTERFACE_OWNER, FixedIp, Port, Subnet
 from sdnctl.store import Exhausted, Transaction
 from sdnctl.types import Ip, Mac, Prefix
@@ -53,7 +54,7 @@ def following(tx: Transaction, port: Port, mac: Mac) -> tuple[FixedIp, ...]:
 
 
 def addresses(
-    tx: Transaction,
+    work: Work,
     network_id: str,
     mac: Mac,
     wishes: tuple[Wish, ...] | None,
@@ -66,6 +67,7 @@ def addresses(
     ``former`` are the addresses that the port has: a wish for a subnet alone keeps its address
     there. ``router`` says that it is a router's interface, which forms no address by itself.
     """
+    tx = work.tx
     subnets = tx.find(Subnet, "network_id", network_id)
     automatic = [s for s in subnets if is_automatic(s.ipv6_address_mode)]
     found: list[FixedIp] = []
@@ -79,7 +81,7 @@ def addresses(
         chosen = {wish.ip_address for wish in wishes}
         kept = [fixed for fixed in former if fixed.ip not in chosen]
         for wish in wishes:
-            subnet = _subnet_of(tx, network_id, by_id, wish)
+            subnet = _subnet_of(work, network_id, by_id, wish)
             found.append(_granted(tx, subnet, mac, wish, kept, router=router))
         if len({(f.subnet_id, f.ip) for f in found}) != len(found):
             raise invalid_input("Duplicate IP address in fixed_ips")
@@ -100,12 +102,12 @@ def _from_any(tx: Transaction, network_id: str, subnets: list[Subnet]) -> FixedI
     )
 
 
-def _subnet_of(tx: Transaction, network_id: str, subnets: dict[str, Subnet], wish: Wish) -> Subnet:
+def _subnet_of(work: Work, network_id: str, subnets: dict[str, Subnet], wish: Wish) -> Subnet:
     if wish.subnet_id is not None:
         subnet = subnets.get(wish.subnet_id)
         if subnet is not None:
             return subnet
-        if tx.get(Subnet, wish.subnet_id) is None:
+        if work.visible(Subnet, wish.subnet_id) is None:
             raise not_found("Subnet", wish.subnet_id)
         raise invalid_input(
             f"Failed to create port on network {network_id}, because fixed_ips included invalid "

@@ -9,7 +9,6 @@ token set, only ``/`` answers without it.
 
 from __future__ import annotations
 
-import hmac
 import itertools
 import logging
 import secrets
@@ -23,14 +22,20 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sdnctl.api import quotas
+from sdnctl.api.authentication import AnyOf, Authenticator, Nobody, StaticToken
+from sdnctl.api.bgpvpns import BGPVPNS
+from sdnctl.api.caller import Identity
 from sdnctl.api.errors import ApiError, no_such_path, not_allowed
 from sdnctl.api.extensions import EXTENSIONS
+from sdnctl.api.http import Gone, JsonResponse, base_url, header, read_body
+from sdnctl.api.identity import Directory, IdentityApi, is_open
 from sdnctl.api.networks import NETWORKS
 from sdnctl.api.observed import NothingObserved, Observed
 from sdnctl.api.openapi import document
 from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
+from sdnctl.api.policy import forbidden
 from sdnctl.api.ports import PORTS
-from sdnctl.api.quotas import limits, usage
 from sdnctl.api.routers import ROUTERS
 from sdnctl.api.schema import Context, Resource
 from sdnctl.api.security import ADDRESS_GROUPS, SECURITY_GROUP_RULES, SECURITY_GROUPS
@@ -44,7 +49,7 @@ from sdnctl.store import Store
 log = logging.getLogger(__name__)
 
 NEUTRON: Final = {
-    r.collection: r
+    r.path: r
     for r in (
         NETWORKS,
         SUBNETS,
@@ -53,24 +58,20 @@ NEUTRON: Final = {
         SECURITY_GROUPS,
         SECURITY_GROUP_RULES,
         ADDRESS_GROUPS,
+        BGPVPNS,
     )
 }
 """What is served under /v2.0."""
 
-OWN: Final = {r.collection: r for r in (HYPERVISORS, LINKS, GATEWAYS, BGP_PEERS)}
+OWN: Final = {r.path: r for r in (HYPERVISORS, LINKS, GATEWAYS, BGP_PEERS)}
 """What is served under /sdn/v1."""
 
+_EVERYBODYS: Final = ("/v2.0", "/openapi.json", "/identity/")
+"""What is served to more than operators, each with its own checks."""
+
+_VERBS: Final = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
+
 _encode: Final = msgspec.json.Encoder().encode
-
-
-class JsonResponse(Response):
-    """Any value that msgspec can encode."""
-
-    media_type = "application/json"
-
-    def render(self, content: Json) -> bytes:
-        """The value as JSON."""
-        return b"" if content is None else _encode(content)
 
 
 def make_app(
@@ -78,11 +79,24 @@ def make_app(
     settings: Settings | None = None,
     observed: Observed | None = None,
     *,
+    authenticator: Authenticator | None = None,
+    directory: Directory | None = None,
     routes: Sequence[BaseRoute] = (),
 ) -> ASGIApp:
-    """The application. ``routes`` come first; they are under the same authentication."""
+    """The application. ``routes`` come first; they are under the same authentication.
+
+    Who calls is said by the token of the settings, by ``authenticator`` and by ``directory``,
+    which is then served as the identity service. With none of them everybody is an administrator.
+    """
     context = Context(store, settings or Settings(), observed or NothingObserved())
-    return _Guard(_router(context, routes), context)
+    settings = context.settings
+    known: list[Authenticator] = [StaticToken(settings.token)] if settings.token else []
+    known += [one for one in (authenticator, directory) if one is not None]
+    if directory is not None:
+        api = IdentityApi(directory)
+        routes = [*routes, *(Route(path, api) for path in ("/identity", "/identity/{path:path}"))]
+    who = AnyOf(*known) if len(known) > 1 else known[0] if known else Nobody(settings)
+    return _Guard(_router(context, routes), context, who)
 
 
 def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
@@ -93,7 +107,8 @@ def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
 
     async def quota_usage(request: StarletteRequest) -> Response:
         project_id = request.path_params["project_id"]
-        return JsonResponse({"quota": usage(context, NEUTRON, project_id)})
+        quotas.check(request.scope["caller"], project_id)
+        return JsonResponse({"quota": quotas.usage(context, NEUTRON, project_id)})
 
     async def openapi_document(_request: StarletteRequest) -> Response:
         # A response of its own: the headers of an answer are added to it.
@@ -129,48 +144,27 @@ class _Endpoint:
         path = tuple(scope["path_params"]["path"].removesuffix("/").split("/"))
         if "" in path:
             raise no_such_path()
-        if_match = next((v for k, v in scope["headers"] if k == b"if-match"), b"")
         answer = await self._service.handle(
             Request(
+                caller=scope["caller"],
                 method=scope["method"],
                 path=path,
                 query=scope["query_string"],
-                body=await _body(receive, self._max_body),
-                if_match=if_match.decode("latin-1"),
-                url=_base_url(scope) + scope["path"],
+                body=await read_body(receive, self._max_body),
+                if_match=header(scope, b"if-match").decode("latin-1"),
+                url=base_url(scope) + scope["path"],
             )
         )
         await JsonResponse(answer.body, answer.status)(scope, receive, send)
 
 
-async def _body(receive: Receive, limit: int) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        chunks, size = [body], len(body)
-        while message.get("more_body") and size <= limit:
-            message = await receive()
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-        body = b"".join(chunks)
-    if message["type"] == "http.disconnect":
-        raise _Gone
-    if len(body) > limit:
-        raise ApiError(413, "HTTPRequestEntityTooLarge", f"The body exceeds {limit} octets.")
-    return body
-
-
-class _Gone(Exception):
-    """The client went away before its request was complete."""
-
-
 class _Guard:
     """Authentication before, errors after."""
 
-    def __init__(self, router: Router, context: Context) -> None:
+    def __init__(self, router: Router, context: Context, authenticator: Authenticator) -> None:
         self._router = router
         self._store = context.store
-        self._token = context.settings.token.encode()
+        self._authenticator = authenticator
         self._prefix = f"req-{secrets.token_hex(4)}"
         self._numbers = itertools.count(1)
 
@@ -194,10 +188,10 @@ class _Guard:
         # Starlette's routes then raise their 404 and 405 instead of answering in plain text.
         scope["app"] = self
         try:
-            if self._token and scope["path"] != "/":
-                self._authenticate(scope)
+            if not (scope["path"] == "/" or is_open(scope)):
+                scope["caller"] = await self._authenticated(scope)
             await self._router(scope, receive, send_with_id)  # type: ignore[arg-type]
-        except _Gone:
+        except Gone:
             pass
         except Exception as error:
             answer = _answer(error)
@@ -205,16 +199,24 @@ class _Guard:
                 log.exception("%s %s %s failed", request_id, scope["method"], scope["path"])
             if started:
                 raise
-            response = JsonResponse(answer.body(), answer.status)
+            identity = scope["path"].startswith("/identity")
+            body = answer.identity_body() if identity else answer.body()
+            response = JsonResponse(body, answer.status)
             await response(scope, receive, send_with_id)  # type: ignore[arg-type]
 
-    def _authenticate(self, scope: Scope) -> None:
-        for name, value in scope["headers"]:
-            if name == b"x-auth-token" and hmac.compare_digest(value, self._token):
-                return
-        raise ApiError(
-            401, "HTTPUnauthorized", "The request you have made requires authentication."
-        )
+    async def _authenticated(self, scope: Scope) -> Identity:
+        caller = await self._authenticator.identify(header(scope, b"x-auth-token"))
+        if caller is None:
+            raise ApiError(
+                401, "HTTPUnauthorized", "The request you have made requires authentication."
+            )
+        path: str = scope["path"]
+        if caller.is_admin or path.startswith(_EVERYBODYS):
+            return caller
+        # Whatever else is served is the operators', who may look without being able to act.
+        if not (caller.sees_all and scope["method"] in {"GET", "HEAD"}):
+            raise forbidden(_VERBS.get(scope["method"], "use"), "operator_api")
+        return caller
 
 
 def _answer(error: Exception) -> ApiError:
@@ -234,29 +236,23 @@ def _answer(error: Exception) -> ApiError:
             )
 
 
-def _base_url(scope: Scope) -> str:
-    """Where the client found us, by its own account."""
-    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-    return f"{scope['scheme']}://{host.decode('latin-1')}"
-
-
 async def _versions(request: StarletteRequest) -> Response:
-    href = f"{_base_url(request.scope)}/v2.0/"
+    href = f"{base_url(request.scope)}/v2.0/"
     links = [{"rel": "self", "href": href}]
     return JsonResponse({"versions": [{"id": "v2.0", "status": "CURRENT", "links": links}]})
 
 
 async def _neutron_resources(request: StarletteRequest) -> Response:
-    base = f"{_base_url(request.scope)}/v2.0/"
+    base = f"{base_url(request.scope)}/v2.0/"
     return JsonResponse(
         {
             "resources": [
                 {
                     "name": resource.name,
-                    "collection": name,
-                    "links": [{"rel": "self", "href": base + name}],
+                    "collection": resource.collection,
+                    "links": [{"rel": "self", "href": base + path}],
                 }
-                for name, resource in NEUTRON.items()
+                for path, resource in NEUTRON.items()
             ]
         }
     )
@@ -266,8 +262,9 @@ async def _extensions(_request: StarletteRequest) -> Response:
     return JsonResponse({"extensions": list(EXTENSIONS.values())})
 
 
-async def _quotas(_request: StarletteRequest) -> Response:
-    return JsonResponse({"quota": limits(NEUTRON)})
+async def _quotas(request: StarletteRequest) -> Response:
+    quotas.check(request.scope["caller"], request.path_params["project_id"])
+    return JsonResponse({"quota": quotas.limits(NEUTRON)})
 
 
 async def _extension(request: StarletteRequest) -> Response:

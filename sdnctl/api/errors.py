@@ -24,6 +24,10 @@ class ApiError(Exception):
         """What is sent."""
         return {"NeutronError": {"type": self.kind, "message": self.message, "detail": ""}}
 
+    def identity_body(self) -> dict[str, dict[str, str | int]]:
+        """What is sent where identity v3 is served."""
+        return {"error": {"code": self.status, "title": self.kind, "message": self.message}}
+
 
 def bad_request(message: str) -> ApiError:
     """The request makes no sense, whatever the state."""
@@ -55,7 +59,7 @@ def not_found(name: str, id_: str) -> ApiError:
     """``name`` is the type of a resource, as in ``Network``."""
     if name in _NOT_FOUND:
         return ApiError(404, f"{name}NotFound", _NOT_FOUND[name].format(id_))
-    end = "" if name == "Router" else "."
+    end = "" if name in {"Router", "BGPVPN"} else "."
     return ApiError(404, f"{name}NotFound", f"{name} {id_} could not be found{end}")
 
 

@@ -9,6 +9,9 @@ from sdnctl.api.values import Json
 _SERVED: Final = (
     ("address-group", "Address group", "2020-07-15T10:00:00-00:00"),
     ("allowed-address-pairs", "Allowed Address Pairs", "2013-07-23T10:00:00-00:00"),
+    ("bgpvpn", "BGPVPN Extension", "2014-06-10T17:00:00-00:00"),
+    ("bgpvpn-routes-control", "BGPVPN Routes Control Extension", "2017-05-20T00:00:00-00:00"),
+    ("bgpvpn-vni", "BGPVPN VXLAN VNI extension", "2017-09-12T10:00:00-00:00"),
     ("binding", "Port Binding", "2014-02-03T10:00:00-00:00"),
     ("empty-string-filtering", "Empty String Filtering Extension", "2018-05-01T10:00:00-00:00"),
     ("external-net", "Neutron external network", "2013-01-14T10:00:00-00:00"),
@@ -62,6 +65,19 @@ _SERVED: Final = (
     ),
     ("sort-key-validation", "Sort key validation", "2018-08-13T10:00:00-00:00"),
     ("sorting", "Sorting support", "2016-06-12T00:00:00-00:00"),
+    *(
+        (
+            f"standard-attr-bgpvpn{end}",
+            f"BGPVPN {name}Standard Attributes",
+            "2018-04-19T10:00:00-00:00",
+        )
+        for end, name in (
+            ("", ""),
+            ("-network-association", "Network Association "),
+            ("-port-association", "Port Association "),
+            ("-router-association", "Router Association "),
+        )
+    ),
     ("standard-attr-description", "standard-attr-description", "2016-02-10T10:00:00-00:00"),
     ("standard-attr-revisions", "Resource revision numbers", "2016-04-11T10:00:00-00:00"),
     (

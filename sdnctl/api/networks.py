@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sdnctl.api import values
+from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input
 from sdnctl.api.schema import STANDARD, UNSET, Attribute, Context, Resource, Work, shown, stored
 from sdnctl.api.values import Json
 from sdnctl.graph.attachments import is_automatic
-from sdnctl.intent import Network, Port, Row, Subnet
-from sdnctl.types import MAX_LABEL, MAX_VNI, MIN_LABEL
+from sdnctl.intent import BgpVpnNetwork, Network, Port, Row, Subnet
+from sdnctl.types import MAX_VNI, RouteTarget
 
 _VNI: Final = values.integer(1, MAX_VNI)
-_LABEL: Final = values.integer(MIN_LABEL, MAX_LABEL)
 _NUMBER: Final = values.integer(1, 0xFFFF)
 
 
@@ -25,7 +26,7 @@ def instance_attributes(*, vni: bool) -> tuple[Attribute, ...]:
     once = {"put": False, "default": UNSET}
     return (
         *((stored("sdn:vni", _VNI, field="vni", **once),) if vni else ()),
-        stored("sdn:label", _LABEL, field="label", **once),
+        stored("sdn:label", values.LABEL, field="label", **once),
         stored("sdn:rd_number", _NUMBER, field="number", **once),
         stored("sdn:import_targets", values.ROUTE_TARGETS, (), field="import_targets", sort=False),
         stored("sdn:export_targets", values.ROUTE_TARGETS, (), field="export_targets", sort=False),
@@ -43,11 +44,16 @@ def allocate_instance(work: Work, row: dict[str, Any]) -> None:
 
 
 def check_targets(work: Work, row: dict[str, Any]) -> None:
-    """Automatic route targets are nobody's to give: with another's, one hand would join two."""
+    """The targets of a network or router, as ``instance_attributes`` has them."""
     for field in ("import_targets", "export_targets"):
-        for target in row.get(field, ()):
-            if is_automatic(work.settings.asn, target):
-                raise invalid_input(f"sdn:{field}: {target} is kept for automatic route targets")
+        refuse_automatic(work, f"sdn:{field}", row.get(field, ()))
+
+
+def refuse_automatic(work: Work, name: str, targets: Iterable[RouteTarget]) -> None:
+    """Automatic route targets are nobody's to give: with another's, one hand would join two."""
+    for target in targets:
+        if is_automatic(work.settings.asn, target):
+            raise invalid_input(f"{name}: {target} is kept for automatic route targets")
 
 
 def _subnets(context: Context, network: Network) -> Json:
@@ -71,12 +77,25 @@ def _update(work: Work, old: Network, given: dict[str, Any], row: dict[str, Any]
     del given
     check_targets(work, row)
     _mtu(work, row)
+    if old.shared and not row.get("shared", True):
+        _check_unused_by_others(work, old)
     if row.get("mtu", old.mtu) < 1280 and any(
         subnet.prefix.version == 6 for subnet in work.tx.find(Subnet, "network_id", old.id)
     ):
         # RFC 8200 section 5: IPv6 requires that every link has an MTU of 1280 octets or more.
         raise invalid_input(f"mtu {row['mtu']} is too small for the IPv6 subnets of {old.id}")
     return work.replace(old, row)
+
+
+def _check_unused_by_others(work: Work, network: Network) -> None:
+    """Who has a port on a network must go on seeing it."""
+    ports = work.tx.find(Port, "network_id", network.id)
+    if any(port.project_id != network.project_id for port in ports):
+        raise conflict(
+            "InvalidSharedSetting",
+            f"Unable to reconfigure sharing settings for network {network.id}. Multiple projects "
+            "are using it.",
+        )
 
 
 def _delete(work: Work, network: Network) -> None:
@@ -89,6 +108,7 @@ def _delete(work: Work, network: Network) -> None:
         )
     for subnet in work.tx.find(Subnet, "network_id", network.id):
         work.tx.delete(Subnet, subnet.id)
+    dissociate(work, BgpVpnNetwork, "network_id", network.id)
 
 
 NETWORKS: Final = Resource(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from sdnctl.types import Ip
+
 
 class HypervisorState(NamedTuple):
     """``last_seen`` is seconds since the epoch, 0 if never; versions are texts as reported."""
@@ -15,6 +17,13 @@ class HypervisorState(NamedTuple):
     alive: bool = False
     last_seen: int = 0
     agent_version: str = ""
+
+
+class Reach(NamedTuple):
+    """The hypervisors that probe an address: those that it answers, and those that it does not."""
+
+    answered: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
 
 
 class Observed(Protocol):
@@ -26,6 +35,10 @@ class Observed(Protocol):
 
     def hypervisor(self, hypervisor_id: str) -> HypervisorState:
         """What is known of a hypervisor's agent."""
+        ...
+
+    def reach(self, address: Ip) -> Reach:
+        """Which hypervisors see a next hop, of those that probe it and whose agents are there."""
         ...
 
 
@@ -41,3 +54,8 @@ class NothingObserved:
         """Never seen."""
         del hypervisor_id
         return HypervisorState()
+
+    def reach(self, address: Ip) -> Reach:
+        """None probes it."""
+        del address
+        return Reach()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sdnctl.api.caller import Identity
+from sdnctl.api.policy import Policy
 from sdnctl.api.schema import REQUIRED, UNSET, Attribute, Resource
 from sdnctl.api.values import Json
 
@@ -40,8 +42,17 @@ def document(apis: Mapping[str, Mapping[str, Resource]]) -> dict[str, Json]:
     paths: dict[str, Json] = {}
     for prefix, resources in apis.items():
         for collection, resource in resources.items():
+            path = f"{prefix}/{collection}"
             schemas |= _schemas(resource)
-            paths |= _paths(f"{prefix}/{collection}", resource)
+            paths |= _paths(path, resource)
+            for part in resource.parts:
+                schemas |= _schemas(part)
+                below = f"{path}/{{{resource.name}_id}}/{part.collection}"
+                for found, operations in _paths(below, part).items():
+                    above = _in_path(f"{resource.name}_id")
+                    paths[found] = operations | {
+                        "parameters": above + operations.get("parameters", [])
+                    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "sdnctl", "version": "2.0", "description": "Neutron v2.0 and our own."},
@@ -55,7 +66,12 @@ def document(apis: Mapping[str, Mapping[str, Resource]]) -> dict[str, Json]:
                 }
             },
             "securitySchemes": {
-                "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}
+                "token": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-Auth-Token",
+                    "description": "Of Keystone, of POST /identity/v3/auth/tokens, or the one.",
+                }
             },
         },
         "security": [{"token": []}, {}],
@@ -71,7 +87,8 @@ def _schemas(resource: Resource) -> dict[str, Json]:
     return {
         title: _object(
             {a.name: a.type.schema for a in resource.attributes if a.visible},
-            [a.name for a in resource.attributes if a.visible],
+            # What everybody is shown; the rest of it is for administrators or services.
+            list(Policy(resource).readers(Identity())),
         ),
         f"{title}Create": _object(
             {a.name: _with_default(a) for a in resource.attributes if a.post},
@@ -96,12 +113,16 @@ def _with_default(attribute: Attribute) -> Json:
     return attribute.type.schema | {"default": attribute.type.show(attribute.default)}
 
 
+def _in_path(name: str) -> list[Json]:
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
+
+
 def _paths(path: str, resource: Resource) -> dict[str, Json]:
     title, name = resource.title, resource.name
     plural = resource.collection.replace("-", "_")
     one = {"$ref": f"#/components/schemas/{title}"}
     found = {name: one}
-    id_ = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    id_ = _in_path("id")
     paths: dict[str, Json] = {
         path: {
             "get": {

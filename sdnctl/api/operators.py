@@ -5,6 +5,7 @@ Served beside Neutron with the same conventions; their ids are names that the op
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any, Final
 
 from sdnctl.api import values
@@ -23,10 +24,26 @@ from sdnctl.api.schema import (
 )
 from sdnctl.api.values import Json
 from sdnctl.intent import BgpPeer, Gateway, Hypervisor, Link, Port, Row
+from sdnctl.types import Ip
 
 _ENCAPSULATIONS: Final = values.sequence(values.ENCAPSULATION)
 _ASN: Final = values.integer(1, (1 << 32) - 1)
-_FAMILIES: Final = values.sequence(values.choice("ipv4-vpn", "ipv6-vpn", "l2vpn-evpn"))
+_FAMILIES: Final = values.sequence(
+    values.choice("ipv4-vpn", "ipv6-vpn", "l2vpn-evpn", "route-target")
+)
+_SECONDS: Final = values.integer(0, 0xFFFF)
+_RESTART: Final = values.integer(0, 0xFFF)
+"""The restart time of RFC 4724 section 3 has 12 bits."""
+
+_PROBE_INTERVAL: Final = values.integer(0, 60_000)
+MIN_PROBE_INTERVAL: Final = 10
+"""Milliseconds: a hypervisor probes every gateway that often, whatever else it does."""
+
+MAX_PASSWORD: Final = 80
+"""Octets, of the kernel's TCP_MD5SIG."""
+
+_STALE: Final = values.integer(0, (1 << 24) - 1)
+"""The stale time of RFC 9494 section 3.1 has 24 bits."""
 
 
 def _creator(kind: type[Row]) -> Create:
@@ -52,15 +69,38 @@ def _check(row: Row) -> None:
             raise invalid_input("encapsulations is empty: the hypervisor could reach nobody")
         case Hypervisor(vtep=vtep) if vtep.version != 4:
             raise invalid_input("vtep must be an IPv4 address: route distinguishers are made of it")
-        case BgpPeer(families=()):
-            raise invalid_input("families is empty: the session would carry nothing")
-        case BgpPeer(hold_time=1 | 2):
-            # RFC 4271 section 4.2: zero, that is no keepalives, or at least three seconds.
-            raise invalid_input("hold_time must be 0 or at least 3")
+        case BgpPeer(address=address) | Gateway(address=address) if not _is_unicast(address):
+            raise invalid_input(f"address {address} is no host's address")
+        case BgpPeer():
+            _check_peer(row)
+        case Gateway(probe_interval=interval) if 0 < interval < MIN_PROBE_INTERVAL:
+            raise invalid_input(f"probe_interval must be 0 or at least {MIN_PROBE_INTERVAL}")
         case Link(a=a, b=b) if a == b:
             raise invalid_input(f"a and b are both {a}: a link joins two nodes")
         case _:
             pass
+
+
+def _check_peer(row: BgpPeer) -> None:
+    if not row.families:
+        raise invalid_input("families is empty: the session would carry nothing")
+    if row.families == ("route-target",):
+        # RFC 4684 section 4: they say who wants which routes of the other families.
+        raise invalid_input("families has route-target alone: the session would carry nothing")
+    if row.hold_time in (1, 2):
+        # RFC 4271 section 4.2: zero, that is no keepalives, or at least three seconds.
+        raise invalid_input("hold_time must be 0 or at least 3")
+    if row.long_lived_stale and not row.graceful_restart:
+        # RFC 9494 section 4.1: without the other capability it is to be ignored.
+        raise invalid_input("long_lived_stale needs graceful_restart")
+    if len(row.password.encode()) > MAX_PASSWORD:
+        raise invalid_input(f"password is longer than {MAX_PASSWORD} octets")
+
+
+def _is_unicast(ip: Ip) -> bool:
+    """Not the unspecified address, none of a group, not broadcast."""
+    address = ipaddress.ip_address(bytes(ip))
+    return not (address.is_unspecified or address.is_multicast or ip == b"\xff\xff\xff\xff")
 
 
 def _delete(work: Work, row: Row) -> None:
@@ -83,6 +123,13 @@ def _seen(field: str) -> Read:
 def _last_seen(context: Context, row: Hypervisor) -> Json:
     seconds = context.observed.hypervisor(row.id).last_seen
     return timestamp(seconds) if seconds else None
+
+
+def _probed(field: str) -> Read:
+    def read(context: Context, row: Gateway) -> Json:
+        return list(getattr(context.observed.reach(row.address), field))
+
+    return read
 
 
 HYPERVISORS: Final = Resource(
@@ -136,6 +183,11 @@ GATEWAYS: Final = Resource(
         *NAMED,
         stored("address", values.IP, REQUIRED),
         stored("encapsulations", _ENCAPSULATIONS, (), filter=False, sort=False),
+        stored("local_preference", values.optional(values.integer(0, (1 << 32) - 1)), None),
+        stored("probe_interval", _PROBE_INTERVAL, 0),
+        stored("probe_multiplier", values.integer(1, 255), 3),
+        shown("reachable_from", values.STRINGS, _probed("answered")),
+        shown("unreachable_from", values.STRINGS, _probed("unanswered")),
     ),
 )
 
@@ -154,9 +206,17 @@ BGP_PEERS: Final = Resource(
         stored("asn", _ASN, REQUIRED),
         stored("families", _FAMILIES, ("ipv4-vpn",), filter=False, sort=False),
         stored("port", values.integer(1, 0xFFFF), 179),
-        stored("hold_time", values.integer(0, 0xFFFF), 90),
+        stored("group", values.OWN_NAME, "default"),
+        stored("hold_time", _SECONDS, 90),
+        stored("graceful_restart", _RESTART, 120),
+        stored("long_lived_stale", _STALE, 0),
         stored("passive", values.BOOLEAN, False),
+        stored("ttl_security", values.integer(0, 254), 0),
+        stored("max_prefixes", values.integer(0, (1 << 32) - 1), 0),
+        stored("add_path", values.BOOLEAN, False),
         stored("admin_state_up", values.BOOLEAN, True),
-        stored("password", values.string(80), "", visible=False, filter=False, sort=False),
+        stored(
+            "password", values.string(MAX_PASSWORD), "", visible=False, filter=False, sort=False
+        ),
     ),
 )

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sdnctl.api import values
 from sdnctl.api.addressing import Wish, addresses, following
+from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input, not_found
 from sdnctl.api.portsecurity import ATTRIBUTES as SECURITY
 from sdnctl.api.portsecurity import settle
@@ -21,7 +22,7 @@ from sdnctl.api.schema import (
     stored,
 )
 from sdnctl.api.values import Json
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, Hypervisor, Network, Port, Row
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, BgpVpnPort, Hypervisor, Network, Port, Row
 from sdnctl.types import Ip
 
 _VNIC_TYPES: Final = values.choice(
@@ -129,7 +130,7 @@ def _check_owner(row: dict[str, Any]) -> None:
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     _check_owner(row)
     tx = work.tx
-    network = tx.get(Network, given["network_id"])
+    network = work.visible(Network, given["network_id"])
     if network is None:
         raise not_found("Network", given["network_id"])
     if not row["project_id"]:
@@ -137,7 +138,7 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     if "port_security_enabled" not in row:
         row["port_security_enabled"] = network.port_security_enabled
     mac = row["mac"] = row.get("mac") or tx.allocate_mac(network.id)
-    row["fixed_ips"] = addresses(tx, network.id, mac, given.get("fixed_ips"))
+    row["fixed_ips"] = addresses(work, network.id, mac, given.get("fixed_ips"))
     settle(work, row, given, mac)
     return Port(**row)
 
@@ -160,10 +161,12 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
                 f"Unable to complete operation on port {old.id}, port is already bound, port "
                 f"type: ovs, old_mac {old.mac}, new_mac {row['mac']}.",
             )
+    if old.host and row.get("host", old.host) != old.host:
+        row["moves"] = old.moves + 1
     mac = row.get("mac", old.mac)
     if "fixed_ips" in given:
         row["fixed_ips"] = addresses(
-            tx, old.network_id, mac, given["fixed_ips"], former=old.fixed_ips, router=router
+            work, old.network_id, mac, given["fixed_ips"], former=old.fixed_ips, router=router
         )
     elif mac != old.mac:
         row["fixed_ips"] = following(tx, old, mac)
@@ -171,13 +174,14 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
     return work.replace(old, row)
 
 
-def _delete(_work: Work, port: Port) -> None:
+def _delete(work: Work, port: Port) -> None:
     if port.device_owner == ROUTER_INTERFACE_OWNER:
         raise conflict(
             "ServicePortInUse",
             f"Port {port.id} cannot be deleted directly via the port API: "
             f"has device owner {port.device_owner}.",
         )
+    dissociate(work, BgpVpnPort, "port_id", port.id)
 
 
 PORTS: Final = Resource(

@@ -79,7 +79,7 @@ def settle(
         wanted = secure and not owner.startswith("network:")
         row["security_groups"] = (ensure_default(work, row["project_id"]),) if wanted else ()
     groups = row.get("security_groups", () if old is None else old.security_groups)
-    if "security_groups" in row:
+    if "security_groups" in given:
         check_groups(work, groups)
     if not groups or secure:
         return

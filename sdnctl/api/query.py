@@ -8,11 +8,13 @@ match and no others. Values of one filter are alternatives, filters add up (Neut
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-from sdnctl.api.errors import bad_request, invalid_value, not_found
+from sdnctl.api.caller import Identity
+from sdnctl.api.errors import bad_request, invalid_value
+from sdnctl.api.policy import Policy
 from sdnctl.api.schema import Attribute, Context, Lookup, Read, Resource, converted
 from sdnctl.api.values import BOOLEAN, Json, integer
 from sdnctl.intent import Row
@@ -41,8 +43,19 @@ class Query:
     page_reverse: bool = False
 
 
-def parse(resource: Resource, query_string: bytes) -> Query:
-    """Read a query string; ApiError if it asks for what is not there."""
+class Scope(NamedTuple):
+    """Whose list it is; that of a part is of the rows of ``above``, which it is part of."""
+
+    caller: Identity
+    policy: Policy
+    above: str = ""
+
+
+def parse(resource: Resource, query_string: bytes, readers: Mapping[str, Read]) -> Query:
+    """Read a query string; ApiError if it asks for what is not there.
+
+    What is not in ``readers`` is not there: a filter or an order would tell of it.
+    """
     query = Query()
     try:
         pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
@@ -50,7 +63,7 @@ def parse(resource: Resource, query_string: bytes) -> Query:
         raise bad_request("The query string is not valid") from None
     for name, value in pairs:
         _take(query, name, value)
-    _check(resource, query)
+    _check(resource, query, readers)
     return query
 
 
@@ -74,14 +87,12 @@ def _take(query: Query, name: str, value: str) -> None:
             query.filters.setdefault(name, []).append(value)
 
 
-def _check(resource: Resource, query: Query) -> None:
+def _check(resource: Resource, query: Query, readers: Mapping[str, Read]) -> None:
     for name in query.filters:
-        attribute = resource.by_name.get(name)
-        if attribute is None or not attribute.filter:
+        if name not in readers or not resource.by_name[name].filter:
             raise bad_request(f"['{name}'] is invalid attribute for filtering")
     for name in query.sort_keys:
-        attribute = resource.by_name.get(name)
-        if attribute is None or not attribute.sort:
+        if name not in readers or not resource.by_name[name].sort:
             raise bad_request(f"'{name}' is not a valid sort key")
     if query.sort_dirs and len(query.sort_dirs) != len(query.sort_keys):
         raise bad_request("The number of sort_keys and sort_dirs must be same")
@@ -89,16 +100,20 @@ def _check(resource: Resource, query: Query) -> None:
         raise bad_request("sort_dir must be asc or desc")
 
 
-def readers(resource: Resource, fields: list[str]) -> dict[str, Read] | None:
-    """What computes the attributes in ``fields``; None is all. Unknown names are ignored."""
-    if not fields:
-        return None
-    return {name: resource.readers[name] for name in fields if name in resource.readers}
+def chosen(readers: Mapping[str, Read], fields: list[str]) -> Mapping[str, Read]:
+    """What computes the attributes in ``fields``, all if it is empty. Unknown ones are ignored."""
+    return {name: readers[name] for name in fields if name in readers} if fields else readers
 
 
-def select(context: Context, resource: Resource, query: Query) -> tuple[list[Row], bool]:
+def select(
+    context: Context, resource: Resource, query: Query, scope: Scope
+) -> tuple[list[Row], bool]:
     """The rows of one page in their order, and whether more lie beyond it."""
-    rows, left = _candidates(context, resource, query.filters)
+    if resource.above is not None:
+        found = context.store.find(resource.kind, resource.above.field, scope.above)
+        rows, left = _visible(context, scope, found), query.filters
+    else:
+        rows, left = _candidates(context, resource, query.filters, scope)
     tests = [_test(context, resource.by_name[name], texts) for name, texts in left.items()]
     for name, texts in query.tags.items():
         tests.append(_tag_test(name, set(texts)))
@@ -106,32 +121,43 @@ def select(context: Context, resource: Resource, query: Query) -> tuple[list[Row
         rows = [row for row in rows if all(test(row) for test in tests)]
     if not (query.sort_keys or query.limit or query.marker):
         return rows, False
-    return _page(context, resource, query, rows)
+    return _page(context, resource, query, scope, rows)
+
+
+def _visible(context: Context, scope: Scope, rows: list[Row]) -> list[Row]:
+    caller, get = scope.caller, context.store.get
+    if caller.sees_all:
+        return rows
+    return [row for row in rows if scope.policy.sees(caller, row, get)]
 
 
 def _candidates(
-    context: Context, resource: Resource, filters: dict[str, list[str]]
+    context: Context, resource: Resource, filters: dict[str, list[str]], scope: Scope
 ) -> tuple[list[Row], dict[str, list[str]]]:
     """The rows to look at, and the filters that are not settled by having found them."""
-    left = dict(filters)
+    left, store = dict(filters), context.store
     if "id" in left:
         ids = dict.fromkeys(left.pop("id"))
-        found = (context.store.get(resource.kind, id_) for id_ in ids)
-        return [row for row in found if row is not None], left
+        found = (store.get(resource.kind, id_) for id_ in ids)
+        return _visible(context, scope, [row for row in found if row is not None]), left
     for name, texts in filters.items():
         attribute = resource.by_name[name]
         lookups = [_lookup(attribute, text) for text in texts]
         # An empty value is under most rows: no index is better than looking at each.
-        if lookups and all(lookup is not None and lookup.value != "" for lookup in lookups):
-            del left[name]
-            rows = {
-                row.id: row
-                for lookup in lookups
-                if lookup is not None
-                for row in context.store.find(resource.kind, lookup.index, lookup.value)
-            }
-            return list(rows.values()), left
-    return list(context.store.rows(resource.kind)), left
+        known = [lookup for lookup in lookups if lookup is not None and lookup.value != ""]
+        if not known or len(known) < len(lookups):
+            continue
+        count = sum(store.count(resource.kind, index.index, index.value) for index in known)
+        if scope.policy.narrower(scope.caller, store, resource.kind, count):
+            continue
+        del left[name]
+        rows = {
+            row.id: row
+            for lookup in known
+            for row in store.find(resource.kind, lookup.index, lookup.value)
+        }
+        return _visible(context, scope, list(rows.values())), left
+    return scope.policy.scope(scope.caller, store, resource.kind), left
 
 
 def _lookup(attribute: Attribute, text: str) -> Lookup | None:
@@ -165,12 +191,12 @@ def _tag_test(name: str, asked: set[str]) -> Callable[[Row], bool]:
 
 
 def _page(
-    context: Context, resource: Resource, query: Query, rows: list[Row]
+    context: Context, resource: Resource, query: Query, scope: Scope, rows: list[Row]
 ) -> tuple[list[Row], bool]:
     if query.marker:
         marker = context.store.get(resource.kind, query.marker)
-        if marker is None:
-            raise not_found(resource.title, query.marker)
+        if marker is None or not _visible(context, scope, [marker]):
+            raise resource.missing(query.marker)
         rows = [row for row in rows if row.id != marker.id] + [marker]
     rows.sort(key=lambda row: row.id)
     directions = query.sort_dirs or ["asc"] * len(query.sort_keys)

@@ -7,8 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sdnctl.api.caller import Identity
+from sdnctl.api.policy import forbidden
 from sdnctl.api.schema import Context, Resource
 from sdnctl.api.values import Json
+
+
+def check(caller: Identity, project_id: str) -> None:
+    """A project asks for its own; ApiError for another's."""
+    if not (caller.sees_all or (caller.own and caller.project_id == project_id)):
+        raise forbidden("get", "quota")
 
 
 def limits(resources: Mapping[str, Resource]) -> Json:

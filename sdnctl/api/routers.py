@@ -7,11 +7,21 @@ import uuid
 from typing import Any, Final
 
 from sdnctl.api import values
+from sdnctl.api.associations import check_interface, dissociate
 from sdnctl.api.errors import ApiError, conflict, not_found
 from sdnctl.api.networks import allocate_instance, check_targets, instance_attributes
 from sdnctl.api.schema import STANDARD, Attribute, Resource, Work, converted, shown, stored
 from sdnctl.api.values import Json
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, FixedIp, Port, Router, Row, Subnet
+from sdnctl.intent import (
+    ROUTER_INTERFACE_OWNER,
+    BgpVpnPort,
+    BgpVpnRouter,
+    FixedIp,
+    Port,
+    Router,
+    Row,
+    Subnet,
+)
 from sdnctl.types import overlap
 
 
@@ -42,6 +52,7 @@ def _delete(work: Work, router: Router) -> None:
     if ports:
         ids = ", ".join(port.id for port in ports)
         raise conflict("RouterInUse", f"Router {router.id} has ports still attached: {ids}")
+    dissociate(work, BgpVpnRouter, "router_id", router.id)
 
 
 def _bad_router(reason: str) -> ApiError:
@@ -77,8 +88,19 @@ def _check_overlap(work: Work, router: Router, subnets: list[Subnet]) -> None:
             )
 
 
-def _check_single_router(work: Work, router: Router, network_id: str) -> None:
+def _check_owner(work: Work, row: Port | Subnet) -> None:
+    """What is only shared with a project is not for its routers."""
+    if not work.caller.is_admin and row.project_id != work.caller.project_id:
+        name = "subnet" if isinstance(row, Subnet) else "port"
+        raise _bad_router(
+            f"Cannot add interface to router because {name} {row.id} is not owned by project "
+            "making the request"
+        )
+
+
+def _check_network(work: Work, router: Router, network_id: str) -> None:
     """A network lies in one VRF: its hosts have one anycast gateway."""
+    check_interface(work, router.id, network_id)
     for port in work.tx.find(Port, "interface_network", network_id):
         if port.device_id != router.id:
             raise _bad_router(
@@ -108,9 +130,10 @@ def _add_interface(work: Work, router: Router, body: dict[str, Json]) -> dict[st
 
 
 def _add_port(work: Work, router: Router, port_id: str) -> dict[str, Json]:
-    port = work.tx.get(Port, port_id)
+    port = work.visible(Port, port_id)
     if port is None:
         raise not_found("Port", port_id)
+    _check_owner(work, port)
     if port.device_id or port.host:
         raise conflict(
             "PortInUse",
@@ -122,7 +145,7 @@ def _add_port(work: Work, router: Router, port_id: str) -> dict[str, Json]:
     subnets = [s for f in port.fixed_ips if (s := work.tx.get(Subnet, f.subnet_id)) is not None]
     if sum(subnet.prefix.version == 4 for subnet in subnets) > 1:
         raise _bad_router("Cannot have multiple IPv4 subnets on router port")
-    _check_single_router(work, router, port.network_id)
+    _check_network(work, router, port.network_id)
     _check_overlap(work, router, subnets)
     work.put(port, device_id=router.id, device_owner=ROUTER_INTERFACE_OWNER)
     return _answer(router, port, [subnet.id for subnet in subnets])
@@ -130,12 +153,13 @@ def _add_port(work: Work, router: Router, port_id: str) -> dict[str, Json]:
 
 def _add_subnet(work: Work, router: Router, subnet_id: str) -> dict[str, Json]:
     tx = work.tx
-    subnet = tx.get(Subnet, subnet_id)
+    subnet = work.visible(Subnet, subnet_id)
     if subnet is None:
         raise not_found("Subnet", subnet_id)
+    _check_owner(work, subnet)
     if subnet.gateway_ip is None or subnet.gateway_ip not in subnet.prefix:
         raise _bad_router("Subnet for router interface must have a gateway IP of its own")
-    _check_single_router(work, router, subnet.network_id)
+    _check_network(work, router, subnet.network_id)
     _check_overlap(work, router, [subnet])
     address = FixedIp(subnet.id, subnet.gateway_ip)
     if subnet.prefix.version == 6:
@@ -172,6 +196,7 @@ def _remove_interface(work: Work, router: Router, body: dict[str, Json]) -> dict
         if port_id is None and kept:
             work.put(port, fixed_ips=kept)
             return _answer(router, port, [str(subnet_id)])
+        dissociate(work, BgpVpnPort, "port_id", port.id)
         work.tx.delete(Port, port.id)
         return _answer(router, port, [str(subnet_id)] if subnet_id else subnet_ids)
     if subnet_id is not None:

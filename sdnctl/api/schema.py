@@ -15,8 +15,9 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from sdnctl.api import values
-from sdnctl.api.errors import bad_request, invalid_value
+from sdnctl.api import policy, values
+from sdnctl.api.caller import Identity
+from sdnctl.api.errors import ApiError, bad_request, invalid_value, not_found
 from sdnctl.api.observed import Observed
 from sdnctl.api.settings import Settings
 from sdnctl.api.values import Json, Type
@@ -41,11 +42,17 @@ class Context(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What a write needs. ``now`` is seconds since the epoch."""
+    """What a write needs. ``now`` is seconds since the epoch; ``caller`` is whose write it is."""
 
     tx: Transaction
     settings: Settings
     now: int
+    caller: Identity
+
+    def visible(self, kind: type[R], id_: str) -> R | None:
+        """What the caller refers to, if it exists for the caller."""
+        row = self.tx.get(kind, id_)
+        return row if row is not None and policy.sees(self.caller, row, self.tx.get) else None
 
     def replace(self, old: R, fields: dict[str, Any]) -> R:
         """``old`` with other fields; the same object if they are equal."""
@@ -150,13 +157,25 @@ class Sight(NamedTuple):
     make: Callable[[Work, str], object]
 
 
+class Above(NamedTuple):
+    """What a resource is part of: ``field`` of its row is the id of a row of ``kind``.
+
+    It is indexed by the store, and named ``title`` in errors.
+    """
+
+    kind: type[Row]
+    title: str
+    field: str
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """A kind of thing that is served under ``collection``.
+    """A kind of thing that is served under ``collection``, behind ``prefix`` if it has one.
 
     ``title`` is its name in errors and in the OpenAPI document. ``own_ids`` says that the
-    operator chooses the id. ``delete`` checks, and deletes what goes with the row.
-    ``sight`` makes what a project has of it before it asks for the first time.
+    operator chooses the id. ``delete`` checks, and deletes what goes with the row. ``parts`` are
+    served below each of its members; they say what they are part of in ``above``. ``sight``
+    makes what a project has of it before it asks for the first time.
     """
 
     name: str
@@ -170,6 +189,9 @@ class Resource:
     actions: Mapping[str, Action] = dataclasses.field(default_factory=dict)
     own_ids: bool = False
     sight: Sight | None = None
+    prefix: str = ""
+    above: Above | None = None
+    parts: tuple[Resource, ...] = ()
     by_name: dict[str, Attribute] = dataclasses.field(init=False)
     readers: dict[str, Read] = dataclasses.field(init=False)
 
@@ -178,6 +200,26 @@ class Resource:
         readers = {a.name: a.reader() for a in self.attributes if a.visible}
         object.__setattr__(self, "by_name", by_name)
         object.__setattr__(self, "readers", readers)
+
+    @property
+    def path(self) -> str:
+        """Where it is served within its API."""
+        return f"{self.prefix}/{self.collection}" if self.prefix else self.collection
+
+    def part(self, collection: str) -> Resource | None:
+        """Its part that is served under ``collection``."""
+        return next((part for part in self.parts if part.collection == collection), None)
+
+    def missing(self, id_: str, above: str = "") -> ApiError:
+        """There is no such row; a part is named with what it would be part of."""
+        if self.above is None:
+            return not_found(self.title, id_)
+        name = f"{self.above.title} {self.name.replace('_', ' ')}"
+        return ApiError(
+            404,
+            f"{self.title}NotFound",
+            f"{name} {id_} could not be found for {self.above.title} {above}",
+        )
 
     def show(self, context: Context, row: Row, readers: Mapping[str, Read] | None = None) -> Json:
         """The row as JSON; of ``readers`` only, if given."""

@@ -110,7 +110,7 @@ def check_groups(work: Work, ids: tuple[str, ...]) -> None:
     """All are there, and either all of them know connections or none does."""
     stateful = set()
     for id_ in ids:
-        group = work.tx.get(SecurityGroup, id_)
+        group = work.visible(SecurityGroup, id_)
         if group is None:
             raise not_found("SecurityGroup", id_)
         stateful.add(group.stateful)
@@ -275,7 +275,7 @@ def _create_rule(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     if prefix is not None:
         row["remote_ip_prefix"], row["cidr"] = prefix
     rule = SecurityGroupRule(**row)
-    group = work.tx.get(SecurityGroup, rule.security_group_id)
+    group = work.visible(SecurityGroup, rule.security_group_id)
     if group is None:
         raise not_found("SecurityGroup", rule.security_group_id)
     _check_remote(work, rule)
@@ -292,10 +292,10 @@ def _check_remote(work: Work, rule: SecurityGroupRule) -> None:
             "Only one of remote_ip_prefix, remote_group_id or remote_address_group_id may be "
             "provided.",
         )
-    if rule.remote_group_id and work.tx.get(SecurityGroup, rule.remote_group_id) is None:
+    if rule.remote_group_id and work.visible(SecurityGroup, rule.remote_group_id) is None:
         raise not_found("SecurityGroup", rule.remote_group_id)
     address_group = rule.remote_address_group_id
-    if address_group and work.tx.get(AddressGroup, address_group) is None:
+    if address_group and work.visible(AddressGroup, address_group) is None:
         raise not_found("AddressGroup", address_group)
     prefix = rule.remote_ip_prefix
     if prefix is not None and f"IPv{prefix.version}" != rule.ethertype:

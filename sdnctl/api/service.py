@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from sdnctl.api import query
+from sdnctl.api.caller import Identity
 from sdnctl.api.errors import (
     ApiError,
     bad_request,
@@ -24,6 +25,7 @@ from sdnctl.api.errors import (
     not_found,
     of_store,
 )
+from sdnctl.api.policy import Policy, sees
 from sdnctl.api.schema import Context, Resource, Work
 from sdnctl.api.tags import TAGS, tagged
 from sdnctl.api.values import Json
@@ -36,14 +38,20 @@ _IF_MATCH: Final = re.compile(r'"?revision_number=([0-9]{1,18})"?')
 
 
 class Request(NamedTuple):
-    """What came. ``path`` is what follows the API's prefix, decoded; ``url`` is without query."""
+    """What came. ``path`` is what follows the API's prefix, decoded; ``url`` is without query.
 
+    ``above`` is the id of the member whose part is asked for, if one is; ``path`` is then what
+    follows the part.
+    """
+
+    caller: Identity
     method: str
     path: tuple[str, ...]
     query: bytes
     body: bytes
     if_match: str
     url: str
+    above: str = ""
 
 
 class Answer(NamedTuple):
@@ -59,25 +67,37 @@ class Service:
     def __init__(self, context: Context, resources: Mapping[str, Resource]) -> None:
         self._context = context
         self._resources = resources
+        parts = (part for resource in resources.values() for part in resource.parts)
+        self._policies = {r.name: Policy(r) for r in (*resources.values(), *parts)}
 
     async def handle(self, request: Request) -> Answer:
         """Answer a request; ApiError if it cannot be."""
-        resource = self._resources.get(request.path[0])
-        if resource is None:
-            raise no_such_path()
+        resource, request = self._located(request)
         try:
-            if len(request.path) == 1:
+            if not request.path:
                 return await self._on_collection(resource, request)
-            if len(request.path) == 2:
-                return await self._on_member(resource, request, request.path[1])
-            return await self._below(resource, request, *request.path[1:])
+            if len(request.path) == 1:
+                return await self._on_member(resource, request, request.path[0])
+            return await self._below(resource, request, *request.path)
         except StoreError as error:
             raise of_store(error) from error
+
+    def _located(self, request: Request) -> tuple[Resource, Request]:
+        """The resource that a path names, and the request with what follows it."""
+        for length in (1, 2):
+            resource = self._resources.get("/".join(request.path[:length]))
+            if resource is not None:
+                rest = request.path[length:]
+                part = resource.part(rest[1]) if len(rest) > 1 else None
+                if part is not None:
+                    return part, request._replace(path=rest[2:], above=rest[0])
+                return resource, request._replace(path=rest)
+        raise no_such_path()
 
     async def _on_collection(self, resource: Resource, request: Request) -> Answer:
         match request.method:
             case "GET":
-                await self._sight(resource)
+                await self._sight(resource, request)
                 return self._list(resource, request)
             case "POST":
                 return await self._create(resource, request)
@@ -102,17 +122,27 @@ class Service:
             return await self._act(resource, request, id_, name)
         raise no_such_path()
 
-    async def _sight(self, resource: Resource) -> None:
+    async def _sight(self, resource: Resource, request: Request) -> None:
         """What a project has without asking is there when it looks."""
-        sight, project_id = resource.sight, self._context.settings.project_id
+        sight, project_id = resource.sight, request.caller.project_id
+        if not project_id and not request.caller.is_admin:
+            return
         if sight is None or self._context.store.find(resource.kind, sight.under, project_id):
             return
-        await self._transact(lambda work: sight.make(work, project_id))
+        await self._transact(request, lambda work: sight.make(work, project_id))
 
     def _list(self, resource: Resource, request: Request) -> Answer:
-        asked = query.parse(resource, request.query)
-        rows, more = query.select(self._context, resource, asked)
-        readers = query.readers(resource, asked.fields)
+        policy, store = self._policies[resource.name], self._context.store
+        above = resource.above
+        if above is not None:
+            whole = store.get(above.kind, request.above)
+            if whole is None or not sees(request.caller, whole, store.get):
+                raise not_found(above.title, request.above)
+        readers = policy.readers(request.caller)
+        asked = query.parse(resource, request.query, readers)
+        scope = query.Scope(request.caller, policy, request.above)
+        rows, more = query.select(self._context, resource, asked, scope)
+        readers = query.chosen(readers, asked.fields)
         name = resource.collection.replace("-", "_")
         body: dict[str, Json] = {name: [resource.show(self._context, row, readers) for row in rows]}
         links = query.links(request.url, request.query, asked, rows, more)
@@ -121,11 +151,17 @@ class Service:
         return Answer(200, body)
 
     def _show(self, resource: Resource, request: Request, id_: str) -> Answer:
-        row = self._context.store.get(resource.kind, id_)
-        if row is None:
-            raise not_found(resource.title, id_)
-        asked = query.parse(resource, request.query) if request.query else query.Query()
-        readers = query.readers(resource, asked.fields)
+        policy, store = self._policies[resource.name], self._context.store
+        row = store.get(resource.kind, id_)
+        if (
+            row is None
+            or not _is_part(resource, row, request.above)
+            or not policy.sees(request.caller, row, store.get)
+        ):
+            raise resource.missing(id_, request.above)
+        readers = policy.readers(request.caller)
+        if request.query:
+            readers = query.chosen(readers, query.parse(resource, request.query, readers).fields)
         return Answer(200, {resource.name: resource.show(self._context, row, readers)})
 
     async def _create(self, resource: Resource, request: Request) -> Answer:
@@ -142,13 +178,16 @@ class Service:
         else:
             raise bad_request(f"Unable to find '{resource.name}' in request body")
         parsed = [resource.parse_create(item) for item in bodies]
-        project_id = self._context.settings.project_id
+        policy = self._policies[resource.name]
+        for given in parsed:
+            policy.check_project(request.caller, given)
 
         def create(work: Work) -> list[Row]:
-            return [_create(work, resource, given, project_id) for given in parsed]
+            return [_create(work, resource, policy, given, request.above) for given in parsed]
 
-        rows = await self._transact(create)
-        shown = [resource.show(self._context, row) for row in rows]
+        rows = await self._transact(request, create)
+        readers = policy.readers(request.caller)
+        shown = [resource.show(self._context, row, readers) for row in rows]
         return Answer(201, {plural: shown} if bulk else {resource.name: shown[0]})
 
     async def _update(self, resource: Resource, request: Request, id_: str) -> Answer:
@@ -156,22 +195,28 @@ class Service:
         if not isinstance(body, dict) or resource.name not in body:
             raise bad_request(f"Unable to find '{resource.name}' in request body")
         given = resource.parse_update(body[resource.name])
+        policy = self._policies[resource.name]
 
         def update(work: Work) -> Row:
-            old: Row = _existing(work, resource, id_, request.if_match)
+            old: Row = _existing(work, resource, policy, id_, request)
+            policy.check_update(request.caller, old, given, work.tx.get)
             new = resource.update(work, old, given, resource.fields(given))
             return work.put_changed(old, new)
 
-        row = await self._transact(update)
-        return Answer(200, {resource.name: resource.show(self._context, row)})
+        row = await self._transact(request, update)
+        readers = policy.readers(request.caller)
+        return Answer(200, {resource.name: resource.show(self._context, row, readers)})
 
     async def _delete(self, resource: Resource, request: Request, id_: str) -> Answer:
+        policy = self._policies[resource.name]
+
         def delete(work: Work) -> None:
-            row = _existing(work, resource, id_, request.if_match)
+            row = _existing(work, resource, policy, id_, request)
+            policy.check("delete", request.caller, row, work.tx.get)
             resource.delete(work, row)
             work.tx.delete(resource.kind, id_)
 
-        await self._transact(delete)
+        await self._transact(request, delete)
         return Answer(204)
 
     async def _act(self, resource: Resource, request: Request, id_: str, action: str) -> Answer:
@@ -179,11 +224,14 @@ class Service:
         if not isinstance(body, dict):
             raise bad_request("Resource body required")
 
+        policy = self._policies[resource.name]
+
         def act(work: Work) -> dict[str, Json]:
-            row = _existing(work, resource, id_, request.if_match)
+            row = _existing(work, resource, policy, id_, request)
+            policy.check("update", request.caller, row, work.tx.get)
             return resource.actions[action](work, row, body)
 
-        return Answer(200, await self._transact(act))
+        return Answer(200, await self._transact(request, act))
 
     async def _tags(
         self, resource: Resource, request: Request, id_: str, rest: tuple[str, ...]
@@ -191,29 +239,40 @@ class Service:
         tag = rest[0] if rest else None
         body = _decode(request.body) if request.method in {"PUT", "POST"} and tag is None else None
 
+        policy = self._policies[resource.name]
+
         def tag_it(work: Work) -> Answer:
-            old: Row = _existing(work, resource, id_, request.if_match)
+            old: Row = _existing(work, resource, policy, id_, request)
+            if request.method != "GET":
+                policy.check("update", request.caller, old, work.tx.get)
             new, status, shown = tagged(request.method, old, tag, body)
             work.put_changed(old, new)
             return Answer(status, shown)
 
-        return await self._transact(tag_it)
+        return await self._transact(request, tag_it)
 
-    async def _transact(self, work: Callable[[Work], T]) -> T:
+    async def _transact(self, request: Request, work: Callable[[Work], T]) -> T:
         settings = self._context.settings
         now = int(time.time())
 
         def run(tx: Transaction) -> T:
-            return work(Work(tx, settings, now))
+            return work(Work(tx, settings, now, request.caller))
 
         return await self._context.store.transact(run)
 
 
-def _create(work: Work, resource: Resource, given: dict[str, Any], project_id: str) -> Row:
+def _create(
+    work: Work, resource: Resource, policy: Policy, given: dict[str, Any], above: str
+) -> Row:
     row = resource.fields(given)
+    if resource.above is not None:
+        if work.visible(resource.above.kind, above) is None:
+            raise not_found(resource.above.title, above)
+        row[resource.above.field] = above
     row["revision_number"] = 1
     row["created_at"] = row["updated_at"] = work.now
-    row.setdefault("project_id", project_id)
+    row.setdefault("project_id", work.caller.project_id)
+    policy.check_create(work.caller, row["project_id"], given, work.tx.get)
     if not resource.own_ids:
         row["id"] = str(uuid.uuid4())
     elif work.tx.get(resource.kind, row["id"]) is not None:
@@ -223,13 +282,22 @@ def _create(work: Work, resource: Resource, given: dict[str, Any], project_id: s
     return new
 
 
-def _existing(work: Work, resource: Resource, id_: str, if_match: str) -> Any:
+def _is_part(resource: Resource, row: Row, above: str) -> bool:
+    """Whether the row is below the member that the path named, if it named one."""
+    return resource.above is None or getattr(row, resource.above.field) == above
+
+
+def _existing(work: Work, resource: Resource, policy: Policy, id_: str, request: Request) -> Any:
     """The row to be changed, if it is at the revision that the client believes."""
     row = work.tx.get(resource.kind, id_)
-    if row is None:
-        raise not_found(resource.title, id_)
-    if if_match:
-        asked = _IF_MATCH.fullmatch(if_match)
+    if (
+        row is None
+        or not _is_part(resource, row, request.above)
+        or not policy.sees(request.caller, row, work.tx.get)
+    ):
+        raise resource.missing(id_, request.above)
+    if request.if_match:
+        asked = _IF_MATCH.fullmatch(request.if_match)
         if asked is None:
             raise bad_request("Invalid If-Match: it must be revision_number=NUMBER")
         if int(asked[1]) != row.revision_number:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
+import os
+import secrets
 import stat
+import sys
 from pathlib import Path
 
 
@@ -28,10 +32,28 @@ class Settings:
 
 
 def read_token(path: Path) -> str:
-    """The token in a file that others cannot read; ValueError if they can or it is empty."""
+    """The secret in a file that others cannot read; ValueError if they can or it is empty."""
     if path.stat().st_mode & stat.S_IROTH:
         raise ValueError(f"{path} is readable by everybody; chmod o-r it first")
     token = path.read_text(encoding="utf-8").strip()
     if not token:
         raise ValueError(f"{path} is empty")
     return token
+
+
+def new_password(path: Path | None) -> str:
+    """A password from a file, made and written there if it is not; or asked for."""
+    if path is None:
+        if not sys.stdin.isatty():
+            raise ValueError("there is no terminal to ask for a password: give --password-file")
+        password = getpass.getpass("Password: ")
+        if password != getpass.getpass("Again: "):
+            raise ValueError("they differ")
+        return password
+    if path.exists():
+        return read_token(path)
+    password = secrets.token_urlsafe(24)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(f"{password}\n")
+    return password

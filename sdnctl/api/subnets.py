@@ -183,7 +183,7 @@ def _check_prefix(work: Work, network: Network, prefix: Prefix, ip_version: int)
 
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     prefix: Prefix = given["cidr"]
-    network = work.tx.get(Network, given["network_id"])
+    network = work.visible(Network, given["network_id"])
     if network is None:
         raise not_found("Network", given["network_id"])
     _check_prefix(work, network, prefix, given["ip_version"])

@@ -15,7 +15,17 @@ from typing import Any, Final
 
 import msgspec
 
-from sdnctl.types import Encapsulation, Ip, Mac, Prefix, RouteTarget
+from sdnctl.types import (
+    MAX_LABEL,
+    MIN_LABEL,
+    Encapsulation,
+    Ip,
+    Mac,
+    Prefix,
+    RouteTarget,
+    format_community,
+    parse_community,
+)
 
 MAX_OBJECT: Final = 4095
 """Octets of a free-form object as JSON: Neutron's limit of ``binding:profile``. It bounds the
@@ -137,6 +147,13 @@ def sequence(inner: Type, *, most: int = 1000, unique: bool = True) -> Type:
     return Type(convert, {"type": "array", "items": inner.schema}, show)
 
 
+def listed(inner: Type) -> Type:
+    """``inner``, a sequence, where one item may stand for the list of it, as Neutron has it."""
+    return dataclasses.replace(
+        inner, convert=lambda value: inner.convert([value] if isinstance(value, str) else value)
+    )
+
+
 def record(make: Callable[[dict[str, Any]], Any], fields: dict[str, Type], *, need: int) -> Type:
     """An object with these fields, the first ``need`` of them required; shown by the caller."""
     required = list(fields)[:need]
@@ -222,6 +239,9 @@ IP: Final = parsed(Ip.parse, "IP address")
 PREFIX: Final = parsed(_canonical_prefix, "IP prefix in CIDR form")
 ENCAPSULATION: Final = parsed(Encapsulation.parse, "encapsulation: vxlan, mpls-gre or mpls-udp")
 ROUTE_TARGETS: Final = sequence(parsed(RouteTarget.parse, "route target, ASN:number"))
+_COMMUNITY: Final = parsed(parse_community, "community, ASN:number or a well-known name")
+COMMUNITY: Final = Type(_COMMUNITY.convert, _COMMUNITY.schema, format_community)
+LABEL: Final = integer(MIN_LABEL, MAX_LABEL)
 OBJECT: Final = Type(_plain_object, {"type": "object"})
 OWN_NAME: Final = Type(_name_of_own, {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"})
 NOTHING: Final = Type(_nothing, {"type": "null"})

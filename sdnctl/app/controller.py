@@ -15,28 +15,30 @@ import time
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sdnctl.api import HypervisorState
-from sdnctl.bgp.link import SpeakerLink
+from sdnctl.api import HypervisorState, Reach
 from sdnctl.bgp.peer import Family, Peer, Secret, SessionEvent
+from sdnctl.bgp.speakers import Speakers
 from sdnctl.delivery.delivery import Delivery
 from sdnctl.delivery.observed import Observed
+from sdnctl.delivery.tables import group_of_evi, group_of_vrf
 from sdnctl.delta import Change
 from sdnctl.graph.engine import Engine, Log, Relation
 from sdnctl.graph.model import INPUTS, make_engine
 from sdnctl.graph.relations import (
     ADVERTISED,
     COMPETING,
+    EVI_PROBE,
     GATEWAY,
     HYPERVISOR,
     IRB,
     LEARNED,
     LOCAL_PORT,
     UNDERLAY,
+    VRF_PROBE,
     Advertised,
-    Export,
 )
 from sdnctl.intent import KINDS, BgpPeer, Link
-from sdnctl.routes import Nlri, Path, RouteKey
+from sdnctl.routes import Path, RouteKey
 from sdnctl.southbound.server import AgentServer
 from sdnctl.store import Commit, Store
 from sdnctl.topology import underlay
@@ -59,7 +61,7 @@ class Controller:
         self.observed = Observed()
         self.delivery = Delivery(epoch, self.observed)
         self.agents: AgentServer | None = None
-        self.speaker: SpeakerLink | None = None
+        self.speakers: Speakers | None = None
         self._asn = asn
         self._router_id = router_id
         self._wall_offset = time.time() - time.monotonic()
@@ -130,14 +132,14 @@ class Controller:
         out = self.delivery.commit(self.store.revision, log, time.time_ns())
         if self.agents is not None:
             self.agents.send(out)
-        if self.speaker is not None and ADVERTISED.name in log:
-            self.speaker.update(_advertisements(log[ADVERTISED.name]))
+        if self.speakers is not None and ADVERTISED.name in log:
+            self.speakers.update(_advertisements(log[ADVERTISED.name]))
 
-    def connect_speaker(self, speaker: SpeakerLink) -> None:
-        """Announce through this link from now on, all that is there first."""
-        self.speaker = speaker
+    def connect_speakers(self, speakers: Speakers) -> None:
+        """Announce through these from now on, all that is there first."""
+        self.speakers = speakers
         self.tell_peers()
-        speaker.update(
+        speakers.update(
             _advertisements(
                 Change(key, None, row) for key, row in self.engine.rows(ADVERTISED).items()
             )
@@ -145,10 +147,13 @@ class Controller:
 
     def tell_peers(self) -> None:
         """Have exactly the sessions that the store asks for."""
-        if self.speaker is not None:
-            self.speaker.set_peers(
-                self._peer(row) for row in self.store.rows(BgpPeer) if row.admin_state_up
-            )
+        if self.speakers is None:
+            return
+        groups: dict[str, list[Peer]] = {}
+        for row in self.store.rows(BgpPeer):
+            if row.admin_state_up:
+                groups.setdefault(row.group, []).append(self._peer(row))
+        self.speakers.set_peers(groups)
 
     def _peer(self, row: BgpPeer) -> Peer:
         return Peer(
@@ -162,6 +167,11 @@ class Controller:
             passive=row.passive,
             port=row.port,
             password=Secret(row.password),
+            graceful_restart=row.graceful_restart,
+            long_lived_stale=row.long_lived_stale,
+            ttl_security=row.ttl_security,
+            max_prefixes=row.max_prefixes,
+            add_path=row.add_path,
         )
 
     def session_changed(self, event: SessionEvent) -> None:
@@ -195,9 +205,22 @@ class Controller:
             agent_version=state.software,
         )
 
+    def reach(self, address: Ip) -> Reach:
+        """Which hypervisors see a next hop; the cost is of the tables that use it."""
+        view = self.engine.view()
+        groups = [group_of_evi(vni) for (vni, _ip), _row in view.find(EVI_PROBE, "vtep", address)]
+        groups += [group_of_vrf(vni) for (vni, _ip), _row in view.find(VRF_PROBE, "vtep", address)]
+        hosts = {host for group in groups for host in self.delivery.members_of(group)}
+        seen: dict[bool, list[str]] = {True: [], False: []}
+        for host in sorted(hosts):
+            state = self.observed.known(host)
+            if state is not None and state.connected:
+                seen[address not in state.unreachable].append(host)
+        return Reach(tuple(seen[True]), tuple(seen[False]))
+
     def bgp_sessions(self) -> list[dict[str, Any]]:
         """Every BGP session, for people and programs."""
-        if self.speaker is None:
+        if self.speakers is None:
             return []
         return [
             {
@@ -206,11 +229,13 @@ class Controller:
                 "since": event.since,
                 "established": event.established,
                 "families": [str(family) for family in event.families],
+                "updates_sent": event.updates_sent,
+                "updates_received": event.updates_received,
                 "routes_advertised": event.routes_out,
                 "routes_received": event.routes_in,
                 "last_error": event.last_error,
             }
-            for event in self.speaker.sessions
+            for event in self.speakers.sessions
         ]
 
 
@@ -221,13 +246,15 @@ def _give_up(why: str) -> None:
 
 
 def _advertisements(
-    changes: Iterable[Change[Export, Advertised]],
-) -> list[Change[tuple[str, Nlri], Path]]:
-    """By peer and NLRI, out of rows that name their peers."""
-    out: list[Change[tuple[str, Nlri], Path]] = []
-    for export, old, new in changes:
-        nlri = export.route.nlri
+    changes: Iterable[Change[RouteKey, Advertised]],
+) -> list[Change[RouteKey, Path]]:
+    """By peer, NLRI and path id, out of rows that name their peers."""
+    out: list[Change[RouteKey, Path]] = []
+    for (_source, nlri, path_id), old, new in changes:
         before = dict.fromkeys(old.peers, old.path) if old is not None else {}
         after = dict.fromkeys(new.peers, new.path) if new is not None else {}
-        out += (Change((peer, nlri), before.get(peer), after.get(peer)) for peer in before | after)
+        out += (
+            Change(RouteKey(peer, nlri, path_id), before.get(peer), after.get(peer))
+            for peer in before | after
+        )
     return out

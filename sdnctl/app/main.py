@@ -18,12 +18,15 @@ from typing import Final
 import uvicorn
 import uvloop
 
-from sdnctl.api import Settings, make_app, make_server
-from sdnctl.api.settings import read_token
+from sdnctl.api import ApiError, Settings, make_app, make_server
+from sdnctl.api.identity import Directory, bootstrap
+from sdnctl.api.keystone import Keystone, read_account
+from sdnctl.api.settings import new_password, read_token
 from sdnctl.app.controller import Controller
-from sdnctl.bgp.link import SpeakerLink, speaker_command
+from sdnctl.bgp.peer import families_of
+from sdnctl.bgp.speakers import Speakers
 from sdnctl.inspect.rest import make_routes
-from sdnctl.intent import Link
+from sdnctl.intent import Link, User
 from sdnctl.logs import set_up_logs
 from sdnctl.southbound.pki import PkiError, enrol, init_ca, server_credentials
 from sdnctl.southbound.server import AgentServer
@@ -56,6 +59,18 @@ def parser() -> argparse.ArgumentParser:
         help="network API; DIR/api.sock always (default: %(default)s)",
     )
     root.add_argument("--token-file", type=Path, metavar="FILE", help="ask API clients for it")
+    who = root.add_mutually_exclusive_group()
+    who.add_argument(
+        "--keystone",
+        type=Path,
+        metavar="FILE",
+        help="ask API clients for Keystone's tokens; FILE has a section [keystone_authtoken]",
+    )
+    who.add_argument(
+        "--identity",
+        action="store_true",
+        help="serve users, projects and roles at /identity/v3; ask API clients for its tokens",
+    )
     root.add_argument(
         "--agents",
         type=_address,
@@ -86,6 +101,17 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--verbose", action="store_true", help="log more")
     commands = root.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="run the controller (the default)")
+    admin = commands.add_parser(
+        "bootstrap", help="make the administrator of --identity, or set its password"
+    )
+    admin.add_argument("--user", default="admin", metavar="NAME", help="(default: %(default)s)")
+    admin.add_argument("--project", default="admin", metavar="NAME", help="(default: %(default)s)")
+    admin.add_argument(
+        "--password-file",
+        type=Path,
+        metavar="FILE",
+        help="holds the password; written with a new one if it is not there (default: ask)",
+    )
     commands.add_parser("init-ca", help="make the certificate authority of the agent stream")
     one = commands.add_parser("enrol", help="issue a hypervisor its certificate")
     one.add_argument("name", help="the hypervisor's name")
@@ -107,9 +133,13 @@ def main(arguments: list[str] | None = None) -> int:
                 out: Path = options.out or pki / options.name
                 enrol(pki, options.name, out)
                 sys.stdout.write(f"copy {out}/*.pem to {options.name}, then remove key.pem here\n")
+            case "bootstrap":
+                password = new_password(options.password_file)
+                asyncio.run(_bootstrap(options, password))
+                sys.stdout.write(f"{options.user} is the administrator\n")
             case _:
                 uvloop.run(_run(options, pki))
-    except (PkiError, StoreError, OSError, ValueError) as error:
+    except (ApiError, PkiError, StoreError, OSError, ValueError) as error:
         sys.stderr.write(f"sdnctl-controller: {error}\n")
         return 1
     return 0
@@ -155,9 +185,12 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
     state: Path = options.state_dir
     state.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - before anything runs
     token = read_token(options.token_file) if options.token_file else ""
-    if not token and not _is_loopback(options.api):
+    account = read_account(options.keystone) if options.keystone else None
+    if not (token or account or options.identity) and not _is_loopback(options.api):
         if not options.insecure:
-            raise ValueError(f"--api {options.api} needs --token-file, or --insecure")
+            raise ValueError(
+                f"--api {options.api} needs --token-file, --keystone, --identity or --insecure"
+            )
         _log.warning("the API asks nobody for a token", extra={"address": options.api})
     wanted = options.pki is not None or (pki / "cert.pem").exists()
     credentials = server_credentials(pki) if wanted else None
@@ -176,7 +209,16 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         gc.disable()  # millions of objects are made here and none is garbage
         controller.load()
         gc.enable()
-        api = _api(options, controller, token)
+        directory, keystone = None, None
+        if account is not None:
+            keystone = Keystone(account)
+            stack.push_async_callback(keystone.close)
+        if options.identity:
+            directory = await Directory.open(store)
+            stack.callback(directory.passwords.close)
+            if not store.rows(User):
+                _log.warning("nobody can log in yet: sdnctl-controller bootstrap")
+        api = _api(options, controller, token, keystone, directory)
         # Doors first: who cannot have them has not touched the speaker of who does.
         sockets = [_tcp(options.api), _unix(state / "api.sock")]
         stack.callback((state / "api.sock").unlink, missing_ok=True)
@@ -186,16 +228,11 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         controller.agents.hold()
         await controller.agents.start(options.agents)
         stack.push_async_callback(controller.agents.stop)
-        speaker = SpeakerLink(
-            state / "speaker.sock",
-            controller.learned,
-            controller.session_changed,
-            command=speaker_command(state / "speaker.sock"),
-        )
-        controller.connect_speaker(speaker)
-        await speaker.start()
-        stack.push_async_callback(speaker.stop)
-        admitting = asyncio.create_task(_admit(controller.agents, speaker))
+        speakers = Speakers(state, controller.learned, controller.session_changed)
+        controller.connect_speakers(speakers)
+        await speakers.start()
+        stack.push_async_callback(speakers.stop)
+        admitting = asyncio.create_task(_admit(controller.agents, speakers))
         stack.callback(admitting.cancel)
         # What was loaded stays; a full collection over it would stop everything for 100 ms.
         gc.collect()
@@ -208,29 +245,48 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         await api.serve(sockets=sockets)
 
 
-async def _admit(agents: AgentServer, speaker: SpeakerLink) -> None:
+async def _admit(agents: AgentServer, speakers: Speakers) -> None:
     """Answer agents once the gateways' routes are here: else a restart would withdraw them.
 
     So does BGP itself (RFC 4724 section 4.1: the Selection_Deferral_Timer).
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DEFERRAL_SECONDS):
-            while not speaker.heard:  # noqa: ASYNC110 - once a start
+            while not speakers.heard:  # noqa: ASYNC110 - once a start
                 await asyncio.sleep(0.01)
     agents.admit()
 
 
-def _api(options: argparse.Namespace, controller: Controller, token: str) -> uvicorn.Server:
+async def _bootstrap(options: argparse.Namespace, password: str) -> None:
+    state: Path = options.state_dir
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing else runs
+    store = await Store.open(state / "store.db", ranges=Ranges())
+    try:
+        await bootstrap(store, options.user, options.project, password)
+    finally:
+        await store.close()
+
+
+def _api(
+    options: argparse.Namespace,
+    controller: Controller,
+    token: str,
+    keystone: Keystone | None,
+    directory: Directory | None,
+) -> uvicorn.Server:
     """The server of the API; SIGTERM and SIGINT end it from now on, and with it the rest."""
     app = make_app(
         controller.store,
         Settings(token=token, mtu=options.mtu, asn=options.asn),
         controller,
+        authenticator=keystone,
+        directory=directory,
         routes=make_routes(
             controller.engine,
             controller.delivery,
             lambda: list(controller.store.rows(Link)),
             controller.bgp_sessions,
+            families_of,
         ),
     )
     server = make_server(app)

@@ -15,8 +15,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path as FilePath
 from typing import Any, Final
@@ -24,9 +22,11 @@ from typing import Any, Final
 import grpc
 
 from sdnctl.bgp import wire
-from sdnctl.bgp.peer import Peer, SessionEvent
+from sdnctl.bgp.learned import Learned
+from sdnctl.bgp.peer import Family, Peer, SessionEvent
+from sdnctl.bgp.supervisor import Supervisor
 from sdnctl.delta import Change
-from sdnctl.routes import Nlri, Path, RouteKey
+from sdnctl.routes import Path, RouteKey
 from sdnctl.speaker.v1 import speaker_pb2 as pb
 
 ROUTES_PER_BATCH: Final = 250
@@ -37,16 +37,14 @@ CONNECT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 8.0
 """A speaker gives a sign of life every second, out of its reactor."""
 
-MAX_PAUSE_SECONDS: Final = 10.0
-STEADY_SECONDS: Final = 30.0
-"""A speaker that lived that long is started again at once."""
+SILENCE_LOOKS: Final = 4
+TAKEN_PAUSE_SECONDS: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
 
-def speaker_command(socket_path: str | FilePath) -> tuple[str, ...]:
-    """How a speaker is started; it serves on ``socket_path``."""
-    return (sys.executable, "-m", "sdnctl.bgp.speaker", "--socket", str(socket_path))
+Wanted = dict[str, dict[RouteKey, Path]]
+"""What each peer shall be told; links of peers that may change places share one."""
 
 
 class SpeakerLink:
@@ -56,7 +54,7 @@ class SpeakerLink:
     before; ``sessions`` has the counters too.
 
     With a ``command`` (see ``speaker_command``) a speaker is started where none answers, and
-    again when it dies. One that runs already is used as it is.
+    again when it dies; one that hangs is killed. One that runs already is used as it is.
     """
 
     def __init__(
@@ -66,30 +64,31 @@ class SpeakerLink:
         on_session: Callable[[SessionEvent], None],
         *,
         command: tuple[str, ...] | None = None,
+        wanted: Wanted | None = None,
     ) -> None:
         self.socket_path = str(socket_path)
-        self._on_learned = on_learned
+        self._learned = Learned(on_learned)
         self._on_session = on_session
-        self._command = command
+        self._supervisor = Supervisor(command, self.socket_path) if command else None
         self._peers: dict[str, Peer] = {}
-        self._desired: dict[str, dict[Nlri, Path]] = {}
-        self._learned: dict[RouteKey, Path] = {}
+        self._desired: Wanted = wanted if wanted is not None else {}
         self._sessions: dict[str, SessionEvent] = {}
-        self._stale: dict[str, set[Nlri]] = {}
-        self._heard: set[str] = set()
         self._dirty: dict[RouteKey, None] = {}
         self._replay: Iterator[RouteKey] | None = None
         self._tell_peers = False
+        self._wishes_heard: dict[str, None] = {}
+        self._refreshes: dict[tuple[str, Family], None] = {}
         self._sent = 0
         self._acked = 0
         self._connected = False
         self._wake = asyncio.Event()
         self._found = asyncio.Event()
         self._lost = asyncio.Event()
-        self._supervisor: asyncio.Task[None] | None = None
+        self._supervision: asyncio.Task[None] | None = None
         self._stream: asyncio.Task[None] | None = None
         self._shut_down = False
         self._ending = False
+        self._taken = False
 
     # ---- for the controller
 
@@ -101,12 +100,13 @@ class SpeakerLink:
     @property
     def heard(self) -> bool:
         """Every peer has told all its routes since the speaker was found, or had its time."""
-        return not self._peers or (self._connected and self._heard >= self._peers.keys())
+        told = self._connected and self._learned.heard >= self._peers.keys()
+        return told or not self._peers
 
     @property
     def settled(self) -> bool:
         """Everything that was asked for is in the speaker's Adj-RIBs-Out."""
-        idle = not self._dirty and self._replay is None and not self._tell_peers
+        idle = not (self._dirty or self._replay is not None or self._tell_peers)
         return self._connected and idle and self._acked == self._sent
 
     @property
@@ -117,7 +117,7 @@ class SpeakerLink:
     @property
     def learned(self) -> dict[RouteKey, Path]:
         """All routes learned, as they hold now; not to be changed."""
-        return self._learned
+        return self._learned.routes
 
     def set_peers(self, peers: Iterable[Peer]) -> None:
         """Have exactly these peers. What was learned of one that goes is taken back at once."""
@@ -127,8 +127,7 @@ class SpeakerLink:
         self._peers = new
         for name in gone:
             self._sessions.pop(name, None)
-            self._stale.pop(name, None)
-        self._tell((key, None) for key in list(self._learned) if key.source in gone)
+        self._learned.forget(gone, fresh)
         for name in fresh:
             self._sessions[name] = SessionEvent(peer=name)
         if self._connected:
@@ -136,28 +135,34 @@ class SpeakerLink:
             self._replay = itertools.chain(self._replay or (), self._keys(fresh))
             self._wake.set()
 
-    def update(self, changes: Iterable[Change[tuple[str, Nlri], Path]]) -> None:
-        """Announce what is new, withdraw what is None, to the peer that the key names.
+    def update(self, changes: Iterable[Change[RouteKey, Path]]) -> None:
+        """Announce what is new, withdraw what is None, to the peer that the key names as source.
 
         The next hop is announced as it is, to iBGP and eBGP peers alike. Routes for a peer that
         is not configured wait for it.
         """
-        for (peer, nlri), _, path in changes:
-            routes = self._desired.setdefault(peer, {})
-            if routes.get(nlri) == path:
+        for key, _, path in changes:
+            routes = self._desired.setdefault(key.source, {})
+            if routes.get(key) == path:
                 continue
             if path is None:
-                del routes[nlri]
+                del routes[key]
             else:
-                routes[nlri] = path
-            if self._connected:
-                self._dirty[RouteKey(peer, nlri)] = None
+                routes[key] = path
+            if self._connected and key.source in self._peers:
+                self._dirty[key] = None
         self._wake.set()
+
+    def refresh(self, peer: str, family: Family) -> None:
+        """Ask a peer for its routes of a family again (RFC 2918); nothing if it is not up."""
+        if self._connected:
+            self._refreshes[peer, family] = None
+            self._wake.set()
 
     async def start(self) -> None:
         """Connect, and keep connected."""
-        if self._command is not None:
-            self._supervisor = asyncio.create_task(_supervise(self._command, self.socket_path))
+        if self._supervisor is not None:
+            self._supervision = asyncio.create_task(self._supervisor.run())
         self._stream = asyncio.create_task(self._run())
 
     async def stop(self, *, keep_speaker: bool = False) -> None:
@@ -165,22 +170,44 @@ class SpeakerLink:
 
         Its sessions close without a NOTIFICATION: peers with graceful restart keep the routes.
         """
+        if self._supervision is not None and not keep_speaker:
+            await self.retire()
+            return
         self._ending = True
-        supervisor, self._supervisor = self._supervisor, None
-        if supervisor is not None:
-            if not keep_speaker:
-                # One that was started a moment ago must be reached before it can be ended.
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._found.wait(), CONNECT_SECONDS)
-            await _cancel(supervisor)
-            if self._connected and not keep_speaker:
-                self._shut_down = True
-                self._wake.set()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._lost.wait(), CONNECT_SECONDS)
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await _cancel(stream)
+        await self._stop_supervision()
+        await self._stop_stream()
+
+    async def retire(self) -> None:
+        """End the speaker, started by whomever, and disconnect.
+
+        It obeys what it was told before: peers that were taken from it have heard so.
+        """
+        self._ending = True
+        if self._stream is None:
+            self._stream = asyncio.create_task(self._run())
+        # One that was started a moment ago must be reached before it can be ended.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._found.wait(), CONNECT_SECONDS)
+        await self._stop_supervision()
+        obeyed = False
+        if self._connected:
+            self._shut_down = True
+            self._wake.set()
+            with contextlib.suppress(TimeoutError):
+                obeyed = await asyncio.wait_for(self._lost.wait(), CONNECT_SECONDS)
+        await self._stop_stream()
+        if self._supervisor is not None and not obeyed and not self._taken:
+            self._supervisor.kill()
+
+    async def _stop_supervision(self) -> None:
+        task, self._supervision = self._supervision, None
+        if task is not None:
+            await _cancel(task)
+
+    async def _stop_stream(self) -> None:
+        task, self._stream = self._stream, None
+        if task is not None:
+            await _cancel(task)
 
     # ---- the stream
 
@@ -195,8 +222,12 @@ class SpeakerLink:
                     await self._exchange(channel.stream_stream(wire.METHOD))
                     _log.warning("another controller has taken the speaker")
                     self._disconnected()
-                    await asyncio.sleep(MAX_PAUSE_SECONDS)
-            except (grpc.aio.AioRpcError, TimeoutError) as error:
+                    self._taken = not self._ending
+                    await asyncio.sleep(TAKEN_PAUSE_SECONDS)
+            except TimeoutError:
+                if self._supervisor is not None:
+                    self._supervisor.silent()
+            except grpc.aio.AioRpcError as error:
                 _log.debug("speaker: %s", error)
             except Exception:
                 _log.exception("the stream with the speaker broke")
@@ -209,6 +240,8 @@ class SpeakerLink:
         writer = asyncio.create_task(self._write(call))
         try:
             while (message := await _read(call)) is not grpc.aio.EOF:
+                if self._supervisor is not None:
+                    self._supervisor.heard()
                 self._receive(pb.Upstream.FromString(message))
             if writer.done():
                 writer.result()  # raises what broke it
@@ -221,16 +254,15 @@ class SpeakerLink:
         """From nothing: what the speaker holds of us is unknown, what we hold of it is stale."""
         _log.info("speaker connected")
         self._connected = True
+        self._taken = False
         self._lost.clear()
         self._found.set()
         self._sent = self._acked = 0
         self._dirty.clear()
-        self._heard.clear()
-        self._replay = self._keys(list(self._desired))
+        self._learned.begin()
+        self._wishes_heard.clear()
+        self._replay = self._keys(self._peers)
         self._tell_peers = True
-        self._stale = {}
-        for source, nlri, _path_id in self._learned:
-            self._stale.setdefault(source, set()).add(nlri)
         self._wake.set()
 
     def _disconnected(self) -> None:
@@ -241,6 +273,7 @@ class SpeakerLink:
         self._lost.set()
         self._found.clear()
         self._dirty.clear()
+        self._refreshes.clear()
         self._replay = None
         for name, event in list(self._sessions.items()):
             if event.up:
@@ -248,7 +281,7 @@ class SpeakerLink:
 
     def _keys(self, peers: Iterable[str]) -> Iterator[RouteKey]:
         """What is desired of these peers as of now; a key may be gone when its turn comes."""
-        return iter([RouteKey(p, nlri) for p in peers for nlri in self._desired.get(p, ())])
+        return iter([key for p in peers for key in self._desired.get(p, ())])
 
     async def _write(self, call: Any) -> None:
         try:
@@ -262,13 +295,17 @@ class SpeakerLink:
             raise
 
     def _next(self) -> pb.Downstream | None:
-        if self._shut_down:
-            self._shut_down = False
-            return pb.Downstream(shutdown=pb.Shutdown())
         if self._tell_peers:
             self._tell_peers = False
             peers = [wire.encode_peer(peer) for peer in self._peers.values()]
             return pb.Downstream(peers=pb.Peers(peers=peers))
+        if self._shut_down:
+            self._shut_down = False
+            return pb.Downstream(shutdown=pb.Shutdown())
+        if self._refreshes:
+            peer, family = next(iter(self._refreshes))
+            del self._refreshes[peer, family]
+            return pb.Downstream(refresh=pb.Refresh(peer=peer, family=family))
         if self._sent - self._acked >= BATCHES_IN_FLIGHT:
             return None
         if self._replay is not None:
@@ -278,6 +315,11 @@ class SpeakerLink:
             self._replay = None
             return pb.Downstream(replay_complete=pb.ReplayComplete())
         keys = list(itertools.islice(self._dirty, ROUTES_PER_BATCH))
+        if not keys and self._wishes_heard:
+            # What follows from the peer's wishes has been sent.
+            peer = next(iter(self._wishes_heard))
+            del self._wishes_heard[peer]
+            return pb.Downstream(replay_complete=pb.ReplayComplete(peer=peer))
         if not keys:
             return None
         for key in keys:
@@ -286,7 +328,7 @@ class SpeakerLink:
 
     def _batch(self, keys: Iterable[RouteKey]) -> pb.Downstream:
         self._sent += 1
-        routes = ((k, self._desired.get(k.source, {}).get(k.nlri)) for k in keys)
+        routes = ((k, self._desired.get(k.source, {}).get(k)) for k in keys)
         announced, withdrawn = wire.encode_routes(routes)
         batch = pb.Batch(sequence=self._sent, routes=announced, withdrawn=withdrawn)
         return pb.Downstream(batch=batch)
@@ -298,38 +340,24 @@ class SpeakerLink:
                 self._wake.set()
             case "learned":
                 told = wire.decode_routes(message.learned.routes, message.learned.withdrawn)
-                self._tell((key, path) for key, path in told if key.source in self._peers)
+                self._learned.tell(row for row in told if row[0].source in self._peers)
             case "session" if message.session.peer in self._peers:
                 self._session(wire.decode_session(message.session))
+            case "end_of_rib" if message.end_of_rib.family == Family.ROUTE_TARGET:
+                self._wishes_heard[message.end_of_rib.peer] = None
+                self._wake.set()
             case "in_sync":
                 peer = message.in_sync.peer
-                gone = self._stale.pop(peer, set())
-                self._tell([(RouteKey(peer, nlri), None) for nlri in gone])
-                self._heard.add(peer)
+                self._learned.in_sync(peer)
+                if peer in self._peers and Family.ROUTE_TARGET in self._peers[peer].families:
+                    self._wishes_heard[peer] = None
+                    self._wake.set()
 
     def _session(self, event: SessionEvent) -> None:
         before = self._sessions[event.peer]
         self._sessions[event.peer] = event
         if (before.up, before.last_error) != (event.up, event.last_error):
             self._on_session(event)
-
-    def _tell(self, told: Iterable[tuple[RouteKey, Path | None]]) -> None:
-        """Take over what the peers say, and pass on what is different."""
-        delta: list[Change[RouteKey, Path]] = []
-        for key, new in told:
-            stale = self._stale.get(key.source)
-            if stale:
-                stale.discard(key.nlri)
-            old = self._learned.get(key)
-            if old == new:
-                continue
-            if new is None:
-                del self._learned[key]
-            else:
-                self._learned[key] = new
-            delta.append(Change(key, old, new))
-        if delta:
-            self._on_learned(delta)
 
 
 def _replaced(old: Peer | None, new: Peer) -> bool:
@@ -338,66 +366,22 @@ def _replaced(old: Peer | None, new: Peer) -> bool:
 
 
 async def _read(call: Any) -> Any:
-    async with asyncio.timeout(SILENCE_SECONDS):
-        return await call.read()
+    """The next message; TimeoutError if the speaker is silent.
 
-
-async def _supervise(command: tuple[str, ...], socket_path: str) -> None:
-    """Start a speaker wherever none answers."""
-    loop = asyncio.get_running_loop()
-    pause = 0.0
-    while True:
-        if await _answers(socket_path):
-            await asyncio.sleep(0.5)
-            continue
-        started = loop.time()
-        try:
-            status = await _run_to_end(command)
-            _log.warning("speaker ended with status %d", status)
-        except OSError as error:
-            _log.error("cannot start a speaker: %s", error)
-        steady = loop.time() - started > STEADY_SECONDS
-        pause = 0.0 if steady else min(pause * 2 or 0.5, MAX_PAUSE_SECONDS)
-        await asyncio.sleep(pause)
-
-
-async def _answers(socket_path: str) -> bool:
+    Looked at several times: where this loop itself was held up, the first look is before what
+    came meanwhile has been read.
+    """
+    read = asyncio.ensure_future(call.read())
     try:
-        _, writer = await asyncio.open_unix_connection(socket_path)
-    except OSError:
-        return False
-    writer.close()
-    return True
+        for _ in range(SILENCE_LOOKS):
+            done, _pending = await asyncio.wait({read}, timeout=SILENCE_SECONDS / SILENCE_LOOKS)
+            if done:
+                return read.result()
+    finally:
+        read.cancel()
+    raise TimeoutError
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-async def _run_to_end(command: tuple[str, ...]) -> int:
-    """Run a process and give its exit status; cancelling leaves it running.
-
-    It has a session of its own, so that what is sent to the controller's group leaves it alone.
-    """
-    pid = _spawn(command)
-    _log.info("speaker started, process %d", pid)
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    handle = os.pidfd_open(pid)
-    loop.add_reader(handle, ended.set)
-    try:
-        await ended.wait()
-        return _reap(pid)
-    finally:
-        loop.remove_reader(handle)
-        os.close(handle)
-
-
-def _spawn(command: tuple[str, ...]) -> int:
-    devnull = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
-    return os.posix_spawnp(command[0], command, os.environ, file_actions=[devnull], setsid=True)
-
-
-def _reap(pid: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

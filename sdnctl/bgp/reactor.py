@@ -12,14 +12,17 @@ import math
 import os
 import queue
 import select
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from exabgp.reactor.listener import Listener
+from exabgp.reactor.network.tcp import set_sending_ttl
 from exabgp.reactor.peer import ACTION
 
-from sdnctl.bgp.peer import Peer, SessionEvent
+from sdnctl.bgp.neighbor import MAX_TTL, least_ttl
+from sdnctl.bgp.peer import Family, Peer, SessionEvent
 from sdnctl.bgp.session import Owner, Session
 from sdnctl.routes import Path, RouteKey
 
@@ -32,6 +35,12 @@ LISTEN_SECONDS: Final = 5.0
 
 CONNECTING_SECONDS: Final = 0.02
 """How often a connection attempt is looked at; ExaBGP keeps that socket to itself."""
+
+MINIMUM_TTL: Final = {
+    socket.AF_INET: (socket.IPPROTO_IP, 21),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 73),
+}
+"""IP_MINTTL and IPV6_MINHOPCOUNT of Linux, by address family; Python does not know them."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,8 +71,23 @@ class _Refusals:
 
 
 class _Listener(Listener):  # type: ignore[misc]  # ExaBGP has no types
+    def _new_socket(self, ip: Any) -> Any:
+        """The listener answers a call itself: it has to with the TTL of RFC 5082 section 3."""
+        sock = super()._new_socket(ip)
+        set_sending_ttl(sock, ip.afi, ip.top(), MAX_TTL)
+        return sock
+
     def sockets(self) -> list[int]:
         return [sock.fileno() for sock in self._sockets]
+
+    def demand(self, at: tuple[str, int], ttl: int) -> None:
+        """Let nobody call who is further away; 0 for anybody.
+
+        What arrives of a call before it is accepted is seen by this socket alone.
+        """
+        for sock, (address, port, _, _) in self._sockets.items():
+            if (address, port) == at:
+                sock.setsockopt(*MINIMUM_TTL[sock.family], ttl)
 
 
 class Reactor:
@@ -123,15 +147,24 @@ class Reactor:
 
     def put(self, routes: Iterable[tuple[RouteKey, Path | None]]) -> None:
         """Want these announced, or (None) withdrawn; a peer that is not there is passed over."""
-        for (name, nlri, _path_id), path in routes:
-            session = self._sessions.get(name)
+        for key, path in routes:
+            session = self._sessions.get(key.source)
             if session is not None:
-                session.adj_rib_out.put(nlri, path)
+                session.adj_rib_out.put(key.nlri, path, key.path_id)
 
-    def replay_complete(self) -> None:
-        """The controller's replay ends."""
+    def replay_complete(self, name: str = "") -> None:
+        """The controller's replay ends; ``name``: also of what follows from that peer's wishes."""
         for session in self._sessions.values():
-            session.replay_complete()
+            if not name:
+                session.replay_complete()
+            elif name == session.peer.name:
+                session.replay_complete(wishes_heard=True)
+
+    def refresh(self, name: str, family: Family) -> None:
+        """Ask a peer for its routes again."""
+        session = self._sessions.get(name)
+        if session is not None:
+            session.refresh(family)
 
     def sessions(self) -> Iterable[Session]:
         """Every session."""
@@ -204,13 +237,14 @@ class Reactor:
 
     def _listen(self) -> None:
         self._listen_again = math.inf
-        wanted = set()
+        wanted: dict[tuple[str, int], int] = {}
         for session in self._sessions.values():
             neighbor = session.neighbor
             if not neighbor["passive"]:
                 continue
             at = (neighbor["md5-ip"].top(), neighbor["listen"])
-            wanted.add(at)
+            ttl = least_ttl(session.peer)
+            wanted[at] = min(wanted.get(at, ttl), ttl)
             listening = self._listener.listen_on(
                 neighbor["md5-ip"],
                 neighbor["peer-address"],
@@ -223,6 +257,8 @@ class Reactor:
                 session.fail(f"cannot listen on {at[0]} port {at[1]}")
                 self._listen_again = time.monotonic() + LISTEN_SECONDS
         self._listener.close_unwanted(wanted)
+        for at, ttl in wanted.items():
+            self._listener.demand(at, ttl)
 
     # ---- what ExaBGP's listener calls
 
@@ -235,5 +271,8 @@ class Reactor:
         return self._sessions[name].neighbor
 
     def handle_connection(self, name: str, connection: Any) -> Any:
-        """A peer calls; gives the writer of a refusal, or None."""
-        return self._sessions[name].handle_connection(connection)
+        """A peer calls; gives the writer of a refusal, which ExaBGP then forgets, or None."""
+        refusal = self._sessions[name].handle_connection(connection)
+        if refusal is not None:
+            self.asynchronous.schedule(name, "refusal", refusal)
+        return refusal

@@ -20,7 +20,7 @@ import grpc
 from sdnctl.bgp import wire
 from sdnctl.bgp.peer import Family, SessionEvent
 from sdnctl.bgp.reactor import Reactor
-from sdnctl.routes import Nlri, Path, RouteKey
+from sdnctl.routes import Path, RouteKey
 from sdnctl.speaker.v1 import speaker_pb2 as pb
 
 ROUTES_PER_MESSAGE: Final = 250
@@ -59,10 +59,10 @@ class Outbox:
             self._sessions[event.peer] = event
             self._signal()
 
-    def route(self, peer: str, nlri: Nlri, path: Path | None) -> None:
+    def route(self, key: RouteKey, path: Path | None) -> None:
         """A learned route, or None where it is gone."""
         with self._lock:
-            self._routes[RouteKey(peer, nlri)] = path
+            self._routes[key] = path
             self._signal()
 
     def end_of_rib(self, peer: str, family: Family) -> None:
@@ -140,10 +140,10 @@ class Server:
 
     # ---- in the reactor's thread: what sessions tell
 
-    def on_route(self, peer: str, nlri: Nlri, path: Path | None) -> None:
+    def on_route(self, key: RouteKey, path: Path | None) -> None:
         """The peer says this now."""
         if self._outbox is not None:
-            self._outbox.route(peer, nlri, path)
+            self._outbox.route(key, path)
 
     def on_state(self, event: SessionEvent) -> None:
         """The session's state changed."""
@@ -186,8 +186,10 @@ class Server:
                     self.reactor.put(wire.decode_routes(batch.routes, batch.withdrawn))
                 finally:
                     outbox.ack(batch.sequence)
+            case "refresh":
+                self.reactor.refresh(message.refresh.peer, Family(message.refresh.family))
             case "replay_complete":
-                self.reactor.replay_complete()
+                self.reactor.replay_complete(message.replay_complete.peer)
 
     def _take_over(self, outbox: Outbox, peers: pb.Peers) -> None:
         """Obey this controller from now on, and tell it how things are."""
@@ -199,8 +201,10 @@ class Server:
         for session in self.reactor.sessions():
             name = session.peer.name
             outbox.session(session.event())
-            for nlri, path in session.adj_rib_in.routes():
-                outbox.route(name, nlri, path)
+            for key, path in session.adj_rib_in.routes():
+                outbox.route(key, path)
+            if session.wishes_heard:
+                outbox.end_of_rib(name, Family.ROUTE_TARGET)
             if session.in_sync:
                 outbox.in_sync(name)
 

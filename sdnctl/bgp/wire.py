@@ -165,6 +165,7 @@ def encode_path(path: Path) -> pb.Path:
         communities=path.communities,
         default_gateway=path.default_gateway,
         stale=path.stale,
+        l3_vni=path.l3_vni,
     )
 
 
@@ -189,6 +190,7 @@ def decode_path(message: pb.Path) -> Path:
         communities=tuple(message.communities),
         default_gateway=message.default_gateway,
         stale=message.stale,
+        l3_vni=Vni(message.l3_vni),
     )
 
 

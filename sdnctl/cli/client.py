@@ -127,7 +127,9 @@ class Client:
         if answer.is_success:
             return self._json(answer) if answer.content else None
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            raise CliError(f"{self._url} wants a token: set SDNCTL_TOKEN or --token-file")
+            raise CliError(
+                f"{self._url} wants a token: set SDNCTL_TOKEN, --token-file or OS_AUTH_URL"
+            )
         kind = NotFoundError if answer.status_code == httpx.codes.NOT_FOUND else CliError
         raise kind(self._reason(answer))
 

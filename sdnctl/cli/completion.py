@@ -28,7 +28,7 @@ _sdnctl() {{
             *) path+=("$word") ;;
         esac
     done
-    case "${{path[*]:0:2}} $previous" in
+    case "${{path[*]}} $previous" in
 {values}
     esac
     if [[ ! $words && ! $nouns ]]; then
@@ -37,7 +37,7 @@ _sdnctl() {{
         esac
     fi
     if [[ $nouns && $current != -* ]]; then
-        words+=" $(sdnctl "$nouns" list -o name 2>/dev/null)"
+        words+=" $(sdnctl $nouns list -o name 2>/dev/null)"
     fi
     COMPREPLY=($(compgen -W "$words" -- "$current"))
     [[ ${{#COMPREPLY[@]}} -gt 0 ]] || compopt -o default 2>/dev/null
@@ -73,12 +73,17 @@ def _words(commands: list[Command]) -> Iterable[str]:
     for command in commands:
         path = " ".join(command.path)
         options = [f for a in command.arguments for f in a.flags if f.startswith("-")]
-        first = next((a for a in command.arguments if not a.flags[0].startswith("-")), None)
-        choices = [str(c) for c in first.options.get("choices", ())] if first else []
-        nouns = f" nouns={first.complete}" if first and first.complete else ""
-        words = shlex.quote(" ".join((*choices, *options, *_GLOBAL_OPTIONS)))
+        operands = [a for a in command.arguments if not a.flags[0].startswith("-")]
+        first, others = operands[:1], operands[1:]
+        nouns = "".join(f" nouns={shlex.quote(a.complete)}" for a in first if a.complete)
+        words = shlex.quote(" ".join((*_choices(first), *options, *_GLOBAL_OPTIONS)))
         yield f"            {shlex.quote(path)}) words={words}{nouns} ;;"
+        words = shlex.quote(" ".join((*_choices(others), *options, *_GLOBAL_OPTIONS)))
         yield f"            {shlex.quote(path + ' ')}*) words={words} ;;"
+
+
+def _choices(arguments: Iterable[Argument]) -> list[str]:
+    return [str(choice) for one in arguments for choice in one.options.get("choices", ())]
 
 
 def _values(commands: list[Command]) -> Iterable[str]:
@@ -88,12 +93,12 @@ def _values(commands: list[Command]) -> Iterable[str]:
         for option in command.arguments:
             flag = option.flags[0]
             if flag.startswith("-") and (assignment := _value(option)):
-                pattern = shlex.quote(f"{' '.join(command.path)} {flag}")
-                yield f"        {pattern}) {assignment} ;;"
+                path = shlex.quote(" ".join(command.path))
+                yield f"        {path}*{shlex.quote(f' {flag}')}) {assignment} ;;"
 
 
 def _value(option: Argument) -> str:
     if option.complete:
-        return f"nouns={option.complete}"
-    choices = " ".join(map(str, option.options.get("choices", ())))
+        return f"nouns={shlex.quote(option.complete)}"
+    choices = " ".join(_choices([option]))
     return f"words={shlex.quote(choices)}" if choices else ""

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sdnctl.cli import completion, lab, views
+from sdnctl.cli import bgp, completion, lab, views
 from sdnctl.cli.client import DEFAULT_URL, Client
 from sdnctl.cli.command import Command, Context, argument
 from sdnctl.cli.errors import CliError, UsageError
+from sdnctl.cli.login import from_environment
 from sdnctl.cli.output import Format, Output
 from sdnctl.cli.resources import RESOURCES
 from sdnctl.lab.errors import LabError
@@ -22,6 +23,8 @@ _EPILOG: Final = f"""\
 environment:
   SDNCTL_URL     the controller, http://HOST:PORT or unix:///PATH (default: {DEFAULT_URL})
   SDNCTL_TOKEN   the token it wants, if any
+  OS_TOKEN, OS_AUTH_URL, OS_USERNAME, OS_PASSWORD, OS_PROJECT_NAME, OS_SYSTEM_SCOPE...
+                 as OpenStack's clients have them, without SDNCTL_TOKEN
   NO_COLOR       no colour, even on a terminal
 
 exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 controller unreachable
@@ -30,7 +33,7 @@ exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 controller unreacha
 _NOUNS: Final = {
     **{r.noun: r.help for r in RESOURCES},
     "agent": "connected vrouter agents",
-    "bgp-session": "BGP sessions as they are",
+    "bgp": "BGP peers, their sessions and their routes",
     "route": "routes of EVIs and VRFs",
     "lab": "topologies in network namespaces",
 }
@@ -40,6 +43,7 @@ def commands() -> list[Command]:
     """Every command of ``sdnctl``."""
     return [
         *(c for r in RESOURCES for c in r.commands()),
+        *bgp.COMMANDS,
         *views.COMMANDS,
         *lab.COMMANDS,
         Command(
@@ -54,7 +58,7 @@ def commands() -> list[Command]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     args = parser(commands()).parse_args(argv)
-    context = Context(lambda: Client(args.url, _token(args.token_file)), Output(args.output))
+    context = Context(lambda: _client(args), Output(args.output))
     try:
         code = args.run(context, args) or 0
         sys.stdout.flush()
@@ -90,11 +94,12 @@ def parser(table: Iterable[Command]) -> argparse.ArgumentParser:
     for command in table:
         *nouns, verb = command.path
         parent = groups[()]
-        if nouns:
-            if tuple(nouns) not in groups:
-                noun = parent.add_parser(nouns[0], help=_NOUNS.get(nouns[0], ""))
-                groups[tuple(nouns)] = noun.add_subparsers(metavar="VERB", required=True)
-            parent = groups[tuple(nouns)]
+        for depth, word in enumerate(nouns, 1):
+            beginning = tuple(nouns[:depth])
+            if beginning not in groups:
+                noun = parent.add_parser(word, help=_NOUNS.get(" ".join(beginning), ""))
+                groups[beginning] = noun.add_subparsers(metavar="VERB", required=True)
+            parent = groups[beginning]
         leaf = parent.add_parser(verb, help=command.help, description=command.help, parents=[after])
         for one in command.arguments:
             leaf.add_argument(*one.flags, help=one.help, **one.options)
@@ -108,6 +113,15 @@ def _global_options(to: argparse.ArgumentParser, url: str, output: str, token: s
         *("-o", "--output"), type=Format, choices=list(Format), default=output, help="form of it"
     )
     to.add_argument("--token-file", default=token, help="holds the token", metavar="FILE")
+
+
+def _client(args: argparse.Namespace) -> Client:
+    token = _token(args.token_file)
+    if token:
+        return Client(args.url, token)
+    login = from_environment(os.environ)
+    said = "SDNCTL_URL" in os.environ or args.url != DEFAULT_URL
+    return Client(args.url if said or not login.url else login.url, login.token)
 
 
 def _token(file: str | None) -> str:

@@ -63,7 +63,7 @@ class Resource:
     plural: str = field(init=False)
 
     def __post_init__(self) -> None:
-        singular = self.noun.replace("-", "_")
+        singular = self.noun.replace(" ", "_")
         object.__setattr__(self, "singular", singular)
         object.__setattr__(self, "plural", f"{singular}s")
 
@@ -73,26 +73,25 @@ class Resource:
 
     def commands(self) -> list[Command]:
         """What can be done with it here."""
+        noun = self.noun.split()
         name = argument("name", help="name or id", metavar="NAME", complete=self.noun)
         made = [
             Command(
-                (self.noun, "list"),
+                (*noun, "list"),
                 f"list {self.help}",
                 self._list,
                 tuple(f.option(create=False) for f in self.filters),
             ),
-            Command(
-                (self.noun, "show"), "show one with all that is known of it", self._show, (name,)
-            ),
+            Command((*noun, "show"), "show one with all that is known of it", self._show, (name,)),
         ]
         if self.settings:
             options = tuple(s.option(create=True) for s in self.settings)
             changes = tuple(s.option(create=False) for s in self.settings)
             fresh = argument("name", help="its name", metavar="NAME")
             made += [
-                Command((self.noun, "create"), "make one", self._create, (fresh, *options)),
-                Command((self.noun, "set"), "change one", self._set, (name, *changes)),
-                Command((self.noun, "delete"), "delete one", self._delete, (name,)),
+                Command((*noun, "create"), "make one", self._create, (fresh, *options)),
+                Command((*noun, "set"), "change one", self._set, (name, *changes)),
+                Command((*noun, "delete"), "delete one", self._delete, (name,)),
             ]
         return made
 
@@ -144,6 +143,7 @@ def _first_line(path: Path) -> str:
         raise UsageError(f"{path}: {error.strerror}") from None
 
 
+FAMILIES = ("ipv4-vpn", "ipv6-vpn", "l2vpn-evpn", "route-target")
 _ENCAPSULATIONS = ("vxlan", "mpls-gre", "mpls-udp")
 _NETWORK = Setting("network_id", "only those of this network", complete="network", flag="--network")
 
@@ -232,9 +232,33 @@ RESOURCES: tuple[Resource, ...] = (
         "routers (VRFs)",
     ),
     Resource(
+        "bgpvpn",
+        "/v2.0/bgpvpn/bgpvpns",
+        {
+            "ID": "id",
+            "NAME": "name",
+            "TYPE": "type",
+            "TARGETS": "route_targets",
+            "IMPORTS": "import_targets",
+            "EXPORTS": "export_targets",
+            "NETWORKS": "networks",
+            "ROUTERS": "routers",
+            "PORTS": "ports",
+        },
+        "BGP VPNs",
+    ),
+    Resource(
         "gateway",
         "/sdn/v1/gateways",
-        {"NAME": "id", "ADDRESS": "address", "ENCAPSULATIONS": "encapsulations"},
+        {
+            "NAME": "id",
+            "ADDRESS": "address",
+            "ENCAPSULATIONS": "encapsulations",
+            "PREFERENCE": "local_preference",
+            "PROBE MS": "probe_interval",
+            "REACHABLE FROM": "reachable_from",
+            "UNREACHABLE FROM": "unreachable_from",
+        },
         "data-centre gateways",
         (
             Setting("address", "its end of tunnels", required=True),
@@ -245,20 +269,24 @@ RESOURCES: tuple[Resource, ...] = (
                 repeated=True,
                 choices=_ENCAPSULATIONS,
             ),
+            Setting("local_preference", "of the routes by it, whatever they say", int),
+            Setting("probe_interval", "milliseconds between two probes of it; 0 for none", int),
+            Setting("probe_multiplier", "probes unanswered that take it out of use", int),
             Setting("description", "for people"),
         ),
     ),
     Resource(
-        "bgp-peer",
+        "bgp peer",
         "/sdn/v1/bgp-peers",
         {
             "NAME": "id",
             "ADDRESS": "address",
             "ASN": "asn",
             "FAMILIES": "families",
+            "GROUP": "group",
             "ADMIN UP": "admin_state_up",
         },
-        "BGP sessions",
+        "the routers and route reflectors to have sessions with",
         (
             Setting("address", "of the peer", required=True),
             Setting("asn", "of the peer", int, required=True),
@@ -267,11 +295,17 @@ RESOURCES: tuple[Resource, ...] = (
                 "to exchange; repeat",
                 flag="--family",
                 repeated=True,
-                choices=("ipv4-vpn", "ipv6-vpn", "l2vpn-evpn"),
+                choices=FAMILIES,
             ),
-            Setting("port", "TCP, of the peer", int),
-            Setting("hold_time", "seconds", int),
+            Setting("group", "peers of one share a speaker process"),
+            Setting("port", "TCP, of the peer; or to listen on, if passive", int),
+            Setting("hold_time", "seconds; 0 for no keepalives", int),
+            Setting("graceful_restart", "seconds (RFC 4724); 0 for off", int),
+            Setting("long_lived_stale", "seconds (RFC 9494); 0 for off", int),
             Setting("passive", "wait for the peer's call", bool),
+            Setting("ttl_security", "hops allowed (RFC 5082); 0 for off", int),
+            Setting("max_prefixes", "received that end the session; 0 for no limit", int),
+            Setting("add_path", "several paths to a prefix, both ways (RFC 7911)", bool),
             Setting("admin_state_up", "the session is wanted", bool),
             Setting("password_file", "holds the MD5 password (RFC 2385) in its first line"),
             Setting("description", "for people"),

@@ -36,15 +36,7 @@ _AGENT_COLUMNS: Final = {
     "PROGRAMMED": "programmed",
     "FAILURES": "failures",
     "DROPS": "drops",
-}
-_SESSION_COLUMNS: Final = {
-    "PEER": "peer",
-    "STATE": "state",
-    "SINCE": "since",
-    "FAMILIES": "families",
-    "ADVERTISED": "routes_advertised",
-    "RECEIVED": "routes_received",
-    "LAST ERROR": "last_error",
+    "UNREACHABLE": "unreachable",
 }
 
 
@@ -53,7 +45,7 @@ def _routes(context: Context, params: Mapping[str, str]) -> list[Item]:
     return list(body["routes"])
 
 
-def _destination(route: Item) -> str:
+def destination(route: Item) -> str:
     """The prefix or the MAC address, and the address that comes with the latter."""
     return " ".join(str(route[k]) for k in ("prefix", "ip") if route.get(k))
 
@@ -63,17 +55,14 @@ def _show_routes(context: Context, routes: list[Item]) -> None:
         context.output.json(routes)
         return
     # The controller's order holds for programs; people find what they look for.
-    routes = sorted(routes, key=lambda r: (str(r["table"]), _destination(r), not r.get("best")))
-    rows = [{**r, "destination": _destination(r), "name": _destination(r)} for r in routes]
+    routes = sorted(routes, key=lambda r: (str(r["table"]), destination(r), not r.get("best")))
+    rows = [{**r, "destination": destination(r), "name": destination(r)} for r in routes]
     context.output.items(rows, _ROUTE_COLUMNS)
 
 
 def _route_list(context: Context, args: argparse.Namespace) -> None:
     wanted = {k: getattr(args, k) for k in ("vrf", "evi", "hypervisor", "source")}
-    params = {k: v for k, v in wanted.items() if v is not None}
-    for kind in ("vrf", "evi"):
-        if kind in params and not params[kind].isdigit():
-            params[kind] = _vni(context, kind, params[kind])
+    params = _with_vnis(context, {k: v for k, v in wanted.items() if v is not None})
     if "hypervisor" in params:
         params["hypervisor"] = BY_NOUN["hypervisor"].find(context, params["hypervisor"])["id"]
     _show_routes(context, _routes(context, params))
@@ -102,6 +91,39 @@ def _longest_matches(routes: Iterable[Item], name: str) -> list[Item]:
             table = str(route["table"])
             lengths[table] = max(lengths.get(table, 0), prefix.prefixlen)
     return [route for route, length in covering if length == lengths[str(route["table"])]]
+
+
+def _route_explain(context: Context, args: argparse.Namespace) -> None:
+    wanted = {"destination": args.name, "vrf": args.vrf, "evi": args.evi}
+    params = _with_vnis(context, {k: v for k, v in wanted.items() if v is not None})
+    found = context.client.get("/sdn/v1/explanations", params)["explanations"]
+    if not found:
+        raise CliError(f"nothing leads to {args.name!r}; sdnctl route list shows all")
+    if context.output.format is Format.JSON:
+        context.output.json(found)
+        return
+    if context.output.format is Format.NAME:
+        context.output.lines(f"{one['table']} {one['destination']}" for one in found)
+        return
+    for one in found:
+        tree = Tree(safe(f"{one['table']}  {one['entry']}  {one['destination']}", "bold"))
+        for route in one["routes"]:
+            branch = tree.add(
+                safe(f"by {route['next_hop']}, said by {route['source']} as {route['rd']}")
+            )
+            for line in route["computed_from"]:
+                branch.add(safe(line))
+        context.output.tree(tree)
+
+
+def _with_vnis(context: Context, params: dict[str, str]) -> dict[str, str]:
+    """``params`` with the VNI of a VRF or EVI that was given by its name or id."""
+    return {
+        name: _vni(context, name, value)
+        if name in ("vrf", "evi") and not value.isdigit()
+        else value
+        for name, value in params.items()
+    }
 
 
 def _vni(context: Context, kind: str, name: str) -> str:
@@ -170,7 +192,7 @@ def _flat(value: object, path: str = "") -> Iterable[tuple[str, object]]:
         yield path, value
 
 
-def _listing(path: str, plural: str, columns: Mapping[str, str]) -> Run:
+def listing(path: str, plural: str, columns: Mapping[str, str]) -> Run:
     """A command that lists what a read view answers; the first column is the item's name."""
 
     def run(context: Context, args: argparse.Namespace) -> None:
@@ -198,12 +220,7 @@ COMMANDS: Final = (
     Command(
         ("agent", "list"),
         "list the connected agents and what they have programmed",
-        _listing("/sdn/v1/agents", "agents", _AGENT_COLUMNS),
-    ),
-    Command(
-        ("bgp-session", "list"),
-        "list the BGP sessions as the speaker sees them",
-        _listing("/sdn/v1/bgp-sessions", "bgp_sessions", _SESSION_COLUMNS),
+        listing("/sdn/v1/agents", "agents", _AGENT_COLUMNS),
     ),
     Command(
         ("route", "list"),
@@ -221,6 +238,16 @@ COMMANDS: Final = (
         "show every path to a destination; to an address: by the longest prefix",
         _route_show,
         (argument("name", help="a prefix, a MAC or an IP address", metavar="DESTINATION"),),
+    ),
+    Command(
+        ("route", "explain"),
+        "say what is done with packets to a destination, and what that was computed from",
+        _route_explain,
+        (
+            argument("name", help="a prefix, a MAC or an IP address", metavar="DESTINATION"),
+            argument("--vrf", help="of a router: VNI, name or id", complete="router"),
+            argument("--evi", help="of a network: VNI, name or id", complete="network"),
+        ),
     ),
     Command(("topology",), "show the underlay and who is member of what", _topology),
     Command(("status",), "show how the controller is", _status),

@@ -25,6 +25,7 @@ from sdnctl.delivery.tables import (
     group_of_vrf,
 )
 from sdnctl.graph.engine import Log
+from sdnctl.types import Ip
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
 
 _MEMBERS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
@@ -162,6 +163,15 @@ class Delivery:
                         del index[at]
         return joined, left
 
+    def _is_probed(self, host: str, vtep: Ip) -> bool:
+        """A hypervisor is told to probe this next hop, for some group of its own."""
+        if len(vtep) not in (4, 16):
+            return False
+        return any(
+            f"probe/{group.partition('/')[2]}/{vtep}" in self.tables.table(group).entries
+            for group in self._groups.get(host, ())
+        )
+
     # -- agents ----------------------------------------------------------------------------------
 
     def attach(self, host: str, hello: pb.Hello, now: float) -> Outgoing:
@@ -175,6 +185,7 @@ class Delivery:
         self.sessions[host] = session
         state = self.observed.agent(host)
         state.connected, state.last_seen, state.software = True, now, hello.software
+        state.unreachable.clear()  # it tells them again
         messages = session.start(hello, self.groups_of(host), self.revision)
         return [(host, message) for message in messages]
 
@@ -205,6 +216,12 @@ class Delivery:
                 status = message.port_status
                 if f"port/{status.port_id}" in self.tables.table(group_of_node(host)).entries:
                     state.ports[status.port_id] = "" if status.up else status.reason or "down"
+            case "reachability":
+                vtep = Ip(message.reachability.vtep)
+                if message.reachability.up:
+                    state.unreachable.discard(vtep)
+                elif self._is_probed(host, vtep):
+                    state.unreachable.add(vtep)
             case _:
                 return []
         return [(host, data) for data in session.drain()]

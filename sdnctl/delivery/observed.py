@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from sdnctl.types import Ip
+
 GRACE_SECONDS: Final = 10.0
 """An agent that is away for less keeps its ports ACTIVE: restarts are not outages."""
 
@@ -31,6 +33,7 @@ class AgentState:
     software: str = ""
     drops: dict[str, int] = field(default_factory=dict)  # packets refused, by reason
     ports: dict[str, str] = field(default_factory=dict)  # port id -> "" if up, or why not
+    unreachable: set[Ip] = field(default_factory=set)  # probed next hops that do not answer
 
 
 @dataclass(slots=True)

@@ -90,8 +90,10 @@ def group_of_remote(remote_id: str) -> str:
 
 _GROUPS: Final[dict[str, Callable[[Any], tuple[str, Desired]]]] = {
     **dict.fromkeys(
-        ("evi", "irb", "fdb", "neighbor", "flood"), lambda row: (group_of_evi(row.vni), row)
+        ("evi", "irb", "fdb", "neighbor", "flood", "evi_probe"),
+        lambda row: (group_of_evi(row.vni), row),
     ),
+    "vrf_probe": lambda row: (group_of_vrf(row.vni), row),
     "vrf": lambda row: (group_of_vrf(row.vni), row),
     "fib": lambda row: (group_of_vrf(row.vrf), row),
     "rule": lambda row: (group_of_policy(row.group), row),

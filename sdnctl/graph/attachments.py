@@ -4,80 +4,119 @@ from __future__ import annotations
 
 from typing import Final
 
+from sdnctl.graph import vpns
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.relations import (
     ATTACHMENT,
+    BGPVPN_IRB,
+    BGPVPN_NETWORK,
+    BGPVPN_ROUTER,
     DOMAIN,
     EVI_INSTANCE,
     HYPERVISOR,
     INTERFACE,
     NETWORK,
     PORT,
+    PORT_VPN,
     ROUTER,
+    ROUTING,
     SUBNET,
+    TERMS,
     VRF_INSTANCE,
     Attachment,
     EviInstance,
     Interface,
+    Policy,
+    Routing,
+    Terms,
     VrfInstance,
 )
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, Network, Port, Router
+from sdnctl.graph.targets import asked_for, automatic_target, is_automatic
+from sdnctl.graph.vpns import joined, terms_of_network
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, BgpVpnNetwork, Network, Port, Router
 from sdnctl.types import Ip, Prefix, RouteTarget, Vni
 
-AUTOMATIC_TARGETS: Final = 8_000_000
-"""Automatic route targets are ASN : this + a 16-bit number; all others are the operators' own."""
-
-AS_TRANS: Final = 23456
-"""Stands for a four-octet AS in automatic targets, whose number needs 32 bits (RFC 6793)."""
+__all__ = ["RULES", "is_automatic", "routing_of"]
 
 
-def automatic_target(asn: int, number: int) -> RouteTarget:
-    """The route target that a network or router has without being told one."""
-    return RouteTarget.of(asn if asn <= 0xFFFF else AS_TRANS, AUTOMATIC_TARGETS + number)
-
-
-def is_automatic(asn: int, target: RouteTarget) -> bool:
-    """Whether a route target is, or may become, the automatic one of a network or router."""
-    first, last = automatic_target(asn, 0), automatic_target(asn, 0xFFFF)
-    return first <= target <= last
-
-
-def _targets(
-    v: View, row: Network | Router
-) -> tuple[tuple[RouteTarget, ...], tuple[RouteTarget, ...]] | None:
+def _own(
+    v: View, row: Network | Router | BgpVpnNetwork
+) -> tuple[set[RouteTarget], set[RouteTarget]] | None:
+    """The targets that an instance imports and exports by itself, its automatic one first."""
     domain = v.get(DOMAIN, "domain")
     if domain is None:
         return None
-    # An automatic target is exported without being asked, so to import another's would take one
-    # hand only; to export one would put routes where nobody asked for them.
     own = {automatic_target(domain.asn, row.number)}
-    imports, exports = (
-        own.union(t for t in targets if not is_automatic(domain.asn, t))
-        for targets in (row.import_targets, row.export_targets)
+    if isinstance(row, BgpVpnNetwork):
+        return set(own), own
+    return (
+        own | asked_for(domain.asn, row.import_targets),
+        own | asked_for(domain.asn, row.export_targets),
     )
-    return tuple(sorted(imports)), tuple(sorted(exports))
 
 
 def evi_instance(network_id: str, v: View) -> EviInstance | None:
-    """A network that is up, with its targets; keyed by the network's id."""
+    """A network that is up, with its targets and those of its layer 2 BGP VPNs."""
     network = v.get(NETWORK, network_id)
     if network is None or not network.admin_state_up:
         return None
-    targets = _targets(v, network)
-    if targets is None:
+    own = _own(v, network)
+    if own is None:
         return None
-    return EviInstance(network.vni, network.label, network.number, *targets, network.encapsulation)
+    imports, exports = own
+    vpns = [said for _id, said in terms_of_network(v, network_id, "l2")]
+    return EviInstance(
+        network.vni,
+        network.label,
+        network.number,
+        tuple(sorted(imports.union(*(said.imports for said in vpns)))),
+        joined([Policy(tuple(exports)), *(said.policy for said in vpns)]),
+        network.encapsulation,
+    )
 
 
-def vrf_instance(router_id: str, v: View) -> VrfInstance | None:
-    """A router that is up, with its targets; keyed by the router's id."""
-    router = v.get(ROUTER, router_id)
-    if router is None or not router.admin_state_up:
+def vrf_instance(id_: str, v: View) -> VrfInstance | None:
+    """A router that is up; or, by the association's id, a network that a BGP VPN alone routes.
+
+    It imports for all that is in it: the router itself, its networks, their ports. What a network
+    or port exports more is said with its own routes only.
+    """
+    row: Router | BgpVpnNetwork | None = v.get(ROUTER, id_)
+    vpns: list[Terms] = []
+    if isinstance(row, Router):
+        if not row.admin_state_up:
+            return None
+        found = [
+            v.get(TERMS, association.bgpvpn_id)
+            for _id, association in v.find(BGPVPN_ROUTER, "router", id_)
+        ]
+        vpns = [said for said in found if said is not None and said.kind == "l3"]
+        networks = {
+            i.network_id
+            for _id, i in v.find(INTERFACE, "vrf", row.vni)
+            if routing_of(v, i.vni)[0] == row.vni
+        }
+    else:
+        row = v.get(BGPVPN_NETWORK, id_)
+        if row is None or v.get(BGPVPN_IRB, id_) is None:
+            return None
+        networks = {row.network_id}
+    own = _own(v, row)
+    if own is None:
         return None
-    targets = _targets(v, router)
-    if targets is None:
-        return None
-    return VrfInstance(router.vni, router.label, router.number, *targets)
+    imports = own[0].union(*(said.imports for said in vpns))
+    policy = joined([Policy(tuple(own[1])), *(said.policy for said in vpns)])
+    exports = set(policy.targets)
+    for network_id in networks:
+        for _id, said in terms_of_network(v, network_id, "l3"):
+            imports.update(said.imports)
+            exports.update(said.policy.targets)
+        for _id, port in v.find(PORT_VPN, "network", network_id):
+            imports.update(port.imports)
+            exports.update(port.exports)
+    return VrfInstance(
+        row.vni, row.label, row.number, tuple(sorted(imports)), tuple(sorted(exports)), policy
+    )
 
 
 def _lengths(v: View, port: Port) -> tuple[tuple[Ip, int], ...]:
@@ -100,24 +139,64 @@ def interface(port_id: str, v: View) -> Interface | None:
     if port is None or port.device_owner != ROUTER_INTERFACE_OWNER or not port.admin_state_up:
         return None
     evi = v.get(EVI_INSTANCE, port.network_id)
-    vrf = v.get(VRF_INSTANCE, port.device_id)
-    if evi is None or vrf is None:
+    router = v.get(ROUTER, port.device_id)
+    if evi is None or router is None or not router.admin_state_up:
         return None
     addresses = _lengths(v, port)
-    return Interface(evi.vni, vrf.vni, port.mac, addresses) if addresses else None
+    if not addresses:
+        return None
+    return Interface(evi.vni, router.vni, port.mac, addresses, port.network_id)
 
 
 def routing_of(v: View, vni: Vni) -> tuple[Vni, tuple[Interface, ...]]:
     """The VRF of a network and its interfaces there.
 
     A network belongs to one VRF: where several routers have an interface on it, that of the
-    interface with the lowest port id, whatever the order in which they came.
+    interface with the lowest port id, whatever the order in which they came; where none has,
+    that of a BGP VPN.
     """
-    found = sorted(v.find(INTERFACE, "vni", vni))
+    found = sorted(v.find(INTERFACE, "vni", vni)) or v.find(BGPVPN_IRB, "vni", vni)
     if not found:
         return Vni(0), ()
     vrf = found[0][1].vrf
     return vrf, tuple(row for _key, row in found if row.vrf == vrf)
+
+
+def routing(network_id: str, v: View) -> Routing | None:
+    """A network that is routed, with what its BGP VPNs want said of its prefixes."""
+    evi = v.get(EVI_INSTANCE, network_id)
+    domain = v.get(DOMAIN, "domain") if evi is not None else None
+    if evi is None or domain is None:
+        return None
+    vni, interfaces = routing_of(v, evi.vni)
+    found = v.find(VRF_INSTANCE, "vni", vni) if vni else []
+    if not found:
+        return None
+    _id, vrf = found[0]
+    vpns = [said.policy for _id, said in terms_of_network(v, network_id, "l3")]
+    return Routing(
+        vrf=vni,
+        number=vrf.number,
+        label=vrf.label,
+        automatic=automatic_target(domain.asn, vrf.number),
+        policy=joined([vrf.policy, *vpns]),
+        on_link=tuple(
+            Prefix.covering(ip, length) for row in interfaces for ip, length in row.addresses
+        ),
+        mac=interfaces[0].mac,
+    )
+
+
+def _said(v: View, port_id: str, routed: tuple[Ip, ...]) -> tuple[tuple[Prefix, Policy], ...]:
+    """What the port's own BGP VPNs want said, by prefix."""
+    said: dict[Prefix, list[Policy]] = {}
+    for _id, vpn in v.find(PORT_VPN, "port", port_id):
+        if vpn.fixed is not None:
+            for ip in routed:
+                said.setdefault(Prefix.host(ip), []).append(vpn.fixed)
+        for prefix, policy in vpn.behind:
+            said.setdefault(prefix, []).append(policy)
+    return tuple((prefix, joined(policies)) for prefix, policies in sorted(said.items()))
 
 
 def attachment(port_id: str, v: View) -> Attachment | None:
@@ -131,10 +210,11 @@ def attachment(port_id: str, v: View) -> Attachment | None:
         return None
     pin = network.encapsulation
     encapsulations = tuple(e for e in hypervisor.encapsulations if pin is None or e == pin)
-    vrf, interfaces = routing_of(v, network.vni)
-    router = v.find(VRF_INSTANCE, "vni", vrf) if vrf else []
-    on_link = [Prefix.covering(ip, length) for row in interfaces for ip, length in row.addresses]
+    where = v.get(ROUTING, port.network_id)
     addresses = tuple(dict.fromkeys(fixed.ip for fixed in port.fixed_ips))
+    routed = tuple(
+        ip for ip in addresses if where is not None and any(ip in link for link in where.on_link)
+    )
     return Attachment(
         host=port.host,
         vtep=hypervisor.vtep,
@@ -142,12 +222,11 @@ def attachment(port_id: str, v: View) -> Attachment | None:
         network_id=port.network_id,
         vni=network.vni,
         number=network.number,
-        router_id=router[0][0] if router else "",
-        vrf=vrf,
-        vrf_number=router[0][1].number if router else 0,
+        vrf=where.vrf if where is not None else Vni(0),
+        vrf_number=where.number if where is not None else 0,
         mac=port.mac,
         addresses=addresses,
-        routed=tuple(ip for ip in addresses if any(ip in prefix for prefix in on_link)),
+        routed=routed,
         # A route that no encapsulation can carry would draw packets into nowhere.
         up=(
             port.admin_state_up
@@ -160,12 +239,18 @@ def attachment(port_id: str, v: View) -> Attachment | None:
         pairs=tuple([(pair.mac, pair.prefix) for pair in port.allowed_address_pairs])
         if port.allowed_address_pairs
         else (),
+        said=_said(v, port_id, routed) if where is not None else (),
+        moves=port.moves,
+        router_mac=where.mac if where is not None else None,
     )
 
 
 RULES: Final = (
+    *vpns.FIRST_RULES,
     Rule(EVI_INSTANCE, evi_instance, (on(NETWORK, same_key),)),
-    Rule(VRF_INSTANCE, vrf_instance, (on(ROUTER, same_key),)),
     Rule(INTERFACE, interface, (on(PORT, same_key),)),
-    Rule(ATTACHMENT, attachment, (on(PORT, same_key),)),
+    *vpns.RULES,
+    Rule(VRF_INSTANCE, vrf_instance, (on(ROUTER, same_key), on(BGPVPN_NETWORK, same_key))),
+    Rule(ROUTING, routing, (on(NETWORK, same_key),)),
+    Rule(ATTACHMENT, attachment, (on(PORT, same_key), on(PORT_VPN, PORT_VPN.indexes["port"]))),
 )

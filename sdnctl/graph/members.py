@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from sdnctl.desired import LocalPort, Node
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.origination import router_mac
@@ -37,20 +39,20 @@ def local_port(port_id: str, v: View) -> PlacedPort | None:
     row = v.get(ATTACHMENT, port_id)
     if row is None:
         return None
-    return PlacedPort(
-        row.host,
-        LocalPort(
-            port_id,
-            row.vni,
-            row.vrf,
-            row.mac,
-            row.addresses,
-            row.up,
-            row.security,
-            row.security_groups,
-            row.pairs,
-        ),
+    port = LocalPort(
+        port_id,
+        row.vni,
+        row.vrf,
+        row.mac,
+        row.addresses,
+        row.up,
+        row.security,
+        row.security_groups,
+        row.pairs,
     )
+    if row.behind:
+        port = msgspec.structs.replace(port, behind=row.behind, router_mac=row.router_mac)
+    return PlacedPort(row.host, port)
 
 
 def competing(key: tuple[Vni, Ip], v: View) -> bool | None:

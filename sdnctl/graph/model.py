@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from sdnctl.graph import advertise, attachments, members, origination, rib, security, tables
+from sdnctl.graph import (
+    advertise,
+    attachments,
+    members,
+    origination,
+    probes,
+    rib,
+    security,
+    tables,
+)
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.relations import (
     ADDRESS_GROUP,
@@ -52,6 +61,7 @@ RULES: Final = (
     *origination.RULES,  # attachments -> the routes that they originate
     *rib.RULES,  # originated and learned routes -> imported by route target
     *tables.RULES,  # imported routes -> FDB, neighbours, flooding, FIB
+    *probes.RULES,  # imported routes and gateways -> next hops to be asked
     *members.RULES,  # attachments -> members, local ports, nodes
     *security.RULES,  # security groups -> rules, their remote addresses, and who needs them
     *advertise.RULES,  # originated routes -> Adj-RIB-Out

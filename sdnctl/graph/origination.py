@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypedDict
 
 from sdnctl.graph.engine import Rule, View, on
 from sdnctl.graph.relations import (
     ATTACHMENT,
     EVI_INSTANCE,
     ORIGINATED,
-    VRF_INSTANCE,
+    ROUTING,
+    Attachment,
+    Policy,
 )
-from sdnctl.routes import IpPrefixRoute, Path, RouteKey
-from sdnctl.types import Ip, Mac
+from sdnctl.graph.vpns import joined
+from sdnctl.routes import IpPrefixRoute, MacIpRoute, Path, RouteKey
+from sdnctl.types import Ip, Mac, Prefix, RouteTarget
+
+DEFAULT_PREFERENCE: Final = 100
+"""LOCAL_PREF of what nobody wants preferred otherwise."""
 
 
 def router_mac(vtep: Ip) -> Mac:
@@ -33,27 +39,56 @@ def originated(key: RouteKey, v: View) -> Path | None:
         return None
     _port_id, port = min(ports)
     if isinstance(key.nlri, IpPrefixRoute):
-        vrf = v.get(VRF_INSTANCE, port.router_id)
-        if vrf is None:
-            return None
-        return Path(
-            next_hop=port.vtep,
-            route_targets=vrf.exports,
-            encapsulations=port.encapsulations,
-            label=vrf.label,
-            vni=vrf.vni,
-            router_mac=router_mac(port.vtep),
-        )
+        return _prefix(key.nlri.prefix, port, v)
     evi = v.get(EVI_INSTANCE, port.network_id)
     if evi is None:
         return None
     return Path(
         next_hop=port.vtep,
-        route_targets=evi.exports,
         encapsulations=port.encapsulations,
         label=evi.label,
         vni=evi.vni,
+        sequence=port.moves if isinstance(key.nlri, MacIpRoute) else 0,
+        **_attributes(evi.policy),
     )
+
+
+def _prefix(prefix: Prefix, port: Attachment, v: View) -> Path | None:
+    """An address of the port, or a prefix behind it that a BGP VPN announces.
+
+    The latter is known in the VRF itself by its automatic target, and elsewhere as that BGP VPN
+    says; what the router and the network export is their own.
+    """
+    where = v.get(ROUTING, port.network_id)
+    if where is None:
+        return None
+    policy = where.policy
+    if port.said:
+        own = Policy((where.automatic,)) if prefix in port.behind else policy
+        policy = joined([own, *(said for about, said in port.said if about == prefix)])
+    return Path(
+        next_hop=port.vtep,
+        encapsulations=port.encapsulations,
+        label=where.label,
+        vni=where.vrf,
+        router_mac=router_mac(port.vtep),
+        **_attributes(policy),
+    )
+
+
+class _Attributes(TypedDict):
+    route_targets: tuple[RouteTarget, ...]
+    local_preference: int
+    communities: tuple[int, ...]
+
+
+def _attributes(policy: Policy) -> _Attributes:
+    preference = policy.local_preference
+    return {
+        "route_targets": policy.targets,
+        "local_preference": DEFAULT_PREFERENCE if preference is None else preference,
+        "communities": policy.communities,
+    }
 
 
 RULES: Final = (Rule(ORIGINATED, originated, (on(ATTACHMENT, ATTACHMENT.indexes["route"]),)),)

@@ -13,6 +13,7 @@ from sdnctl.desired import (
     LocalPort,
     Neighbor,
     Node,
+    Probe,
     RemoteAddresses,
     SecurityRule,
     Vrf,
@@ -38,6 +39,7 @@ from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
     MacIpRoute,
+    MembershipRoute,
     Nlri,
     Path,
     RouteKey,
@@ -71,7 +73,9 @@ BGP_PEER: Final[Relation[str, BgpPeer]] = Relation(
     "bgp_peer", family=lambda _k, row: set(row.families) if row.admin_state_up else ()
 )
 NETWORK: Final[Relation[str, Network]] = Relation("network")
-SUBNET: Final[Relation[str, Subnet]] = Relation("subnet")
+SUBNET: Final[Relation[str, Subnet]] = Relation(
+    "subnet", network=lambda _key, row: (row.network_id,)
+)
 PORT: Final[Relation[str, Port]] = Relation("port")
 ROUTER: Final[Relation[str, Router]] = Relation("router")
 SECURITY_GROUP: Final[Relation[str, SecurityGroup]] = Relation("security_group")
@@ -82,14 +86,78 @@ SECURITY_GROUP_RULE: Final[Relation[str, SecurityGroupRule]] = Relation(
 )
 ADDRESS_GROUP: Final[Relation[str, AddressGroup]] = Relation("address_group")
 BGPVPN: Final[Relation[str, BgpVpn]] = Relation("bgpvpn")
-BGPVPN_NETWORK: Final[Relation[str, BgpVpnNetwork]] = Relation("bgpvpn_network")
-BGPVPN_ROUTER: Final[Relation[str, BgpVpnRouter]] = Relation("bgpvpn_router")
+BGPVPN_NETWORK: Final[Relation[str, BgpVpnNetwork]] = Relation(
+    "bgpvpn_network", network=lambda _key, row: (row.network_id,)
+)
+BGPVPN_ROUTER: Final[Relation[str, BgpVpnRouter]] = Relation(
+    "bgpvpn_router", router=lambda _key, row: (row.router_id,)
+)
 BGPVPN_PORT: Final[Relation[str, BgpVpnPort]] = Relation("bgpvpn_port")
-LEARNED: Final[Relation[RouteKey, Path]] = Relation("learned")
+
+
+def membership_prefix(target: RouteTarget | None, length: int) -> tuple[int, int]:
+    """A prefix of route targets (RFC 4684 section 4): its length in bits, and those bits.
+
+    The default route target is the prefix of no length.
+    """
+    if target is None or length <= 0:
+        return 0, 0
+    bits = min(length, 64)
+    return bits, int.from_bytes(target, "big") >> (64 - bits)
+
+
+def _membership(key: RouteKey, _path: Path) -> tuple[tuple[int, int], ...]:
+    nlri = key.nlri
+    if not isinstance(nlri, MembershipRoute):
+        return ()
+    return (membership_prefix(nlri.target, nlri.length),)
+
+
+LEARNED: Final[Relation[RouteKey, Path]] = Relation(
+    "learned",
+    membership=_membership,
+    membership_length=lambda key, path: tuple(bits for bits, _value in _membership(key, path)),
+)
 UNDERLAY: Final[Relation[str, dict[Ip, int]]] = Relation("underlay")
 """Distances from a hypervisor to the addresses of the underlay, from sdnctl.topology."""
 
 # ---- instances and attachments -----------------------------------------------------------------
+
+
+class Policy(NamedTuple):
+    """What is said with routes that are exported; a preference of None leaves it as it is."""
+
+    targets: tuple[RouteTarget, ...] = ()
+    local_preference: int | None = None
+    communities: tuple[int, ...] = ()
+
+
+class Terms(NamedTuple):
+    """A BGP VPN as its members take it over; ``kind`` is ``l2`` or ``l3``."""
+
+    kind: str
+    imports: tuple[RouteTarget, ...]
+    policy: Policy
+
+
+class PortVpn(NamedTuple):
+    """A port in a BGP VPN: what is said with its addresses, if anything, and the prefixes behind.
+
+    ``network_id`` is that of the port, whose VRF imports.
+    """
+
+    port_id: str
+    network_id: str
+    imports: tuple[RouteTarget, ...]
+    fixed: Policy | None
+    behind: tuple[tuple[Prefix, Policy], ...]
+
+    @property
+    def exports(self) -> set[RouteTarget]:
+        """All targets that the port's routes carry because of it."""
+        policies = [policy for _prefix, policy in self.behind]
+        policies += [self.fixed] if self.fixed is not None else []
+        return {target for policy in policies for target in policy.targets}
 
 
 class EviInstance(NamedTuple):
@@ -99,18 +167,28 @@ class EviInstance(NamedTuple):
     label: Label
     number: int
     imports: tuple[RouteTarget, ...]
-    exports: tuple[RouteTarget, ...]
+    policy: Policy
     encapsulation: Encapsulation | None
+
+    @property
+    def exports(self) -> tuple[RouteTarget, ...]:
+        """The targets that its routes carry."""
+        return self.policy.targets
 
 
 class VrfInstance(NamedTuple):
-    """A router as an IP-VRF."""
+    """An IP-VRF: a router, or a network that is in a BGP VPN without one.
+
+    ``policy`` is for every route; ``exports`` are all targets that some of its routes carry, those
+    of single networks and ports included.
+    """
 
     vni: Vni
     label: Label
     number: int
     imports: tuple[RouteTarget, ...]
     exports: tuple[RouteTarget, ...]
+    policy: Policy
 
 
 class Interface(NamedTuple):
@@ -120,12 +198,31 @@ class Interface(NamedTuple):
     vrf: Vni
     mac: Mac
     addresses: tuple[tuple[Ip, int], ...]
+    network_id: str
+
+
+class Routing(NamedTuple):
+    """Where a network is routed, and what is said with its prefixes.
+
+    ``automatic`` is the VRF's own route target, ``on_link`` what its interfaces have there and
+    ``mac`` the first one's.
+    """
+
+    vrf: Vni
+    number: int
+    label: Label
+    automatic: RouteTarget
+    policy: Policy
+    on_link: tuple[Prefix, ...]
+    mac: Mac
 
 
 class Attachment(NamedTuple):
     """A port on the hypervisor that it is bound to. ``vrf`` is 0 where no router is attached.
 
-    ``routed`` are those of ``addresses`` that an interface of the router has on link.
+    ``routed`` are those of ``addresses`` that an interface of the router has on link. ``said`` is
+    what BGP VPNs want said of the port's own prefixes: of its addresses, and of what is behind it,
+    which ``router_mac`` sends to it.
     ``up`` False: programmed as closed, and no route leads to it.
     """
 
@@ -135,7 +232,6 @@ class Attachment(NamedTuple):
     network_id: str
     vni: Vni
     number: int
-    router_id: str
     vrf: Vni
     vrf_number: int
     mac: Mac
@@ -145,6 +241,17 @@ class Attachment(NamedTuple):
     security: bool
     security_groups: tuple[str, ...]
     pairs: tuple[tuple[Mac, Prefix], ...]
+    said: tuple[tuple[Prefix, Policy], ...] = ()
+    moves: int = 0
+    router_mac: Mac | None = None
+
+    @property
+    def behind(self) -> tuple[Prefix, ...]:
+        """The prefixes that are reached through the port and are not its own addresses."""
+        if not self.said:
+            return ()
+        own = set(map(Prefix.host, self.routed))
+        return tuple(prefix for prefix, _policy in self.said if prefix not in own)
 
 
 def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
@@ -161,16 +268,34 @@ def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
     if port.vrf:
         vrf = RouteDistinguisher.of(port.vtep, port.vrf_number)
         nlris += [IpPrefixRoute(vrf, Prefix.host(ip)) for ip in port.routed]
+        if port.said:
+            nlris += [IpPrefixRoute(vrf, prefix) for prefix in port.behind]
     return tuple(RouteKey(port.host, nlri) for nlri in nlris)
 
 
 EVI_INSTANCE: Final[Relation[str, EviInstance]] = Relation(
-    "evi_instance", imports=lambda _k, row: row.imports
+    "evi_instance", imports=lambda _k, row: row.imports, exports=lambda _k, row: row.exports
 )
 VRF_INSTANCE: Final[Relation[str, VrfInstance]] = Relation(
-    "vrf_instance", imports=lambda _k, row: row.imports, vni=lambda _k, row: (row.vni,)
+    "vrf_instance",
+    imports=lambda _k, row: row.imports,
+    exports=lambda _k, row: row.exports,
+    vni=lambda _k, row: (row.vni,),
 )
-INTERFACE: Final[Relation[str, Interface]] = Relation("interface", vni=lambda _k, row: (row.vni,))
+INTERFACE: Final[Relation[str, Interface]] = Relation(
+    "interface", vni=lambda _k, row: (row.vni,), vrf=lambda _k, row: (row.vrf,)
+)
+"""Those of routers."""
+BGPVPN_IRB: Final[Relation[str, Interface]] = Relation("bgpvpn_irb", vni=lambda _k, row: (row.vni,))
+"""Those of networks that are routed by a BGP VPN alone, by association."""
+TERMS: Final[Relation[str, Terms]] = Relation("terms")
+PORT_VPN: Final[Relation[str, PortVpn]] = Relation(
+    "port_vpn",
+    port=lambda _k, row: (row.port_id,),
+    network=lambda _k, row: (row.network_id,),
+)
+ROUTING: Final[Relation[str, Routing]] = Relation("routing")
+"""By network."""
 ATTACHMENT: Final[Relation[str, Attachment]] = Relation(
     "attachment",
     evi=lambda _k, row: ((row.vni, row.host),),
@@ -192,11 +317,11 @@ class Imported(NamedTuple):
     vrfs: tuple[Vni, ...]
 
 
-class Export(NamedTuple):
-    """A route in one address family."""
+class FamilyPeers(NamedTuple):
+    """The peers of a family by name: ``free`` get all, ``constrained`` what they asked for."""
 
-    family: str
-    route: RouteKey
+    free: tuple[str, ...]
+    constrained: tuple[str, ...] = ()
 
 
 class Advertised(NamedTuple):
@@ -227,7 +352,20 @@ def _imported_member(key: RouteKey, row: Imported) -> tuple[tuple[Vni, Ip], ...]
 
 def _imported_prefix(key: RouteKey, row: Imported) -> tuple[tuple[Vni, Prefix], ...]:
     nlri = key.nlri
-    return tuple((vni, nlri.prefix) for vni in row.vrfs) if isinstance(nlri, IpPrefixRoute) else ()
+    if isinstance(nlri, IpPrefixRoute):
+        return tuple((vni, nlri.prefix) for vni in row.vrfs)
+    if isinstance(nlri, MacIpRoute) and nlri.ip is not None and row.vrfs:
+        prefix = Prefix.host(nlri.ip)
+        return tuple((vni, prefix) for vni in row.vrfs)
+    return ()
+
+
+def _evi_hop(_key: RouteKey, row: Imported) -> tuple[tuple[Vni, Ip], ...]:
+    return tuple((vni, row.path.next_hop) for vni in row.evis) if row.path.peer else ()
+
+
+def _vrf_hop(_key: RouteKey, row: Imported) -> tuple[tuple[Vni, Ip], ...]:
+    return tuple((vni, row.path.next_hop) for vni in row.vrfs) if row.path.peer else ()
 
 
 class PlacedPort(NamedTuple):
@@ -244,10 +382,23 @@ IMPORTED: Final[Relation[RouteKey, Imported]] = Relation(
     ip=_imported_ip,
     member=_imported_member,
     prefix=_imported_prefix,
+    evi_hop=_evi_hop,
+    vrf_hop=_vrf_hop,
 )
-FAMILY_PEERS: Final[Relation[str, tuple[str, ...]]] = Relation("family_peers")
+FAMILY_PEERS: Final[Relation[str, FamilyPeers]] = Relation("family_peers")
 """The peers of an address family."""
-ADVERTISED: Final[Relation[Export, Advertised]] = Relation("advertised")
+MEMBERSHIP_LENGTH: Final[Relation[int, bool]] = Relation(
+    "membership_length", all=lambda _key, _row: ((),)
+)
+WANTING_PEERS: Final[Relation[RouteTarget, tuple[str, ...]]] = Relation("wanting_peers")
+"""The peers that announced a membership for a target that we export."""
+WANTED: Final[Relation[RouteTarget, MembershipRoute]] = Relation("wanted")
+"""The targets that we import, as memberships."""
+IRB_ROUTES: Final[Relation[tuple[Vni, str], dict[RouteKey, Path]]] = Relation(
+    "irb_routes", route=lambda _key, row: tuple(row)
+)
+"""What a member of a network says of the router's interfaces there."""
+ADVERTISED: Final[Relation[RouteKey, Advertised]] = Relation("advertised")
 
 # ---- what agents are told ----------------------------------------------------------------------
 
@@ -265,6 +416,12 @@ COMPETING: Final[Relation[tuple[Vni, Ip], bool]] = Relation(
     "competing", vrf=lambda key, _row: (key[0],)
 )
 """Next hops of a VRF between which distance decides."""
+EVI_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation(
+    "evi_probe", vtep=lambda key, _row: (key[1],)
+)
+VRF_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation(
+    "vrf_probe", vtep=lambda key, _row: (key[1],)
+)
 LOCAL_PORT: Final[Relation[str, PlacedPort]] = Relation("local_port")
 EVI_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation("evi_member")
 VRF_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation(

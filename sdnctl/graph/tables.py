@@ -8,6 +8,7 @@ from sdnctl.desired import Evi, FdbEntry, FibEntry, FloodEntry, Irb, Neighbor, N
 from sdnctl.graph.attachments import routing_of
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.relations import (
+    BGPVPN_IRB,
     EVI,
     EVI_INSTANCE,
     FDB,
@@ -21,13 +22,36 @@ from sdnctl.graph.relations import (
     VRF,
     VRF_INSTANCE,
 )
-from sdnctl.graph.rib import best_paths, mobility_order
-from sdnctl.routes import MacIpRoute, Path
-from sdnctl.types import Ip, Mac, Prefix, Vni
+from sdnctl.graph.rib import Candidate, contested, equal_paths, mobility_order, second_best
+from sdnctl.routes import MacIpRoute, Nlri, Path
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 
 
-def _next_hop(path: Path) -> NextHop:
+def _bridged(path: Path) -> NextHop:
+    return NextHop(path.next_hop, path.label, path.vni, path.encapsulations)
+
+
+def _routed(nlri: Nlri, path: Path) -> NextHop:
+    """The next hop of a prefix; of a MAC/IP route, by its second label (RFC 9135 section 5.2)."""
+    if isinstance(nlri, MacIpRoute):
+        vxlan = (Encapsulation.VXLAN,)
+        return NextHop(path.next_hop, Label(0), path.l3_vni, vxlan, path.router_mac)
     return NextHop(path.next_hop, path.label, path.vni, path.encapsulations, path.router_mac)
+
+
+def _joined(same: list[Candidate]) -> NextHop:
+    """One next hop of equal paths: the first's, with the VXLAN or the MPLS tunnel of another.
+
+    A gateway may say a prefix in VPNv4 and in EVPN: each sender takes the tunnel that it prefers.
+    """
+    first, *others = (_routed(key.nlri, path) for key, path in same)
+    for other in others:
+        for vxlan, mpls in ((first, other), (other, first)):
+            only = vxlan.encapsulations == (Encapsulation.VXLAN,)
+            if only and Encapsulation.VXLAN not in mpls.encapsulations:
+                both = (*first.encapsulations, *other.encapsulations)
+                return NextHop(first.vtep, mpls.label, vxlan.vni, both, vxlan.router_mac)
+    return first
 
 
 def evi(network_id: str, v: View) -> Evi | None:
@@ -46,8 +70,11 @@ def vrf(router_id: str, v: View) -> Vrf | None:
 
 
 def irb(port_id: str, v: View) -> Irb | None:
-    """A router's interface, if its router is the one that the network belongs to."""
-    row = v.get(INTERFACE, port_id)
+    """A router's interface, if its router is the one that the network belongs to; or a BGP VPN's.
+
+    The latter has the id of its association.
+    """
+    row = v.get(INTERFACE, port_id) or v.get(BGPVPN_IRB, port_id)
     if row is None or routing_of(v, row.vni)[0] != row.vrf:
         return None
     return Irb(row.vni, row.vrf, port_id, row.mac, row.addresses)
@@ -58,8 +85,8 @@ def fdb(key: tuple[Vni, Mac], v: View) -> FdbEntry | None:
     routes = v.find(IMPORTED, "mac", key)
     if not routes:
         return None
-    _best, row = min(routes, key=mobility_order)
-    return FdbEntry(*key, _next_hop(row.path))
+    _best, row = min(contested(routes), key=mobility_order)
+    return FdbEntry(*key, _bridged(row.path))
 
 
 def neighbor(key: tuple[Vni, Ip], v: View) -> Neighbor | None:
@@ -67,7 +94,7 @@ def neighbor(key: tuple[Vni, Ip], v: View) -> Neighbor | None:
     routes = v.find(IMPORTED, "ip", key)
     if not routes:
         return None
-    best, _row = min(routes, key=lambda r: (mobility_order(r), r[0].nlri))
+    best, _row = min(contested(routes), key=lambda r: (mobility_order(r), r[0].nlri))
     return Neighbor(*key, best.nlri.mac) if isinstance(best.nlri, MacIpRoute) else None
 
 
@@ -77,21 +104,22 @@ def flood(key: tuple[Vni, Ip], v: View) -> FloodEntry | None:
     if not routes:
         return None
     _best, row = min(routes, key=mobility_order)
-    return FloodEntry(key[0], _next_hop(row.path))
+    return FloodEntry(key[0], _bridged(row.path))
 
 
 def fib(key: tuple[Vni, Prefix], v: View) -> FibEntry | None:
-    """The equal best paths to a prefix."""
+    """The equal best paths to a prefix, and the next best should gateways stop answering."""
     routes = v.find(IMPORTED, "prefix", key)
     if not routes:
         return None
-    return FibEntry(*key, tuple(_next_hop(path) for _key, path in best_paths(routes)))
+    best = equal_paths(routes)
+    return FibEntry(*key, tuple(map(_joined, best)), tuple(map(_joined, second_best(routes, best))))
 
 
 RULES: Final = (
     Rule(EVI, evi, (on(EVI_INSTANCE, same_key),)),
     Rule(VRF, vrf, (on(VRF_INSTANCE, same_key),)),
-    Rule(IRB, irb, (on(INTERFACE, same_key),)),
+    Rule(IRB, irb, (on(INTERFACE, same_key), on(BGPVPN_IRB, same_key))),
     Rule(FDB, fdb, (on(IMPORTED, IMPORTED.indexes["mac"]),)),
     Rule(NEIGHBOR, neighbor, (on(IMPORTED, IMPORTED.indexes["ip"]),)),
     Rule(FLOOD, flood, (on(IMPORTED, IMPORTED.indexes["member"]),)),

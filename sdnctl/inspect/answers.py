@@ -15,7 +15,11 @@ def as_json(value: Any, status: int = 200) -> Response:
     return Response(encode(value), status, media_type="application/json")
 
 
+def error(status: int, kind: str, message: str) -> Response:
+    """What the API's clients know as an error."""
+    return as_json({"NeutronError": {"type": kind, "message": message, "detail": ""}}, status)
+
+
 def refused(message: str) -> Response:
     """The question makes no sense."""
-    body = {"NeutronError": {"type": "InvalidInput", "message": message, "detail": ""}}
-    return as_json(body, 400)
+    return error(400, "InvalidInput", message)

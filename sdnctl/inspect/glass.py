@@ -5,6 +5,7 @@ Promise: reads only; the cost is of what is asked for, where an index leads to i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from sdnctl import wire
@@ -13,22 +14,28 @@ from sdnctl.delivery.tables import group_of_evi, group_of_vrf
 from sdnctl.desired import Desired, FdbEntry, FibEntry, FloodEntry
 from sdnctl.graph.engine import Engine, Relation, View
 from sdnctl.graph.relations import (
+    BGPVPN_NETWORK,
     EVI_INSTANCE,
+    FDB,
+    FIB,
     GATEWAY,
     HYPERVISOR,
     IMPORTED,
+    NEIGHBOR,
     NETWORK,
     ROUTER,
     VRF_INSTANCE,
     Imported,
 )
-from sdnctl.graph.rib import best_paths, mobility_order
-from sdnctl.intent import Link
-from sdnctl.routes import MacIpRoute, RouteKey, rd_of
+from sdnctl.graph.rib import best_paths, contested, mobility_order
+from sdnctl.inspect import show
+from sdnctl.inspect.show import Destination, Json
+from sdnctl.intent import Link, Network, Router
+from sdnctl.routes import RouteKey, rd_of
 from sdnctl.topology import overlay, underlay
+from sdnctl.types import Ip, Mac, Prefix, Vni
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
 
-Json = dict[str, Any]
 Row = tuple[RouteKey, Imported]
 
 _FORWARDING: Final = ("fdb/", "flood/", "fib/")
@@ -85,7 +92,7 @@ def _behind(view: View, entry: Desired) -> tuple[object, list[Row], set[RouteKey
             rows = view.find(IMPORTED, "prefix", (entry.vrf, entry.prefix))
             return entry.prefix, rows, {key for key, _path in best_paths(rows)}
         case FdbEntry():
-            rows = view.find(IMPORTED, "mac", (entry.vni, entry.mac))
+            rows = contested(view.find(IMPORTED, "mac", (entry.vni, entry.mac)))
             what: object = entry.mac
         case FloodEntry():
             rows = view.find(IMPORTED, "member", (entry.vni, entry.via.vtep))
@@ -98,28 +105,7 @@ def _behind(view: View, entry: Desired) -> tuple[object, list[Row], set[RouteKey
 
 
 def _route(table: str, what: Any, key: RouteKey, row: Imported, *, best: bool) -> Json:
-    nlri, path = key.nlri, row.path
-    out: Json = {
-        "table": table,
-        "type": {"MacIpRoute": "mac-ip", "IpPrefixRoute": "prefix"}.get(
-            type(nlri).__name__, "multicast"
-        ),
-        "prefix": str(what),
-        "rd": str(rd_of(nlri)),
-        "next_hop": str(path.next_hop),
-        "encapsulations": [str(e) for e in path.encapsulations],
-        "label": path.label,
-        "vni": path.vni,
-        "source": key.source,
-        "learned": path.peer,
-        "best": best,
-        "local_preference": path.local_preference,
-        "as_path": list(path.as_path),
-        "route_targets": [str(t) for t in path.route_targets],
-    }
-    if isinstance(nlri, MacIpRoute):
-        out["ip"] = str(nlri.ip) if nlri.ip else None
-    return out
+    return {"table": table} | show.route(key, row.path) | {"prefix": str(what), "best": best}
 
 
 def topology(engine: Engine, delivery: Delivery, links: list[Link]) -> Json:
@@ -130,18 +116,8 @@ def topology(engine: Engine, delivery: Delivery, links: list[Link]) -> Json:
     networks, routers = engine.rows(NETWORK), engine.rows(ROUTER)
     evis = engine.rows(EVI_INSTANCE)
     vrfs = engine.rows(VRF_INSTANCE)
-    reach = overlay.reach(
-        [
-            *(
-                overlay.Instance(id_, "evi", networks[id_].project_id, row.imports, row.exports)
-                for id_, row in evis.items()
-            ),
-            *(
-                overlay.Instance(id_, "vrf", routers[id_].project_id, row.imports, row.exports)
-                for id_, row in vrfs.items()
-            ),
-        ]
-    )
+    owners = {id_: _owner(engine, id_) for id_ in vrfs}
+    reach = overlay.reach(instances(engine))
     return {
         "nodes": [
             {
@@ -169,9 +145,10 @@ def topology(engine: Engine, delivery: Delivery, links: list[Link]) -> Json:
             {
                 "vni": row.vni,
                 "label": row.label,
-                "name": routers[id_].name,
-                "router_id": id_,
-                "project_id": routers[id_].project_id,
+                "name": owners[id_].name,
+                "router_id": id_ if id_ in routers else None,
+                "network_id": None if id_ in routers else owners[id_].id,
+                "project_id": owners[id_].project_id,
                 "members": sorted(delivery.members_of(group_of_vrf(row.vni))),
             }
             for id_, row in vrfs.items()
@@ -183,13 +160,92 @@ def topology(engine: Engine, delivery: Delivery, links: list[Link]) -> Json:
     }
 
 
+def instances(engine: Engine) -> list[overlay.Instance]:
+    """EVIs and VRFs with all targets that they import or some of their routes carry."""
+    return [
+        *(
+            overlay.Instance(
+                id_, "evi", engine.rows(NETWORK)[id_].project_id, row.imports, row.exports
+            )
+            for id_, row in engine.rows(EVI_INSTANCE).items()
+        ),
+        *(
+            overlay.Instance(id_, "vrf", _owner(engine, id_).project_id, row.imports, row.exports)
+            for id_, row in engine.rows(VRF_INSTANCE).items()
+        ),
+    ]
+
+
+def _owner(engine: Engine, vrf: str) -> Router | Network:
+    """The router that a VRF is, or the network that a BGP VPN routes alone."""
+    router = engine.rows(ROUTER).get(vrf)
+    if router is not None:
+        return router
+    return engine.rows(NETWORK)[engine.rows(BGPVPN_NETWORK)[vrf].network_id]
+
+
 def explain(engine: Engine, relation: Relation[Any, Any], key: Any) -> list[str]:
     """What a derived row is computed from, a line each."""
     return sorted("/".join(str(part) for part in cell) for cell in engine.explain(relation, key))
 
 
+def explanations(
+    engine: Engine, destination: Destination, *, vrf: Vni | None = None, evi: Vni | None = None
+) -> Iterator[Json | None]:
+    """What each table does with packets to a destination, and what that was computed from.
+
+    An address is looked up in VRFs by the longest prefix and in EVIs as a neighbor. Each table
+    that has nothing gives None, so that who asks can do something else now and then.
+    """
+    if evi is None and not isinstance(destination, Mac):
+        vrfs = [row.vni for row in engine.rows(VRF_INSTANCE).values()] if vrf is None else [vrf]
+        for vni in vrfs:
+            yield _explained(
+                engine, f"vrf/{vni}", FIB, (vni, _prefix_for(engine, vni, destination))
+            )
+    if vrf is None and not isinstance(destination, Prefix):
+        relation: Relation[Any, Any] = FDB if isinstance(destination, Mac) else NEIGHBOR
+        evis = [row.vni for row in engine.rows(EVI_INSTANCE).values()] if evi is None else [evi]
+        for vni in evis:
+            yield _explained(engine, f"evi/{vni}", relation, (vni, destination))
+
+
+def _prefix_for(engine: Engine, vni: Vni, destination: Prefix | Ip) -> Prefix:
+    """The prefix itself, or the longest that the VRF has for an address."""
+    if isinstance(destination, Prefix):
+        return destination
+    rows = engine.rows(FIB)
+    prefixes = (Prefix.covering(destination, n) for n in range(destination.bits, -1, -1))
+    return next((p for p in prefixes if (vni, p) in rows), Prefix.host(destination))
+
+
+def _explained(engine: Engine, table: str, relation: Relation[Any, Any], key: Any) -> Json | None:
+    if key not in engine.rows(relation):
+        return None
+    index = {"fib": "prefix", "fdb": "mac", "neighbor": "ip"}[relation.name]
+    routes = engine.view().find(IMPORTED, index, key)
+    return {
+        "table": table,
+        "entry": relation.name,
+        "destination": str(key[1]),
+        "computed_from": explain(engine, relation, key),
+        "routes": [
+            {
+                "source": route.source,
+                "rd": str(rd_of(route.nlri)),
+                "next_hop": str(row.path.next_hop),
+                "computed_from": explain(engine, IMPORTED, route),
+            }
+            for route, row in sorted(routes, key=lambda r: (r[1].path.next_hop, r[0].source))
+        ],
+    }
+
+
 def agents(delivery: Delivery) -> list[Json]:
-    """Every connected agent: what it was sent, what it confirmed, what failed, what was refused."""
+    """Every connected agent: what it was sent, what it confirmed, what failed, what was refused.
+
+    ``unreachable`` are the probed next hops that do not answer it.
+    """
     return [
         {
             "hypervisor": host,
@@ -200,6 +256,7 @@ def agents(delivery: Delivery) -> list[Json]:
             "programmed": session.programmed,
             "failures": dict(session.failures),
             "drops": dict(delivery.observed.agent(host).drops),
+            "unreachable": sorted(map(str, delivery.observed.agent(host).unreachable)),
         }
         for host, session in sorted(delivery.sessions.items())
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,9 +12,43 @@ from starlette.routing import Route
 
 from sdnctl.delivery.delivery import Delivery
 from sdnctl.graph.engine import Engine
-from sdnctl.inspect import convergence, glass
+from sdnctl.inspect import convergence, glass, rest_bgp
+from sdnctl.inspect.adjribs import Families
 from sdnctl.inspect.answers import as_json, encode, refused
+from sdnctl.inspect.show import parse_destination
 from sdnctl.intent import Link
+from sdnctl.types import Vni
+
+TABLES_AT_ONCE: Final = 50
+"""Tables that an explanation looks into in one turn of the event loop."""
+
+
+def _tables(request: Request) -> dict[str, Vni]:
+    """The VRF or EVI that is asked for, if one is; ValueError if it is no VNI."""
+    try:
+        return {
+            name: Vni(int(request.query_params[name]))
+            for name in ("vrf", "evi")
+            if name in request.query_params
+        }
+    except ValueError:
+        raise ValueError("vrf and evi are VNIs: decimal numbers.") from None
+
+
+async def _explained(engine: Engine, request: Request) -> Response:
+    """What is done with packets to ``destination``, and what that was computed from."""
+    try:
+        destination = parse_destination(request.query_params.get("destination", ""))
+        tables = _tables(request)
+    except ValueError as reason:
+        return refused(str(reason))
+    found = []
+    for at, one in enumerate(glass.explanations(engine, destination, **tables)):
+        if one is not None:
+            found.append(one)
+        if at % TABLES_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return as_json({"explanations": found})
 
 
 def make_routes(
@@ -22,20 +56,17 @@ def make_routes(
     delivery: Delivery,
     links: Callable[[], Sequence[Link]],
     sessions: Callable[[], list[dict[str, Any]]],
+    families: Families,
 ) -> list[Route]:
-    """The read views; ``sessions`` tells of the BGP sessions."""
+    """The read views; ``sessions`` tells of the BGP sessions, ``families`` what carries a route."""
 
     async def routes(request: Request) -> Response:
         try:
-            numbers = {
-                name: int(request.query_params[name])
-                for name in ("vrf", "evi")
-                if name in request.query_params
-            }
-        except ValueError:
-            return refused("vrf and evi are VNIs: decimal numbers.")
+            asked = _tables(request)
+        except ValueError as reason:
+            return refused(str(reason))
         found: list[bytes] = []
-        for table in glass.tables(delivery, vrf=numbers.get("vrf"), evi=numbers.get("evi")):
+        for table in glass.tables(delivery, **asked):
             rows = glass.routes(
                 engine,
                 delivery,
@@ -48,19 +79,20 @@ def make_routes(
         body = b'{"routes":[' + b",".join(found) + b"]}"
         return Response(body, media_type="application/json")
 
+    async def explain(request: Request) -> Response:
+        return await _explained(engine, request)
+
     async def topology(_request: Request) -> Response:
         return as_json({"topology": glass.topology(engine, delivery, list(links()))})
 
     async def agents(_request: Request) -> Response:
         return as_json({"agents": glass.agents(delivery)})
 
-    async def bgp_sessions(_request: Request) -> Response:
-        return as_json({"bgp_sessions": sessions()})
-
     return [
         Route("/sdn/v1/routes", routes),
+        Route("/sdn/v1/explanations", explain),
         Route("/sdn/v1/topology", topology),
         Route("/sdn/v1/agents", agents),
         *convergence.make_routes(delivery),
-        Route("/sdn/v1/bgp-sessions", bgp_sessions),
+        *rest_bgp.make_routes(engine, sessions, families),
     ]

@@ -56,13 +56,21 @@ class Lab:
         """The Open vSwitch of a hypervisor or a gateway."""
         return Switch(self.folder / node / "ovs")
 
+    def router(self, node: str) -> Path:
+        """The folder of the FRR of a router: its sockets and its log."""
+        return self.folder / node / "frr"
+
     def env(self, node: str) -> Mapping[str, str]:
         """The environment of a node's commands: its own, and its switch's."""
         known = self.topology.nodes.get(node)
         if known is None:
             return {}
-        ovs = self.switch(node).env if known.role in (Role.HYPERVISOR, Role.GATEWAY) else {}
-        return {**known.env, **ovs}
+        own: Mapping[str, str] = {}
+        if known.role in (Role.HYPERVISOR, Role.GATEWAY):
+            own = self.switch(node).env
+        elif known.role is Role.ROUTER:
+            own = {"FRR_RUNDIR": str(self.router(node))}
+        return {**known.env, **own}
 
     def exec(self, node: str, argv: Sequence[str], *, timeout: float = 30.0) -> str:
         """Run a command in a node and give its output; LabError if it fails."""

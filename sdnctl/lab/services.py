@@ -9,6 +9,7 @@ stands in its node's ``env`` and ``binds``, where containerlab hands it to the c
 | hypervisor | SDNCTL_CONTROLLER=ADDRESS:PORT (without: a switch and no agent) | |
 | controller | SDNCTL_API, SDNCTL_AGENTS (ADDRESS:PORT), SDNCTL_ASN, SDNCTL_ROUTER_ID | |
 | gateway | | /etc/gobgp/gobgp.toml, /etc/sdnctl/gateway.toml |
+| router | | /etc/frr/frr.conf |
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from sdnctl.lab import netns
+from sdnctl.lab import frr, netns
 from sdnctl.lab.errors import LabError
 from sdnctl.lab.lab import Lab
 from sdnctl.lab.process import end, wait_for
@@ -49,6 +50,9 @@ def start(lab: Lab, progress: Callable[[str], None]) -> None:
     for node in topology.with_role(Role.GATEWAY):
         progress(f"gateway {node.name}")
         start_gateway(lab, node)
+    for node in topology.with_role(Role.ROUTER):
+        progress(f"router {node.name}")
+        frr.start(lab, node)
 
 
 def underlay(lab: Lab, node: str) -> Endpoint:
@@ -60,7 +64,10 @@ def underlay(lab: Lab, node: str) -> Endpoint:
 
 
 def restart(lab: Lab, node: str, name: str) -> None:
-    """End a service and start it as it was; a switch gets its address back with its bridge."""
+    """End a service and start it as it was.
+
+    A switch gets its address back with its bridge, a router its configuration.
+    """
     old = lab.process(node, name)
     end([old])
     process = lab.start(node, name, old.argv)
@@ -72,6 +79,10 @@ def restart(lab: Lab, node: str, name: str) -> None:
             process=process,
         )
         _wire(lab, lab.node(node))
+    elif name in frr.DAEMONS and lab.node(node).role is Role.ROUTER:
+        socket = lab.router(node) / f"{name}.vty"
+        wait_for(f"node {node}: {name}", lambda: _listens(socket), process=process)
+        frr.configure(lab, lab.node(node))
 
 
 def _start_switches(lab: Lab, nodes: Sequence[Node]) -> None:
@@ -93,6 +104,9 @@ def _wire(lab: Lab, node: Node) -> None:
     switch = lab.switch(node.name)
     cable = underlay(lab, node.name)
     switch.add_bridge(UNDERLAY_BRIDGE, [cable.interface], standalone=True)
+    # The kernel sees what the switch's packet socket sees: it must not answer ARP by the cable's
+    # own MAC address, which no tunnel ends at.
+    lab.exec(node.name, ["sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1"])
     mtu = lab.topology.mtu(cable)
     switch.vsctl("set", "Interface", UNDERLAY_BRIDGE, f"mtu_request={mtu}")
     netns.configure(

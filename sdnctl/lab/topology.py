@@ -38,6 +38,7 @@ class Role(enum.StrEnum):
     BRIDGE = "bridge"
     HYPERVISOR = "hypervisor"
     GATEWAY = "gateway"
+    ROUTER = "router"
     CONTROLLER = "controller"
 
 

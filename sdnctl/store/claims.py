@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from sdnctl.intent import (
+    BgpPeer,
     BgpVpnNetwork,
     BgpVpnPort,
     BgpVpnRouter,
+    Gateway,
     Hypervisor,
     Network,
     Port,
@@ -81,7 +83,8 @@ def association(bgpvpn_id: str, other_id: str) -> Claim:
 
 
 def _of_bgpvpn_network(row: BgpVpnNetwork) -> tuple[Claim, ...]:
-    return (*_of_instance(row), association(row.bgpvpn_id, row.network_id))
+    tie = association(row.bgpvpn_id, row.network_id)
+    return (*_of_instance(row), tie, mac(row.network_id, row.mac))
 
 
 def _of_bgpvpn_router(row: BgpVpnRouter) -> tuple[Claim, ...]:
@@ -119,12 +122,28 @@ def _of_rule(row: SecurityGroupRule) -> tuple[Claim, ...]:
     return (rule(row),)
 
 
+def _of_bgp_peer(row: BgpPeer) -> tuple[Claim, ...]:
+    # A router is told apart by the address of its session.
+    return (Claim("bgp_peer_address", "", row.address),)
+
+
+def _of_gateway(row: Gateway) -> tuple[Claim, ...]:
+    return (Claim("gateway_address", "", row.address),)
+
+
 def _of_hypervisor(row: Hypervisor) -> tuple[Claim, ...]:
     return (vtep(row.vtep),)
 
 
+def named(kind: str) -> Callable[[Any], tuple[Claim, ...]]:
+    """A kind whose rows have names of their own in their domain."""
+    return lambda row: (Claim(f"{kind}_name", row.domain_id, row.name),)
+
+
 CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
     "hypervisor": _of_hypervisor,
+    "bgp_peer": _of_bgp_peer,
+    "gateway": _of_gateway,
     "network": _of_instance,
     "port": _of_port,
     "router": _of_instance,
@@ -133,5 +152,7 @@ CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
     "bgpvpn_network": _of_bgpvpn_network,
     "bgpvpn_router": _of_bgpvpn_router,
     "bgpvpn_port": _of_bgpvpn_port,
+    "project": named("project"),
+    "user": named("user"),
 }
 """The claims of a row, by its kind; a kind that is not listed has none."""

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, Port, Row, SecurityGroup
+from sdnctl.intent import (
+    ROUTER_INTERFACE_OWNER,
+    BgpVpnPort,
+    Network,
+    Port,
+    Row,
+    SecurityGroup,
+)
 
 Extract = Callable[[Any], tuple[Hashable, ...]]
 
@@ -41,7 +48,15 @@ def _interface_network(port: Port) -> tuple[Hashable, ...]:
     return (port.network_id,) if port.device_owner == ROUTER_INTERFACE_OWNER else ()
 
 
+def _open(network: Network) -> tuple[Hashable, ...]:
+    return (True,) if network.shared or network.external else ()
+
+
 _COMMON: Final = {name: _field(name) for name in ("name", "project_id")}
+
+
+def _leaks(port: BgpVpnPort) -> tuple[Hashable, ...]:
+    return tuple({route.bgpvpn_id for route in port.routes if route.bgpvpn_id})
 
 
 def _joined(to: str) -> dict[str, Extract]:
@@ -54,7 +69,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "link": _COMMON,
     "bgp_peer": _COMMON,
     "gateway": _COMMON,
-    "network": _COMMON,
+    "network": _COMMON | {"open": _open},
     "subnet": _COMMON | {"network_id": _field("network_id")},
     "port": _COMMON
     | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
@@ -71,10 +86,21 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "bgpvpn": _COMMON,
     "bgpvpn_network": _COMMON | _joined("network_id"),
     "bgpvpn_router": _COMMON | _joined("router_id"),
-    "bgpvpn_port": _COMMON | _joined("port_id"),
+    "bgpvpn_port": _COMMON | _joined("port_id") | {"leak": _leaks},
+    "project": _COMMON,
+    "user": _COMMON,
+    "role_assignment": {
+        "user_id": _field("user_id"),
+        "target": _field("target"),
+        "user_target": lambda row: ((row.user_id, row.target),),
+    },
+    "revoked_token": {},
+    "token_key": {},
 }
 """By kind and name: the values under which a row is found. ``interface_network`` finds the
-router interfaces of a network, ``default_of`` a project's default security group."""
+router interfaces of a network, ``open`` the networks that are not their owner's alone,
+``default_of`` a project's default security group,
+``leak`` the port associations with a route from a BGP VPN."""
 
 
 class Index:
@@ -111,6 +137,13 @@ class Index:
         if bucket is None:
             return iter(())
         return iter((bucket,)) if isinstance(bucket, str) else iter(bucket)
+
+    def count(self, value: Hashable) -> int:
+        """How many ids are under ``value``."""
+        bucket = self._buckets.get(value)
+        if bucket is None:
+            return 0
+        return 1 if isinstance(bucket, str) else len(bucket)
 
     def holds(self, value: Hashable, id_: str) -> bool:
         """Whether ``id_`` is under ``value``."""

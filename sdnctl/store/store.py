@@ -128,6 +128,10 @@ class Store:
         rows = cast("dict[str, R]", self._tables.rows[name])
         return [rows[id_] for id_ in self._tables.ids(name, index, value)]
 
+    def count(self, kind: type[Row], index: str, value: Hashable) -> int:
+        """How many rows ``find`` would return; costs one look."""
+        return self._tables.indexes[KIND_OF[kind]][index].count(value)
+
     def rows(self, kind: type[R]) -> Collection[R]:
         """Every committed row of a kind; a view, so not to be iterated across an await."""
         return cast("dict[str, R]", self._tables.rows[KIND_OF[kind]]).values()

@@ -75,7 +75,7 @@ class Transaction:
         return self._allocate("rd_number")
 
     def allocate_mac(self, network_id: str) -> Mac:
-        """A MAC address that no port of the network has."""
+        """A MAC address that no port of the network and no gateway of its own has."""
         while True:
             mac = Mac(MAC_PREFIX + secrets.token_bytes(3))
             if self.holder(claims.mac(network_id, mac)) is None:

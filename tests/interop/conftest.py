@@ -6,8 +6,20 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.interop.routers import Lab, Link
+from tests.interop.world import World
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    world = World(tmp_path_factory.mktemp("world"))
+    try:
+        await world.start()
+        yield world
+    finally:
+        await world.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,10 +40,13 @@ class Client:
             env=self._environment,
         )
 
-    def __call__(self, *commands: str) -> list[Any]:
-        """What a session of commands prints, a JSON document for each that prints one."""
+    def __call__(self, *commands: str, warnings: str = "") -> list[Any]:
+        """What a session of commands prints, a JSON document for each that prints one.
+
+        ``warnings`` matches all that it may warn of, which by default is nothing.
+        """
         done = self._run([], "".join(f"{command}\n" for command in commands))
-        assert done.stderr == "", done.stderr
+        assert re.fullmatch(f"({warnings})*", done.stderr), done.stderr
         text, found = done.stdout.replace("(openstack) ", "").strip(), []
         decoder = json.JSONDecoder()
         while text:

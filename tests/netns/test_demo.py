@@ -78,7 +78,7 @@ def test_the_demo_holds_and_stays_up_to_explore(program: Program, name: str) -> 
         ("203.0.113.0/24", 900001),
         ("2001:db8:71::/64", 900011),
     }
-    assert "established" in sdnctl("bgp-session", "list")
+    assert "established" in sdnctl("bgp", "sessions")
     assert sdnctl("agent", "list", "-o", "name") == "hv1\nhv2\nhv3\n"
     for node, process in (("hv1", "sdnctl-vrouter"), ("controller", "sdnctl-controller")):
         sdnctl("lab", "restart", node, process)

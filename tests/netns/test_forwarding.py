@@ -260,3 +260,36 @@ async def test_the_agent_answers_for_gateways_where_the_switch_cannot(cloud: Mak
     assert "nd_target=fd00::fe actions=CONTROLLER" in made.switches[0].ofctl("dump-flows")
     for address in ("fd00::2", "fd00::fe", "fd00:1::fe", "fd00:1::4"):
         assert await pings(made, tenant, A, address) == 2
+
+
+@pytest.mark.parametrize("encapsulation", [Encapsulation.VXLAN, Encapsulation.MPLS_GRE])
+async def test_a_prefix_behind_a_port(cloud: MakeCloud, encapsulation: Encapsulation) -> None:
+    """The guest routes it: it answers for addresses that it owns behind its interface."""
+    made = await cloud(2)
+    near = Place(0, 1, 6)
+    tenant = made.tenant(A, near, B, encapsulations=(encapsulation,))
+    await made.program()
+    behind = (Prefix.parse("172.31.0.0/24"), Prefix.parse("fd31::/64"))
+    made.guests[0, A].run("ip", "link", "set", "lo", "up")
+    # As a router does that has the prefix elsewhere: it asks ARP from its interface's address.
+    made.guests[0, A].run("sysctl", "-qw", "net.ipv4.conf.all.arp_announce=2")
+    for address in ("172.31.0.1/32", "fd31::1/128"):
+        options = ("nodad",) if ":" in address else ()
+        made.guests[0, A].run("ip", "address", "add", address, "dev", "lo", *options)
+    via = (tenant.hop(made.switches, 0, None),)
+    for agent in made.agents:
+        assert not await agent.put(*(FibEntry(tenant.vrf.vni, prefix, via) for prefix in behind))
+    for source in (near, B):
+        assert await pings(made, tenant, source, "172.31.0.1") == 0
+    port = tenant.port(A)
+    routes = msgspec.structs.replace(port, behind=behind, router_mac=tenant.irb(0).mac)
+    assert not await made.agents[0].put(routes)
+    for switch in made.switches:
+        switch.settle()
+    for source in (near, B):
+        for target in ("172.31.0.1", "fd31::1"):
+            assert await pings(made, tenant, source, target) == 2, (source, target)
+    # And it is gone again.
+    assert not await made.agents[0].put(port)
+    made.switches[0].settle()
+    assert await pings(made, tenant, B, "172.31.0.1") == 0

@@ -14,7 +14,7 @@ from sdnctl.graph.engine import Engine, Log
 from sdnctl.graph.model import make_engine
 from sdnctl.wire import read_upstream
 from sdnctl_vrouter.session import ClientSession
-from tests.properties.oracle import ASN
+from tests.properties.agreed import ASN
 from tests.properties.worlds import HOSTS, Write
 
 
@@ -59,7 +59,7 @@ class House:
             name: list(_all_rows(self.engine, name))
             for name in ("evi", "irb", "fdb", "neighbor", "flood", "vrf", "fib", "node",
                          "rule", "remote", "local_port", "evi_member", "vrf_member",
-                         "policy_member", "remote_member")
+                         "policy_member", "remote_member", "evi_probe", "vrf_probe")
         }  # fmt: skip
         self.delivery.commit(self.revision, everything, 0)
         for agent in self.agents.values():

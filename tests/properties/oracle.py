@@ -20,6 +20,7 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    Probe,
     RemoteAddresses,
     SecurityRule,
     Vrf,
@@ -27,6 +28,10 @@ from sdnctl.desired import (
 from sdnctl.intent import (
     AddressGroup,
     BgpPeer,
+    BgpVpn,
+    BgpVpnNetwork,
+    BgpVpnPort,
+    BgpVpnRouter,
     Gateway,
     Hypervisor,
     Network,
@@ -36,10 +41,18 @@ from sdnctl.intent import (
     SecurityGroupRule,
     Subnet,
 )
-from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Path, RouteKey, rd_of
-from sdnctl.types import Encapsulation, Ip, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
-
-ASN = 64512
+from sdnctl.routes import (
+    InclusiveMulticastRoute,
+    IpPrefixRoute,
+    MacIpRoute,
+    MembershipRoute,
+    Path,
+    RouteKey,
+    rd_of,
+)
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, Vni
+from tests.properties import agreed
+from tests.properties.agreed import ASN, Routed
 
 
 @dataclass
@@ -58,10 +71,21 @@ class World:
     address_group: dict[str, AddressGroup] = field(default_factory=dict)
     learned: dict[RouteKey, Path] = field(default_factory=dict)
     underlay: dict[str, dict[Ip, int]] = field(default_factory=dict)
+    bgpvpn: dict[str, BgpVpn] = field(default_factory=dict)
+    bgpvpn_network: dict[str, BgpVpnNetwork] = field(default_factory=dict)
+    bgpvpn_router: dict[str, BgpVpnRouter] = field(default_factory=dict)
+    bgpvpn_port: dict[str, BgpVpnPort] = field(default_factory=dict)
 
 
-def vrf_of(w: World, network: Network) -> tuple[Router | None, list[Port]]:
-    """The network's router and its interfaces: the lowest port id decides between routers."""
+Gate = tuple[str, Mac, tuple[tuple[Ip, int], ...]]
+"""An interface of a VRF on a network: its id, MAC and addresses."""
+
+
+def vrf_of(w: World, network: Network) -> tuple[Routed | None, list[Gate]]:
+    """The network's router and its interfaces: the lowest port id decides between routers.
+
+    Without one, the first of its associations with layer 3 BGP VPNs, where it has a gateway.
+    """
     ports = []
     for port in w.port.values() if network.admin_state_up else ():
         router = w.router.get(port.device_id)
@@ -75,10 +99,29 @@ def vrf_of(w: World, network: Network) -> tuple[Router | None, list[Port]]:
         ):
             ports.append(port)
     ports.sort(key=lambda p: p.id)
-    if not ports:
-        return None, []
-    router = w.router[ports[0].device_id]
-    return router, [p for p in ports if p.device_id == router.id]
+    if ports:
+        router = w.router[ports[0].device_id]
+        mine = [p for p in ports if p.device_id == router.id]
+        return router, [(p.id, p.mac, addresses_of(w, p)) for p in mine]
+    subnets = sorted((s.id, s) for s in w.subnet.values() if s.network_id == network.id)
+    gateways = tuple(
+        (s.gateway_ip, s.prefix.length)
+        for _id, s in subnets
+        if s.gateway_ip and s.gateway_ip in s.prefix
+    )
+    if network.admin_state_up and gateways:
+        for id_, association in sorted(w.bgpvpn_network.items()):
+            if association.network_id == network.id and agreed.vpns(w, [association], "l3"):
+                return association, [(id_, association.mac, gateways)]
+    return None, []
+
+
+def vrfs(w: World) -> list[tuple[Routed, list[Network]]]:
+    """Every VRF with the networks that belong to it."""
+    owners = [(vrf_of(w, network)[0], network) for network in w.network.values()]
+    rows: list[Routed] = [r for r in w.router.values() if r.admin_state_up]
+    rows += [row for row, _n in owners if isinstance(row, BgpVpnNetwork)]
+    return [(row, [n for owner, n in owners if owner == row]) for row in rows]
 
 
 def addresses_of(w: World, port: Port) -> tuple[tuple[Ip, int], ...]:
@@ -88,12 +131,6 @@ def addresses_of(w: World, port: Port) -> tuple[tuple[Ip, int], ...]:
         if subnet and subnet.network_id == port.network_id and fixed.ip in subnet.prefix:
             out.append((fixed.ip, subnet.prefix.length))
     return tuple(out)
-
-
-def targets(row: Network | Router, extra: tuple[RouteTarget, ...]) -> set[RouteTarget]:
-    own = f"{ASN}:{8_000_000 + row.number}"
-    chosen = [str(t) for t in extra if not 8_000_000 <= int(str(t).split(":")[1]) <= 8_065_535]
-    return {RouteTarget.parse(t) for t in (own, *chosen)}
 
 
 def guests(w: World) -> list[tuple[Port, Network, Hypervisor]]:
@@ -110,6 +147,16 @@ def is_up(port: Port, network: Network, host: Hypervisor) -> bool:
     return able and port.admin_state_up and network.admin_state_up
 
 
+def passed_on(w: World, port: Port, network: Network) -> tuple[tuple[Prefix, ...], Mac | None]:
+    """The prefixes behind a port, none of them an address of its own, and who sends to them."""
+    router, interfaces = vrf_of(w, network)
+    if router is None:
+        return (), None
+    hosts = {Prefix.host(f.ip) for f in port.fixed_ips if on_link(w, network, f.ip)}
+    behind = sorted(agreed.prefixes_of(w, port, network, router, hosts).keys() - hosts)
+    return tuple(behind), interfaces[0][1] if behind else None
+
+
 def tunnels(network: Network, host: Hypervisor) -> tuple[Encapsulation, ...]:
     if network.encapsulation is None:
         return host.encapsulations
@@ -124,52 +171,73 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
         rd = RouteDistinguisher.of(host.vtep, network.number)
         evi = Path(
             next_hop=host.vtep,
-            route_targets=tuple(sorted(targets(network, network.export_targets))),
             encapsulations=tunnels(network, host),
             label=network.label,
             vni=network.vni,
+            **agreed.said_of_network(w, network),
         )
         routes.setdefault(RouteKey(host.id, InclusiveMulticastRoute(rd, host.vtep)), evi)
         every: list[Ip | None] = [f.ip for f in port.fixed_ips]
+        mine = changed(evi, sequence=port.moves)
         for ip in every or [None]:
-            routes.setdefault(RouteKey(host.id, MacIpRoute(rd, port.mac, ip)), evi)
-        router, interfaces = vrf_of(w, network)
+            routes.setdefault(RouteKey(host.id, MacIpRoute(rd, port.mac, ip)), mine)
+        router, _interfaces = vrf_of(w, network)
         if router is None:
             continue
         rd = RouteDistinguisher.of(host.vtep, router.number)
-        prefixes = [
-            Prefix.covering(ip, length) for i in interfaces for ip, length in addresses_of(w, i)
-        ]
-        for fixed in port.fixed_ips:
-            if any(fixed.ip in prefix for prefix in prefixes):
-                routes.setdefault(
-                    RouteKey(host.id, IpPrefixRoute(rd, Prefix.host(fixed.ip))),
-                    Path(
-                        next_hop=host.vtep,
-                        route_targets=tuple(sorted(targets(router, router.export_targets))),
-                        encapsulations=tunnels(network, host),
-                        label=router.label,
-                        vni=router.vni,
-                        router_mac=Mac(b"\2\0" + host.vtep[-4:]),
-                    ),
-                )
+        hosts = {Prefix.host(f.ip) for f in port.fixed_ips if on_link(w, network, f.ip)}
+        said = agreed.prefixes_of(w, port, network, router, hosts)
+        for prefix, attributes in said.items():
+            path = Path(
+                next_hop=host.vtep,
+                encapsulations=tunnels(network, host),
+                label=router.label,
+                vni=router.vni,
+                router_mac=Mac(b"\2\0" + host.vtep[-4:]),
+                **attributes,
+            )
+            routes.setdefault(RouteKey(host.id, IpPrefixRoute(rd, prefix)), path)
     return routes
 
 
-def usable(w: World, path: Path) -> Path | None:
+def usable(w: World, key: RouteKey, path: Path) -> Path | None:
     if ASN in path.as_path or any(h.vtep == path.next_hop for h in w.hypervisor.values()):
         return None
-    values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
-    pinned = [g for _id, g in sorted(w.gateway.items()) if g.address == path.next_hop]
-    if pinned and pinned[0].encapsulations:
-        values["encapsulations"] = pinned[0].encapsulations
-    elif not path.encapsulations:
-        values["encapsulations"] = (Encapsulation.MPLS_GRE,)
-    return Path(**values)
+    listed = [g for _id, g in sorted(w.gateway.items()) if g.address == path.next_hop]
+    offered = path.encapsulations or (Encapsulation.MPLS_GRE,)
+    preference = path.local_preference
+    if listed:
+        offered = listed[0].encapsulations or offered
+        if listed[0].local_preference is not None:
+            preference = listed[0].local_preference
+    able = set(Encapsulation) if path.label else {Encapsulation.VXLAN}
+    if not path.vni or (isinstance(key.nlri, IpPrefixRoute) and not path.router_mac):
+        able -= {Encapsulation.VXLAN}
+    offered = tuple(e for e in offered if e in able)
+    return changed(path, encapsulations=offered, local_preference=preference) if offered else None
 
 
 def hop(path: Path) -> NextHop:
-    return NextHop(path.next_hop, path.label, path.vni, path.encapsulations, path.router_mac)
+    return NextHop(path.next_hop, path.label, path.vni, path.encapsulations)
+
+
+def to_prefix(key: RouteKey, path: Path) -> NextHop | None:
+    """What routed packets to the prefix, or to the address of a MAC/IP route, are sent by."""
+    if isinstance(key.nlri, IpPrefixRoute):
+        return NextHop(path.next_hop, path.label, path.vni, path.encapsulations, path.router_mac)
+    vxlan = Encapsulation.VXLAN
+    if path.peer and path.l3_vni and path.router_mac and vxlan in path.encapsulations:
+        return NextHop(path.next_hop, Label(0), path.l3_vni, (vxlan,), path.router_mac)
+    return None
+
+
+def prefix_of(key: RouteKey, path: Path) -> Prefix | None:
+    """The prefix that a route gives to a VRF."""
+    if isinstance(key.nlri, IpPrefixRoute):
+        return key.nlri.prefix
+    if isinstance(key.nlri, MacIpRoute) and key.nlri.ip and to_prefix(key, path):
+        return Prefix.host(key.nlri.ip)
+    return None
 
 
 def decide(paths: list[tuple[RouteKey, Path]]) -> list[NextHop]:
@@ -181,30 +249,70 @@ def decide(paths: list[tuple[RouteKey, Path]]) -> list[NextHop]:
     def rank(path: Path) -> int:
         return (2 if not path.ebgp else 1) if path.peer else 0
 
+    paths = survivors(paths, lambda p, o: p.stale and not o.stale)
     paths = survivors(paths, lambda p, o: o.local_preference > p.local_preference)
     paths = survivors(paths, lambda p, o: len(o.as_path) < len(p.as_path))
     paths = survivors(paths, lambda p, o: o.origin < p.origin)
     paths = survivors(paths, lambda p, o: o.as_path[:1] == p.as_path[:1] and o.med < p.med)
     paths = survivors(paths, lambda p, o: rank(o) < rank(p))
-    out: dict[Ip, NextHop] = {}
-    for _key, path in sorted(paths, key=lambda r: (r[1].next_hop, r[0].source, rd_of(r[0].nlri))):
-        out.setdefault(path.next_hop, hop(path))
-    return list(out.values())
+
+    def lowest(r: tuple[RouteKey, Path]) -> tuple[Any, ...]:
+        return (r[1].next_hop, r[0].source, rd_of(r[0].nlri), r[0].path_id)
+
+    hops = [via for r in sorted(paths, key=lowest) if (via := to_prefix(*r)) is not None]
+    return [whole([h for h in hops if h.vtep == vtep]) for vtep in sorted({h.vtep for h in hops})]
 
 
-def announced(w: World) -> dict[str, dict[Any, Path]]:
-    """By peer: the prefixes of routers, in the families that the peer has, over MPLS."""
-    out: dict[str, dict[Any, Path]] = {}
-    for name, peer in w.bgp_peer.items():
-        for key, path in local_routes(w).items():
-            if not peer.admin_state_up or not isinstance(key.nlri, IpPrefixRoute):
-                continue
-            family = "ipv4-vpn" if len(key.nlri.prefix.ip) == 4 else "ipv6-vpn"
-            offers = [e for e in w.hypervisor[key.source].encapsulations if e != 8]
-            if family in peer.families and offers:
-                values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
-                values["encapsulations"] = tuple(offers)
-                out.setdefault(name, {})[key.source, key.nlri] = Path(**values)
+def whole(same: list[NextHop]) -> NextHop:
+    """The first of equal next hops; where another has the one kind of tunnel, VXLAN or MPLS, that
+    it lacks, and nothing else, with that."""
+    first = same[0]
+    vxlan = {Encapsulation.VXLAN}
+    for other in same[1:]:
+        mine, theirs = set(first.encapsulations), set(other.encapsulations)
+        both = first.encapsulations + other.encapsulations
+        if mine == vxlan and not theirs & vxlan:
+            return first._replace(label=other.label, encapsulations=both)
+        if theirs == vxlan and not mine & vxlan:
+            mac = other.router_mac
+            return first._replace(vni=other.vni, router_mac=mac, encapsulations=both)
+    return first
+
+
+def changed(path: Path, **fields: Any) -> Path:
+    values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
+    return Path(**values | fields)
+
+
+def on_link(w: World, network: Network, ip: Ip) -> bool:
+    _router, interfaces = vrf_of(w, network)
+    links = [Prefix.covering(a, n) for _id, _mac, pairs in interfaces for a, n in pairs]
+    return any(ip in link for link in links)
+
+
+def probes(w: World, vni: Vni, used: list[Path]) -> list[Probe]:
+    """The gateways with an interval among the next hops, the first of those with one address."""
+    rows = []
+    for vtep in {path.next_hop for path in used if path.peer}:
+        here = [g for _id, g in sorted(w.gateway.items()) if g.address == vtep]
+        if here and here[0].probe_interval > 0:
+            rows.append(Probe(vni, vtep, here[0].probe_interval, here[0].probe_multiplier))
+    return rows
+
+
+def outbid(claims: list[tuple[RouteKey, Path]]) -> list[tuple[RouteKey, Path]]:
+    """Our claims to a MAC address are one higher than those of peers, but for static ones; five
+    higher than they would be alone at most."""
+    out = []
+    for key, path in claims:
+        others = [
+            p.sequence
+            for k, p in claims
+            if p.peer and not p.sticky and k.nlri.mac == key.nlri.mac  # type: ignore[union-attr]
+        ]
+        mine = not path.peer and others and max(others) >= path.sequence
+        number = min(max(others) + 1, path.sequence + 5) if mine else path.sequence
+        out.append((key, changed(path, sequence=number)))
     return out
 
 
@@ -244,62 +352,67 @@ def policy_of(w: World, port: Port) -> list[Desired]:
     return out
 
 
-def expected(w: World) -> dict[str, dict[str, Desired]]:
-    """By hypervisor and key."""
+def in_use(w: World) -> dict[RouteKey, Path]:
+    """Our own routes, and those learned that may be used."""
     routes = dict(local_routes(w))
     for key, path in w.learned.items():
-        good = usable(w, path)
+        good = None if isinstance(key.nlri, MembershipRoute) else usable(w, key, path)
         if good is not None:
             routes[key] = good
+    return routes
+
+
+def expected(w: World) -> dict[str, dict[str, Desired]]:
+    """By hypervisor and key."""
+    routes = in_use(w)
 
     def claim(r: tuple[RouteKey, Path]) -> tuple[Any, ...]:
-        return (not r[1].sticky, -r[1].sequence, r[1].next_hop, r[0].source, rd_of(r[0].nlri))
+        key, path = r
+        worth = (path.stale, not path.sticky, -path.sequence)
+        return (*worth, path.next_hop, key.source, rd_of(key.nlri), key.path_id)
 
     competing: dict[str, set[Ip]] = {}
     tables: dict[str, dict[str, Desired]] = {}
     for network in w.network.values():
         if not network.admin_state_up:
             continue
-        wanted = targets(network, network.import_targets)
+        wanted = agreed.evi_imports(w, network)
         mine = [r for r in routes.items() if wanted & set(r[1].route_targets)]
         router, interfaces = vrf_of(w, network)
         vrf = router.vni if router else Vni(0)
         table: list[Desired] = [Evi(network.vni, network.label, network.mtu, vrf)]
-        table += [
-            Irb(network.vni, vrf, port.id, port.mac, addresses_of(w, port)) for port in interfaces
-        ]
+        table += [Irb(network.vni, vrf, id_, mac, pairs) for id_, mac, pairs in interfaces]
         macs = [(k, p) for k, p in mine if isinstance(k.nlri, MacIpRoute)]
         for mac in {k.nlri.mac for k, _p in macs if isinstance(k.nlri, MacIpRoute)}:
-            best = min((r for r in macs if r[0].nlri.mac == mac), key=claim)  # type: ignore[union-attr]
+            rivals = [r for r in macs if r[0].nlri.mac == mac]  # type: ignore[union-attr]
+            best = min(outbid(rivals), key=claim)
             table.append(FdbEntry(network.vni, mac, hop(best[1])))
         for ip in {k.nlri.ip for k, _p in macs if isinstance(k.nlri, MacIpRoute)}:
             if ip is not None:
-                owner = min(
-                    (r for r in macs if r[0].nlri.ip == ip),  # type: ignore[union-attr]
-                    key=lambda r: (claim(r), r[0].nlri),
-                )
+                rivals = [r for r in macs if r[0].nlri.ip == ip]  # type: ignore[union-attr]
+                owner = min(outbid(rivals), key=lambda r: (claim(r), r[0].nlri))
                 table.append(Neighbor(network.vni, ip, owner[0].nlri.mac))  # type: ignore[union-attr]
         floods = [r for r in mine if isinstance(r[0].nlri, InclusiveMulticastRoute)]
         for vtep in {p.next_hop for _k, p in floods}:
             best = min((r for r in floods if r[1].next_hop == vtep), key=claim)
             table.append(FloodEntry(network.vni, hop(best[1])))
+        bridged = [p for k, p in mine if not isinstance(k.nlri, IpPrefixRoute)]
+        table += probes(w, network.vni, bridged)
         tables[f"evi/{network.vni}"] = {row.key: row for row in table}
-    for router in w.router.values():
-        if not router.admin_state_up:
-            continue
-        wanted = targets(router, router.import_targets)
-        mine = [
-            r
-            for r in routes.items()
-            if isinstance(r[0].nlri, IpPrefixRoute) and wanted & set(r[1].route_targets)
-        ]
+    for router, networks in vrfs(w):
+        wanted = agreed.vrf_imports(w, router, networks)
+        mine = [r for r in routes.items() if prefix_of(*r) and wanted & set(r[1].route_targets)]
         rows: list[Desired] = [Vrf(router.vni, router.label)]
-        for prefix in {k.nlri.prefix for k, _p in mine if isinstance(k.nlri, IpPrefixRoute)}:
-            here = [r for r in mine if r[0].nlri.prefix == prefix]  # type: ignore[union-attr]
+        for prefix in {p for r in mine if (p := prefix_of(*r)) is not None}:
+            here = [r for r in mine if prefix_of(*r) == prefix]
             hops = decide(here)
-            rows.append(FibEntry(router.vni, prefix, tuple(hops)))
+            used = {h.vtep for h in hops}
+            rest = [r for r in here if r[1].next_hop not in used]
+            spare = [] if any(not p.peer and p.next_hop in used for _k, p in here) else decide(rest)
+            rows.append(FibEntry(router.vni, prefix, tuple(hops), tuple(spare)))
             if len(hops) > 1:
                 competing.setdefault(f"vrf/{router.vni}", set()).update(h.vtep for h in hops)
+        rows += probes(w, router.vni, [p for _k, p in mine])
         tables[f"vrf/{router.vni}"] = {row.key: row for row in rows}
 
     out: dict[str, dict[str, Desired]] = {}
@@ -313,6 +426,7 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
             groups.add(f"evi/{network.vni}")
             if router:
                 groups.add(f"vrf/{router.vni}")
+            behind, router_mac = passed_on(w, port, network)
             row = LocalPort(
                 port.id,
                 network.vni,
@@ -323,6 +437,8 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 port.port_security_enabled,
                 port.security_groups if port.port_security_enabled else (),
                 tuple((pair.mac, pair.prefix) for pair in port.allowed_address_pairs),
+                behind,
+                router_mac,
             )
             mine_[row.key] = row
             mine_.update((each.key, each) for each in policy_of(w, port))

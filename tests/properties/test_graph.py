@@ -11,20 +11,34 @@ from hypothesis import strategies as st
 from sdnctl.desired import Desired
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.model import make_engine
+from sdnctl.graph.reasons import why_advertised, why_used
 from sdnctl.graph.relations import (
     ADVERTISED,
-    EVI_INSTANCE,
+    BGP_PEER,
+    FDB,
     IMPORTED,
-    NETWORK,
-    ROUTER,
-    VRF_INSTANCE,
+    LEARNED,
+    ORIGINATED,
     Imported,
 )
-from sdnctl.graph.rib import best_paths
-from sdnctl.routes import Path, RouteKey
+from sdnctl.graph.rib import best_paths, equal_paths
+from sdnctl.inspect import glass
+from sdnctl.intent import BgpVpnNetwork
+from sdnctl.routes import MacIpRoute, Path, RouteKey
 from sdnctl.topology import overlay
+from tests.properties import agreed
+from tests.properties.agreed import ASN
 from tests.properties.mirror import House
-from tests.properties.oracle import ASN, World, announced, decide, expected, hop
+from tests.properties.oracle import (
+    World,
+    decide,
+    expected,
+    prefix_of,
+    to_prefix,
+    vrfs,
+    whole,
+)
+from tests.properties.peers import announced
 from tests.properties.worlds import HOSTS, Write, paths, populated, route_keys
 
 
@@ -50,11 +64,11 @@ def told(engine: Engine) -> dict[str, dict[str, Desired]]:
     return {host: house.agents[host].desired for host in HOSTS}
 
 
-def told_to_peers(engine: Engine) -> dict[str, dict[Any, Path]]:
-    out: dict[str, dict[Any, Path]] = {}
-    for export, row in engine.rows(ADVERTISED).items():
+def told_to_peers(engine: Engine) -> dict[str, dict[RouteKey, Path]]:
+    out: dict[str, dict[RouteKey, Path]] = {}
+    for key, row in engine.rows(ADVERTISED).items():
         for peer in row.peers:
-            out.setdefault(peer, {})[export.route] = row.path
+            out.setdefault(peer, {})[key] = row.path
     return out
 
 
@@ -77,8 +91,40 @@ def test_best_paths_equal_the_oracle(routes: list[tuple[RouteKey, Path]]) -> Non
         else (key, path)
         for key, path in routes
     ]
-    best = best_paths([(key, Imported(path, (), ())) for key, path in local])
-    assert [hop(path) for _key, path in best] == decide(local)
+    local = [route for route in local if prefix_of(*route)]
+    best = equal_paths([(key, Imported(path, (), ())) for key, path in local])
+    hops = [[to_prefix(key, path) for key, path in same] for same in best]
+    assert [whole([hop for hop in same if hop]) for same in hops] == decide(local)
+    for same in hops:
+        assert len({hop.vtep for hop in same if hop}) == 1
+
+
+@given(populated())
+def test_reasons_agree_with_what_is_told(steps: list[list[Write]]) -> None:
+    engine = make_engine(ASN)
+    for writes in steps:
+        engine.commit(writes)
+    for peer in engine.rows(BGP_PEER):
+        for key in engine.rows(ORIGINATED):
+            row_told = engine.rows(ADVERTISED).get(key)
+            told = row_told is not None and peer in row_told.peers
+            assert any(said.advertised for said in why_advertised(engine, peer, key)) == told
+    used: dict[str, set[Any]] = {}
+    for key in {**engine.rows(ORIGINATED), **engine.rows(LEARNED)}:
+        for use in why_used(engine, key):
+            if use.used:
+                used.setdefault(use.table, set()).add(key)
+    for key, row in engine.rows(IMPORTED).items():
+        for vni in row.vrfs:
+            prefix = prefix_of(key, row.path)
+            assert prefix is not None
+            rivals = engine.view().find(IMPORTED, "prefix", (vni, prefix))
+            chosen = {other for other, _path in best_paths(rivals)}
+            assert (key in chosen) == (key in used.get(f"vrf/{vni}", ()))
+        for vni in row.evis:
+            if isinstance(key.nlri, MacIpRoute) and key in used.get(f"evi/{vni}", ()):
+                entry = engine.rows(FDB)[vni, key.nlri.mac]
+                assert entry.via.vtep == row.path.next_hop
 
 
 @given(populated(), st.randoms(use_true_random=False))
@@ -134,24 +180,23 @@ def test_no_path_joins_two_tenants_unless_both_agreed(steps: list[list[Write]]) 
     engine = make_engine(ASN)
     for writes in steps:
         engine.commit(writes)
-    networks, routers = engine.rows(NETWORK), engine.rows(ROUTER)
-    evis, vrfs = engine.rows(EVI_INSTANCE), engine.rows(VRF_INSTANCE)
-    owners: dict[int, Any] = {row.vni: row for row in networks.values()}
-    owners |= {row.vni: row for row in routers.values()}
-    instances = [
-        overlay.Instance(id_, "evi", networks[id_].project_id, row.imports, row.exports)
-        for id_, row in evis.items()
-    ] + [
-        overlay.Instance(id_, "vrf", routers[id_].project_id, row.imports, row.exports)
-        for id_, row in vrfs.items()
-    ]
-    shown = overlay.joined_projects(overlay.reach(instances))
+    world = world_of(engine)
+    owners: dict[int, Any] = {}
+    for network in world.network.values():
+        given = set(agreed.said_of_network(world, network)["route_targets"])
+        owners[network.vni] = (network, agreed.evi_imports(world, network), given)
+    for row, networks in vrfs(world):
+        given = agreed.vrf_exports(world, row, networks)
+        project = networks[0] if isinstance(row, BgpVpnNetwork) else row
+        owners[row.vni] = (project, agreed.vrf_imports(world, row, networks), given)
+    shown = overlay.joined_projects(overlay.reach(glass.instances(engine)))
     for imported in engine.rows(IMPORTED).values():
         if imported.path.peer:
             continue
-        giver = owners[imported.path.vni]
+        giver, _imports, given = owners[imported.path.vni]
         for vni in (*imported.evis, *imported.vrfs):
-            taker = owners[vni]
+            taker, wanted, _exports = owners[vni]
             if giver.project_id != taker.project_id:
-                assert set(giver.export_targets) & set(taker.import_targets)
+                both = agreed.chosen(given & wanted)
+                assert both.intersection(imported.path.route_targets)
                 assert (giver.project_id, taker.project_id) in shown

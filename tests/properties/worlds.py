@@ -11,6 +11,10 @@ from sdnctl.graph.engine import Relation
 from sdnctl.graph.relations import (
     ADDRESS_GROUP,
     BGP_PEER,
+    BGPVPN,
+    BGPVPN_NETWORK,
+    BGPVPN_PORT,
+    BGPVPN_ROUTER,
     GATEWAY,
     HYPERVISOR,
     LEARNED,
@@ -26,11 +30,16 @@ from sdnctl.intent import (
     AddressGroup,
     AddressPair,
     BgpPeer,
+    BgpVpn,
+    BgpVpnNetwork,
+    BgpVpnPort,
+    BgpVpnRouter,
     FixedIp,
     Gateway,
     Hypervisor,
     Network,
     Port,
+    PortRoute,
     Router,
     SecurityGroup,
     SecurityGroupRule,
@@ -40,6 +49,7 @@ from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
     MacIpRoute,
+    MembershipRoute,
     Path,
     RouteKey,
 )
@@ -60,10 +70,22 @@ OUTSIDE = [Ip.parse("198.51.100.1"), Ip.parse("198.51.100.2"), VTEPS[0]]
 PREFIXES = [Prefix.parse(p) for p in ("10.0.0.0/24", "10.0.1.0/24", "2001:db8::/64")]
 IPS = [Ip.parse(a) for a in ("10.0.0.1", "10.0.0.2", "10.0.1.2", "2001:db8::1", "2001:db8::2")]
 MACS = [Mac.parse(f"fa:16:3e:00:00:0{n}") for n in range(3)]
-TARGETS = [RouteTarget.parse(f"64512:{n}") for n in (1, 8_000_001, 8_000_011, 8_000_012)]
-"""One of an operator's, and the automatic ones of n0, r0 and r1."""
+TARGETS = [
+    RouteTarget.parse(f"64512:{n}") for n in (1, 2, 8_000_001, 8_000_011, 8_000_012, 8_000_021)
+]
+"""Two of an operator's, and the automatic ones of n0, r0, r1 and a0."""
 
 RDS = [RouteDistinguisher.parse(t) for t in ("64512:1", "64512:2")]
+
+FAMILIES = [
+    ("ipv4-vpn",),
+    ("ipv4-vpn", "ipv6-vpn"),
+    ("l2vpn-evpn",),
+    ("ipv4-vpn", "l2vpn-evpn"),
+    ("ipv4-vpn", "l2vpn-evpn", "route-target"),
+    ("ipv4-vpn", "l2vpn-evpn", "route-target"),
+    (),
+]
 
 encapsulations = st.sampled_from(
     [p for n in range(4) for p in itertools.permutations(Encapsulation, n)]
@@ -154,6 +176,7 @@ def subnets(key: str) -> st.SearchStrategy[Any]:
         id=st.just(key),
         network_id=st.sampled_from([network] * 20 + NETWORKS),
         prefix=st.sampled_from([prefix] * 20 + PREFIXES),
+        gateway_ip=st.sampled_from([ip for ip in IPS if ip in prefix] + [None, IPS[2]]),
     )
 
 
@@ -218,6 +241,7 @@ def _ports(key: str, network: str, **more: st.SearchStrategy[Any]) -> st.SearchS
         id=st.just(key),
         network_id=st.just(network),
         mac=st.sampled_from(MACS),
+        moves=st.sampled_from([0, 0, 0, 1, 4]),
         fixed_ips=st.one_of(IN_PLACE[network], IN_PLACE[network], IN_PLACE[network], anywhere),
         admin_state_up=mostly,
         port_security_enabled=mostly,
@@ -243,29 +267,97 @@ def interfaces(key: str) -> st.SearchStrategy[Any]:
 nlris = st.one_of(
     *[st.builds(IpPrefixRoute, st.sampled_from(RDS), st.just(PREFIXES[0]))] * 3,
     st.builds(IpPrefixRoute, st.sampled_from(RDS), st.sampled_from(IPS[:2]).map(Prefix.host)),
-    st.builds(
-        MacIpRoute, st.sampled_from(RDS), st.sampled_from(MACS), st.sampled_from([None, *IPS])
-    ),
+    *[
+        st.builds(
+            MacIpRoute, st.sampled_from(RDS), st.sampled_from(MACS), st.sampled_from([None, *IPS])
+        )
+    ]
+    * 2,
     st.builds(InclusiveMulticastRoute, st.sampled_from(RDS), st.sampled_from(OUTSIDE)),
 )
-route_keys = st.builds(RouteKey, st.sampled_from(["gw1", "gw2"]), nlris)
+route_keys = st.builds(
+    RouteKey, st.sampled_from(["gw1", "gw2"]), nlris, st.sampled_from([0, 0, 0, 1])
+)
 many_targets = st.sampled_from([t for n in (1, 2, 3) for t in itertools.permutations(TARGETS, n)])
 paths = st.builds(
     Path,
     next_hop=st.sampled_from(OUTSIDE[:2] * 3 + OUTSIDE),
     route_targets=many_targets,
     encapsulations=encapsulations,
-    label=st.sampled_from([Label(0), Label(77)]),
-    vni=st.sampled_from([Vni(0), Vni(78)]),
+    label=st.sampled_from([Label(0), Label(77), Label(77)]),
+    vni=st.sampled_from([Vni(0), Vni(78), Vni(78)]),
+    l3_vni=st.sampled_from([Vni(0), Vni(79), Vni(79)]),
+    router_mac=st.sampled_from([None, MACS[0], MACS[0]]),
     local_preference=st.sampled_from([100, 100, 200]),
     as_path=st.sampled_from([(65001,), (65001,), (65002,), (), (65001, 65002), (64512,)]),
     origin=st.sampled_from([0, 0, 2]),
     med=st.sampled_from([0, 0, 10]),
     peer=st.just(True),
     ebgp=st.booleans(),
-    sequence=st.sampled_from([0, 0, 1]),
+    sequence=st.sampled_from([0, 0, 1, 3, 9]),
     sticky=st.sampled_from([False, False, True]),
+    stale=st.sampled_from([False, False, False, True]),
 )
+
+
+vpn_targets = st.sampled_from(
+    [(), TARGETS[:1], TARGETS[:1], TARGETS[1:2], TARGETS[:2], TARGETS[1:4]]
+).map(tuple)
+"""Mostly those of an operator."""
+
+
+def vpns(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        BgpVpn,
+        id=st.just(key),
+        type=st.sampled_from(["l3", "l3", "l2"]),
+        route_targets=vpn_targets,
+        import_targets=some_targets,
+        export_targets=vpn_targets,
+        local_preference=st.sampled_from([None, None, 50, 200]),
+        communities=st.sampled_from([(), (), (7,), (8, 7)]),
+    )
+
+
+in_vpn = st.sampled_from(["v0", "v0", "v1", "v1", "v9"])
+
+
+def network_vpns(key: str) -> st.SearchStrategy[Any]:
+    n = 21 + int(key[1:])
+    return st.builds(
+        BgpVpnNetwork,
+        id=st.just(key),
+        bgpvpn_id=in_vpn,
+        network_id=st.sampled_from([*NETWORKS, "n2", "n9"]),
+        vni=st.just(Vni(9000 + n)),
+        label=st.just(Label(900 + n)),
+        number=st.just(n),
+        mac=st.just(MACS[2]),
+    )
+
+
+def router_vpns(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        BgpVpnRouter, id=st.just(key), bgpvpn_id=in_vpn, router_id=st.sampled_from(ROUTERS)
+    )
+
+
+behind = st.builds(
+    PortRoute,
+    prefix=st.sampled_from([None, PREFIXES[0], Prefix.host(IPS[1]), Prefix.host(IPS[4])]),
+    local_preference=st.sampled_from([None, None, 70, 300]),
+)
+
+
+def port_vpns(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        BgpVpnPort,
+        id=st.just(key),
+        bgpvpn_id=in_vpn,
+        port_id=st.sampled_from([*GUESTS[:3], "i0", "p9"]),
+        advertise_fixed_ips=mostly,
+        routes=st.lists(behind, max_size=2).map(tuple),
+    )
 
 
 def peers(key: str) -> st.SearchStrategy[Any]:
@@ -274,18 +366,24 @@ def peers(key: str) -> st.SearchStrategy[Any]:
         id=st.just(key),
         address=st.just(OUTSIDE[0]),
         asn=st.sampled_from([65001, 65002]),
-        families=st.sampled_from([("ipv4-vpn",), ("ipv4-vpn", "ipv6-vpn"), ("l2vpn-evpn",), ()]),
+        families=st.sampled_from(FAMILIES),
         password=st.sampled_from(["", "secret"]),
         admin_state_up=mostly,
     )
 
 
-gateways = st.builds(
-    Gateway,
-    id=st.just("gw"),
-    address=st.sampled_from(OUTSIDE),
-    encapsulations=encapsulations,
-)
+def gateways(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        Gateway,
+        id=st.just(key),
+        address=st.sampled_from(OUTSIDE),
+        encapsulations=encapsulations,
+        local_preference=st.sampled_from([None, None, 0, 100, 300]),
+        probe_interval=st.sampled_from([0, 200, 300]),
+        probe_multiplier=st.sampled_from([3, 4]),
+    )
+
+
 distances = st.dictionaries(st.sampled_from(VTEPS + OUTSIDE), st.integers(1, 3), max_size=4)
 
 # Every strategy is made once: one made anew at each draw is validated anew each time.
@@ -299,10 +397,48 @@ BY_KEY: dict[Relation[Any, Any], dict[str, st.SearchStrategy[Any]]] = {
     SECURITY_GROUP_RULE: {key: rules(key) for key in RULES},
     ADDRESS_GROUP: {key: address_groups(key) for key in ADDRESS_GROUPS},
     BGP_PEER: {key: peers(key) for key in ("gw1", "gw2")},
-    GATEWAY: {"gw": gateways},
+    GATEWAY: {key: gateways(key) for key in ("gw1", "gw2")},
     UNDERLAY: dict.fromkeys(HOSTS, distances),
+    BGPVPN: {key: vpns(key) for key in ("v0", "v1")},
+    BGPVPN_NETWORK: {key: network_vpns(key) for key in ("a0", "a1")},
+    BGPVPN_ROUTER: {"b0": router_vpns("b0")},
+    BGPVPN_PORT: {key: port_vpns(key) for key in ("c0", "c1")},
 }
-learned = st.tuples(st.just(LEARNED), route_keys, st.one_of(*[paths] * 7, st.none()))
+memberships = st.builds(
+    RouteKey,
+    st.sampled_from(["gw1", "gw2"]),
+    st.builds(
+        MembershipRoute,
+        st.sampled_from([65001, 64512]),
+        st.sampled_from(TARGETS * 3 + [None]),
+        st.sampled_from([64] * 4 + [0, 32, 48, 60, 63]),
+    ),
+)
+symmetric = st.tuples(
+    st.just(LEARNED),
+    st.builds(
+        RouteKey,
+        st.sampled_from(["gw1", "gw2"]),
+        st.builds(MacIpRoute, st.just(RDS[0]), st.sampled_from(MACS), st.sampled_from(IPS[:2])),
+    ),
+    st.builds(
+        Path,
+        next_hop=st.sampled_from(OUTSIDE[:2]),
+        route_targets=st.sampled_from([(TARGETS[2], t) for t in TARGETS[3:]]),
+        encapsulations=st.just((Encapsulation.VXLAN,)),
+        vni=st.just(Vni(78)),
+        l3_vni=st.sampled_from([Vni(79)] * 3 + [Vni(0)]),
+        router_mac=st.sampled_from([MACS[0]] * 3 + [None]),
+        peer=st.just(True),
+    ),
+)
+"""MAC/IP routes as a gateway of r0 or r1 has them: mostly, to be routed to as well."""
+
+learned = st.one_of(
+    *[st.tuples(st.just(LEARNED), route_keys, st.one_of(*[paths] * 7, st.none()))] * 3,
+    symmetric,
+    st.tuples(st.just(LEARNED), memberships, st.one_of(*[paths] * 3, st.none())),
+)
 writes: st.SearchStrategy[Write] = st.one_of(
     *(
         _row(relation, key, rows)
@@ -326,5 +462,11 @@ def populated(draw: st.DrawFn) -> list[list[Write]]:
         )
         for key in BY_KEY[relation]
     ]
+    if draw(st.booleans()):
+        first += [
+            (relation, key, draw(BY_KEY[relation][key]))
+            for relation in (BGPVPN, BGPVPN_NETWORK, BGPVPN_ROUTER, BGPVPN_PORT, BGP_PEER)
+            for key in BY_KEY[relation]
+        ]
     first += draw(st.lists(learned, max_size=8))
     return [first, *draw(transactions)]

@@ -20,6 +20,7 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    Probe,
     Vrf,
 )
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
@@ -53,7 +54,8 @@ desired: st.SearchStrategy[Desired] = st.one_of(
     st.builds(FdbEntry, vnis, macs, hops),
     st.builds(FloodEntry, vnis, hops),
     st.builds(Vrf, vnis, labels),
-    st.builds(FibEntry, vnis, prefixes, st.lists(hops).map(tuple)),
+    st.builds(FibEntry, vnis, prefixes, st.lists(hops).map(tuple), st.lists(hops).map(tuple)),
+    st.builds(Probe, vnis, ips, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)),
 )
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from sdnctl.delta import Change
 from sdnctl.desired import Desired
+from sdnctl.types import Ip
 
 
 class Failure(NamedTuple):
@@ -28,6 +29,17 @@ class VifStatus(NamedTuple):
     reason: str = ""
 
 
+class Reachability(NamedTuple):
+    """A probed next hop stopped answering, or answers again."""
+
+    vtep: Ip
+    up: bool
+
+
+def unheard(_reachability: Reachability) -> None:
+    """For who does not ask."""
+
+
 class Driver(Protocol):
     """A data plane that can be programmed resource by resource."""
 
@@ -35,11 +47,13 @@ class Driver(Protocol):
         self,
         on_vif: Callable[[VifStatus], None],
         on_failure: Callable[[Failure], None],
+        on_reachability: Callable[[Reachability], None] = unheard,
     ) -> None:
         """Connect, and keep connected: a restarted switch is brought back to what is desired.
 
         What is found on the switch stays untouched until ``in_sync``. ``on_failure`` tells
-        of keys that fail, or recover, outside of an ``apply``.
+        of keys that fail, or recover, outside of an ``apply``. ``on_reachability`` tells of
+        probed next hops; packets take another way already, where there is one.
         """
 
     def apply(

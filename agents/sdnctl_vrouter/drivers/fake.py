@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from sdnctl.delta import Change
 from sdnctl.desired import Desired, LocalPort
-from sdnctl_vrouter.drivers.base import Failure, VifStatus
+from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus, unheard
 
 
 class FakeDriver:
@@ -30,9 +30,11 @@ class FakeDriver:
         self,
         on_vif: Callable[[VifStatus], None],
         on_failure: Callable[[Failure], None],
+        on_reachability: Callable[[Reachability], None] = unheard,
     ) -> None:
         """See ``Driver``."""
         self._on_vif, self._on_failure = on_vif, on_failure
+        self.on_reachability = on_reachability
 
     def apply(
         self,

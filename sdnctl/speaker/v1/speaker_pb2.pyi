@@ -59,7 +59,7 @@ class Nlri(_message.Message):
     def __init__(self, ip_prefix: _Optional[_Union[IpPrefix, _Mapping]] = ..., mac_ip: _Optional[_Union[MacIp, _Mapping]] = ..., inclusive_multicast: _Optional[_Union[InclusiveMulticast, _Mapping]] = ..., membership: _Optional[_Union[Membership, _Mapping]] = ..., path_id: _Optional[int] = ...) -> None: ...
 
 class Path(_message.Message):
-    __slots__ = ("next_hop", "route_targets", "encapsulations", "label", "vni", "router_mac", "local_preference", "as_path", "origin", "med", "peer", "ebgp", "router_id", "sequence", "sticky", "communities", "default_gateway", "stale")
+    __slots__ = ("next_hop", "route_targets", "encapsulations", "label", "vni", "router_mac", "local_preference", "as_path", "origin", "med", "peer", "ebgp", "router_id", "sequence", "sticky", "communities", "default_gateway", "stale", "l3_vni")
     NEXT_HOP_FIELD_NUMBER: _ClassVar[int]
     ROUTE_TARGETS_FIELD_NUMBER: _ClassVar[int]
     ENCAPSULATIONS_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +78,7 @@ class Path(_message.Message):
     COMMUNITIES_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_GATEWAY_FIELD_NUMBER: _ClassVar[int]
     STALE_FIELD_NUMBER: _ClassVar[int]
+    L3_VNI_FIELD_NUMBER: _ClassVar[int]
     next_hop: bytes
     route_targets: _containers.RepeatedScalarFieldContainer[bytes]
     encapsulations: _containers.RepeatedScalarFieldContainer[int]
@@ -96,7 +97,8 @@ class Path(_message.Message):
     communities: _containers.RepeatedScalarFieldContainer[int]
     default_gateway: bool
     stale: bool
-    def __init__(self, next_hop: _Optional[bytes] = ..., route_targets: _Optional[_Iterable[bytes]] = ..., encapsulations: _Optional[_Iterable[int]] = ..., label: _Optional[int] = ..., vni: _Optional[int] = ..., router_mac: _Optional[bytes] = ..., local_preference: _Optional[int] = ..., as_path: _Optional[_Iterable[int]] = ..., origin: _Optional[int] = ..., med: _Optional[int] = ..., peer: _Optional[bool] = ..., ebgp: _Optional[bool] = ..., router_id: _Optional[bytes] = ..., sequence: _Optional[int] = ..., sticky: _Optional[bool] = ..., communities: _Optional[_Iterable[int]] = ..., default_gateway: _Optional[bool] = ..., stale: _Optional[bool] = ...) -> None: ...
+    l3_vni: int
+    def __init__(self, next_hop: _Optional[bytes] = ..., route_targets: _Optional[_Iterable[bytes]] = ..., encapsulations: _Optional[_Iterable[int]] = ..., label: _Optional[int] = ..., vni: _Optional[int] = ..., router_mac: _Optional[bytes] = ..., local_preference: _Optional[int] = ..., as_path: _Optional[_Iterable[int]] = ..., origin: _Optional[int] = ..., med: _Optional[int] = ..., peer: _Optional[bool] = ..., ebgp: _Optional[bool] = ..., router_id: _Optional[bytes] = ..., sequence: _Optional[int] = ..., sticky: _Optional[bool] = ..., communities: _Optional[_Iterable[int]] = ..., default_gateway: _Optional[bool] = ..., stale: _Optional[bool] = ..., l3_vni: _Optional[int] = ...) -> None: ...
 
 class Routes(_message.Message):
     __slots__ = ("peer", "path", "nlris")
@@ -117,16 +119,18 @@ class Withdrawn(_message.Message):
     def __init__(self, peer: _Optional[str] = ..., nlris: _Optional[_Iterable[_Union[Nlri, _Mapping]]] = ...) -> None: ...
 
 class Downstream(_message.Message):
-    __slots__ = ("peers", "batch", "replay_complete", "shutdown")
+    __slots__ = ("peers", "batch", "replay_complete", "shutdown", "refresh")
     PEERS_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
     REPLAY_COMPLETE_FIELD_NUMBER: _ClassVar[int]
     SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
+    REFRESH_FIELD_NUMBER: _ClassVar[int]
     peers: Peers
     batch: Batch
     replay_complete: ReplayComplete
     shutdown: Shutdown
-    def __init__(self, peers: _Optional[_Union[Peers, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., replay_complete: _Optional[_Union[ReplayComplete, _Mapping]] = ..., shutdown: _Optional[_Union[Shutdown, _Mapping]] = ...) -> None: ...
+    refresh: Refresh
+    def __init__(self, peers: _Optional[_Union[Peers, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., replay_complete: _Optional[_Union[ReplayComplete, _Mapping]] = ..., shutdown: _Optional[_Union[Shutdown, _Mapping]] = ..., refresh: _Optional[_Union[Refresh, _Mapping]] = ...) -> None: ...
 
 class Peers(_message.Message):
     __slots__ = ("peers",)
@@ -181,8 +185,18 @@ class Batch(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., routes: _Optional[_Iterable[_Union[Routes, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[_Union[Withdrawn, _Mapping]]] = ...) -> None: ...
 
 class ReplayComplete(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("peer",)
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    peer: str
+    def __init__(self, peer: _Optional[str] = ...) -> None: ...
+
+class Refresh(_message.Message):
+    __slots__ = ("peer", "family")
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    peer: str
+    family: str
+    def __init__(self, peer: _Optional[str] = ..., family: _Optional[str] = ...) -> None: ...
 
 class Shutdown(_message.Message):
     __slots__ = ()

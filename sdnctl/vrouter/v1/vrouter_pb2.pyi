@@ -39,7 +39,7 @@ class GroupDelta(_message.Message):
     def __init__(self, group: _Optional[str] = ..., version: _Optional[int] = ..., snapshot: _Optional[bool] = ..., upserts: _Optional[_Iterable[_Union[Resource, _Mapping]]] = ..., removals: _Optional[_Iterable[str]] = ..., leave: _Optional[bool] = ..., partial: _Optional[bool] = ...) -> None: ...
 
 class Resource(_message.Message):
-    __slots__ = ("key", "node", "port", "evi", "irb", "neighbor", "fdb", "flood", "vrf", "fib", "rule", "remote")
+    __slots__ = ("key", "node", "port", "evi", "irb", "neighbor", "fdb", "flood", "vrf", "fib", "probe", "rule", "remote")
     KEY_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +50,7 @@ class Resource(_message.Message):
     FLOOD_FIELD_NUMBER: _ClassVar[int]
     VRF_FIELD_NUMBER: _ClassVar[int]
     FIB_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
     REMOTE_FIELD_NUMBER: _ClassVar[int]
     key: str
@@ -62,9 +63,10 @@ class Resource(_message.Message):
     flood: Flood
     vrf: Vrf
     fib: Fib
+    probe: Probe
     rule: SecurityRule
     remote: RemoteAddresses
-    def __init__(self, key: _Optional[str] = ..., node: _Optional[_Union[Node, _Mapping]] = ..., port: _Optional[_Union[LocalPort, _Mapping]] = ..., evi: _Optional[_Union[Evi, _Mapping]] = ..., irb: _Optional[_Union[Irb, _Mapping]] = ..., neighbor: _Optional[_Union[Neighbor, _Mapping]] = ..., fdb: _Optional[_Union[Fdb, _Mapping]] = ..., flood: _Optional[_Union[Flood, _Mapping]] = ..., vrf: _Optional[_Union[Vrf, _Mapping]] = ..., fib: _Optional[_Union[Fib, _Mapping]] = ..., rule: _Optional[_Union[SecurityRule, _Mapping]] = ..., remote: _Optional[_Union[RemoteAddresses, _Mapping]] = ...) -> None: ...
+    def __init__(self, key: _Optional[str] = ..., node: _Optional[_Union[Node, _Mapping]] = ..., port: _Optional[_Union[LocalPort, _Mapping]] = ..., evi: _Optional[_Union[Evi, _Mapping]] = ..., irb: _Optional[_Union[Irb, _Mapping]] = ..., neighbor: _Optional[_Union[Neighbor, _Mapping]] = ..., fdb: _Optional[_Union[Fdb, _Mapping]] = ..., flood: _Optional[_Union[Flood, _Mapping]] = ..., vrf: _Optional[_Union[Vrf, _Mapping]] = ..., fib: _Optional[_Union[Fib, _Mapping]] = ..., probe: _Optional[_Union[Probe, _Mapping]] = ..., rule: _Optional[_Union[SecurityRule, _Mapping]] = ..., remote: _Optional[_Union[RemoteAddresses, _Mapping]] = ...) -> None: ...
 
 class NextHop(_message.Message):
     __slots__ = ("vtep", "label", "vni", "encapsulations", "router_mac")
@@ -105,7 +107,7 @@ class Node(_message.Message):
     def __init__(self, host: _Optional[str] = ..., vtep: _Optional[bytes] = ..., encapsulations: _Optional[_Iterable[int]] = ..., mtu: _Optional[int] = ..., router_mac: _Optional[bytes] = ..., distances: _Optional[_Iterable[_Union[Distance, _Mapping]]] = ...) -> None: ...
 
 class LocalPort(_message.Message):
-    __slots__ = ("port_id", "vni", "vrf", "mac", "addresses", "admin_state_up", "security", "security_groups", "pairs")
+    __slots__ = ("port_id", "vni", "vrf", "mac", "addresses", "admin_state_up", "security", "behind", "router_mac", "security_groups", "pairs")
     PORT_ID_FIELD_NUMBER: _ClassVar[int]
     VNI_FIELD_NUMBER: _ClassVar[int]
     VRF_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +115,8 @@ class LocalPort(_message.Message):
     ADDRESSES_FIELD_NUMBER: _ClassVar[int]
     ADMIN_STATE_UP_FIELD_NUMBER: _ClassVar[int]
     SECURITY_FIELD_NUMBER: _ClassVar[int]
+    BEHIND_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_MAC_FIELD_NUMBER: _ClassVar[int]
     SECURITY_GROUPS_FIELD_NUMBER: _ClassVar[int]
     PAIRS_FIELD_NUMBER: _ClassVar[int]
     port_id: str
@@ -122,9 +126,11 @@ class LocalPort(_message.Message):
     addresses: _containers.RepeatedScalarFieldContainer[bytes]
     admin_state_up: bool
     security: bool
+    behind: _containers.RepeatedCompositeFieldContainer[Prefix]
+    router_mac: bytes
     security_groups: _containers.RepeatedScalarFieldContainer[str]
     pairs: _containers.RepeatedCompositeFieldContainer[AddressPair]
-    def __init__(self, port_id: _Optional[str] = ..., vni: _Optional[int] = ..., vrf: _Optional[int] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[bytes]] = ..., admin_state_up: _Optional[bool] = ..., security: _Optional[bool] = ..., security_groups: _Optional[_Iterable[str]] = ..., pairs: _Optional[_Iterable[_Union[AddressPair, _Mapping]]] = ...) -> None: ...
+    def __init__(self, port_id: _Optional[str] = ..., vni: _Optional[int] = ..., vrf: _Optional[int] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[bytes]] = ..., admin_state_up: _Optional[bool] = ..., security: _Optional[bool] = ..., behind: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ..., router_mac: _Optional[bytes] = ..., security_groups: _Optional[_Iterable[str]] = ..., pairs: _Optional[_Iterable[_Union[AddressPair, _Mapping]]] = ...) -> None: ...
 
 class AddressPair(_message.Message):
     __slots__ = ("mac", "prefix")
@@ -239,28 +245,44 @@ class Vrf(_message.Message):
     def __init__(self, vni: _Optional[int] = ..., label: _Optional[int] = ...) -> None: ...
 
 class Fib(_message.Message):
-    __slots__ = ("vrf", "prefix", "via")
+    __slots__ = ("vrf", "prefix", "via", "backup")
     VRF_FIELD_NUMBER: _ClassVar[int]
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     VIA_FIELD_NUMBER: _ClassVar[int]
+    BACKUP_FIELD_NUMBER: _ClassVar[int]
     vrf: int
     prefix: Prefix
     via: _containers.RepeatedCompositeFieldContainer[NextHop]
-    def __init__(self, vrf: _Optional[int] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., via: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ...) -> None: ...
+    backup: _containers.RepeatedCompositeFieldContainer[NextHop]
+    def __init__(self, vrf: _Optional[int] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., via: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ..., backup: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ...) -> None: ...
+
+class Probe(_message.Message):
+    __slots__ = ("vni", "vtep", "interval", "multiplier")
+    VNI_FIELD_NUMBER: _ClassVar[int]
+    VTEP_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    vni: int
+    vtep: bytes
+    interval: int
+    multiplier: int
+    def __init__(self, vni: _Optional[int] = ..., vtep: _Optional[bytes] = ..., interval: _Optional[int] = ..., multiplier: _Optional[int] = ...) -> None: ...
 
 class Upstream(_message.Message):
-    __slots__ = ("hello", "ack", "nack", "port_status", "drops")
+    __slots__ = ("hello", "ack", "nack", "port_status", "drops", "reachability")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     NACK_FIELD_NUMBER: _ClassVar[int]
     PORT_STATUS_FIELD_NUMBER: _ClassVar[int]
     DROPS_FIELD_NUMBER: _ClassVar[int]
+    REACHABILITY_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     ack: Ack
     nack: Nack
     port_status: PortStatus
     drops: Drops
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ..., port_status: _Optional[_Union[PortStatus, _Mapping]] = ..., drops: _Optional[_Union[Drops, _Mapping]] = ...) -> None: ...
+    reachability: Reachability
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ..., port_status: _Optional[_Union[PortStatus, _Mapping]] = ..., drops: _Optional[_Union[Drops, _Mapping]] = ..., reachability: _Optional[_Union[Reachability, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("versions", "epoch", "software")
@@ -327,3 +349,11 @@ class PortStatus(_message.Message):
     up: bool
     reason: str
     def __init__(self, port_id: _Optional[str] = ..., up: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Reachability(_message.Message):
+    __slots__ = ("vtep", "up")
+    VTEP_FIELD_NUMBER: _ClassVar[int]
+    UP_FIELD_NUMBER: _ClassVar[int]
+    vtep: bytes
+    up: bool
+    def __init__(self, vtep: _Optional[bytes] = ..., up: _Optional[bool] = ...) -> None: ...

@@ -11,27 +11,40 @@ import httpx
 from starlette.routing import BaseRoute
 
 from sdnctl.api import Observed, Settings, make_app
+from sdnctl.api.authentication import Authenticator
+from sdnctl.api.caller import Identity
 from sdnctl.store import Ranges, Store
 
 
 class Api:
     """Calls that state which status they expect."""
 
-    def __init__(self, http: httpx.AsyncClient, store: Store) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, store: Store, headers: dict[str, str] | None = None
+    ) -> None:
         self.http = http
         self.store = store
+        self.headers = headers or {}
+
+    def by(self, token: str) -> Api:
+        """The same API, called with a token."""
+        return Api(self.http, self.store, {"X-Auth-Token": token})
 
     async def call(
         self, method: str, path: str, body: Any = None, *, status: int = 200, **more: Any
     ) -> Any:
         """The decoded answer; a path without a leading slash is under /v2.0."""
         url = path if path.startswith("/") else f"/v2.0/{path}"
-        answer = await self.http.request(
-            method, url, **({} if body is None else {"json": body}), **more
-        )
+        answer = await self.send(method, url, body, **more)
         assert answer.status_code == status, (answer.status_code, answer.text)
         assert "x-openstack-request-id" in answer.headers
         return answer.json() if answer.content else None
+
+    async def send(self, method: str, url: str, body: Any = None, **more: Any) -> httpx.Response:
+        """The answer, whatever it is."""
+        headers = self.headers | more.pop("headers", {})
+        given = {} if body is None else {"json": body}
+        return await self.http.request(method, url, headers=headers, **given, **more)
 
     async def create(self, collection: str, **attributes: Any) -> Any:
         """One resource of a collection."""
@@ -82,6 +95,16 @@ class Api:
         return network, subnets
 
 
+class Known:
+    """Callers by their tokens."""
+
+    def __init__(self, **callers: Identity) -> None:
+        self._callers = {token.encode(): caller for token, caller in callers.items()}
+
+    async def identify(self, token: bytes) -> Identity | None:
+        return self._callers.get(token)
+
+
 @contextlib.asynccontextmanager
 async def opened(
     path: Path,
@@ -90,10 +113,11 @@ async def opened(
     observed: Observed | None = None,
     ranges: Ranges | None = None,
     routes: Sequence[BaseRoute] = (),
+    authenticator: Authenticator | None = None,
 ) -> AsyncIterator[Api]:
     """The API on a new store."""
     store = await Store.open(path, ranges=ranges)
-    app = make_app(store, settings, observed, routes=routes)
+    app = make_app(store, settings, observed, routes=routes, authenticator=authenticator)
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://sdn.test") as http:
         yield Api(http, store)

@@ -12,12 +12,30 @@ from hypothesis import strategies as st
 
 from sdnctl.api.app import NEUTRON, OWN
 from sdnctl.api.schema import Resource
-from sdnctl.intent import KINDS, Port, Row, Subnet
+from sdnctl.graph.attachments import is_automatic
+from sdnctl.intent import (
+    KIND_OF,
+    KINDS,
+    BgpVpn,
+    BgpVpnNetwork,
+    BgpVpnPort,
+    BgpVpnRouter,
+    Network,
+    Port,
+    Router,
+    Row,
+    Subnet,
+)
 from sdnctl.store import Store
 from tests.unit.api.client import Api, opened
 
 RESOURCES = {f"/v2.0/{c}": r for c, r in NEUTRON.items()} | {
     f"/sdn/v1/{c}": r for c, r in OWN.items()
+}
+RESOURCES |= {
+    f"{path}/${resource.name}/{part.collection}": part
+    for path, resource in RESOURCES.items()
+    for part in resource.parts
 }
 
 JUNK: st.SearchStrategy[Any] = st.recursive(
@@ -30,7 +48,9 @@ JUNK: st.SearchStrategy[Any] = st.recursive(
     max_leaves=6,
 )
 
-IDS = st.sampled_from(["$network", "$subnet", "$port", "$router", "cn1", "x", "$hypervisor"])
+IDS = st.sampled_from(
+    ["$network", "$subnet", "$port", "$router", "$bgpvpn", "cn1", "x", "$hypervisor"]
+)
 """Those with a $ stand for an id of that kind that exists, if any does."""
 
 PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
@@ -62,7 +82,11 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "binding:host_id": st.sampled_from(["", "cn1", "cn2"]),
     "id": st.sampled_from(["cn1", "cn2"]),
     "vtep": st.sampled_from(["192.0.2.1", "192.0.2.2"]),
-    "address": st.just("192.0.2.9"),
+    "address": st.sampled_from(["192.0.2.9", "192.0.2.10"]),
+    "families": st.sampled_from([["ipv4-vpn"], ["l2vpn-evpn", "route-target"], ["route-target"]]),
+    "probe_interval": st.sampled_from([0, 5, "100"]),
+    "long_lived_stale": st.sampled_from([0, 60]),
+    "graceful_restart": st.sampled_from([0, 60]),
     "asn": st.sampled_from([1, "64512"]),
     "a": st.just("n1"),
     "b": st.just("n2"),
@@ -74,6 +98,21 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "mtu": st.sampled_from([0, 1279, 1500, 9000]),
     "subnet_id": st.just("$subnet"),
     "port_id": st.just("$port"),
+    "router_id": st.just("$router"),
+    "type": st.sampled_from(["l3", "l2"]),
+    "project_id": st.sampled_from(["", "red"]),
+    "route_targets": st.sampled_from([["64512:1"], "64512:2", ["64512:8000001"]]),
+    "local_pref": st.sampled_from([0, None, "4294967295"]),
+    "routes": st.lists(
+        st.sampled_from(
+            [
+                {"type": "prefix", "prefix": "10.0.0.0/8"},
+                {"type": "prefix", "prefix": "fd00::/16", "local_pref": 5},
+                {"type": "bgpvpn", "bgpvpn_id": "$bgpvpn"},
+            ]
+        ),
+        max_size=2,
+    ),
 }
 
 
@@ -100,6 +139,9 @@ def bodies(resource: Resource) -> st.SearchStrategy[Any]:
         "link": ["id", "a", "b"],
         "gateway": ["id", "address"],
         "bgp_peer": ["id", "address", "asn"],
+        "network_association": ["network_id"],
+        "router_association": ["router_id"],
+        "port_association": ["port_id"],
     }.get(resource.name, [])
     right = st.lists(st.sampled_from(names), max_size=4, unique=True).flatmap(
         lambda chosen: st.fixed_dictionaries(
@@ -110,7 +152,7 @@ def bodies(resource: Resource) -> st.SearchStrategy[Any]:
 
 
 def calls_on(path: str, resource: Resource) -> st.SearchStrategy[Call]:
-    member = f"{path}/${resource.name}"
+    member = f"{path}/${KIND_OF[resource.kind]}"
     body = bodies(resource)
     return st.one_of(
         st.builds(Call, st.just("POST"), st.just(path), body.map(lambda b: {resource.name: b})),
@@ -156,9 +198,13 @@ def resolve(store: Store, value: Any) -> Any:
     return value
 
 
+def resolved(store: Store, path: str) -> str:
+    return "/".join(resolve(store, part) for part in path.split("/"))
+
+
 async def send(api: Api, call: Call) -> None:
     revision = api.store.revision
-    path = "/".join(resolve(api.store, part) for part in call.path.split("/"))
+    path = resolved(api.store, call.path)
     answer = await api.http.request(call.method, path, json=resolve(api.store, call.body))
     assert answer.status_code < 500, (call, answer.text)
     if answer.status_code >= 400:
@@ -166,8 +212,10 @@ async def send(api: Api, call: Call) -> None:
         assert api.store.revision == revision
     elif call.method != "DELETE":
         # What was answered can be listed: no row breaks a reader.
-        for collection in RESOURCES:
-            assert (await api.http.get(collection)).status_code == 200
+        for collection, resource in RESOURCES.items():
+            there = resource.above is None or api.store.rows(resource.above.kind)
+            path = resolved(api.store, collection)
+            assert (await api.http.get(path)).status_code == (200 if there else 404)
 
 
 def check(store: Store) -> None:
@@ -178,12 +226,26 @@ def check(store: Store) -> None:
             assert subnet is not None
             assert subnet.network_id == port.network_id
             assert fixed.ip in subnet.prefix
+    for kind, field, other in (
+        (BgpVpnNetwork, "network_id", Network),
+        (BgpVpnRouter, "router_id", Router),
+        (BgpVpnPort, "port_id", Port),
+    ):
+        for row in store.rows(kind):
+            assert store.get(BgpVpn, row.bgpvpn_id) is not None  # type: ignore[attr-defined]
+            assert store.get(other, getattr(row, field)) is not None
+    for vpn in store.rows(BgpVpn):
+        assert not any(is_automatic(64512, target) for target in vpn.route_targets)
+    for joined in store.rows(BgpVpnPort):
+        for route in joined.routes:
+            assert route.bgpvpn_id is None or store.get(BgpVpn, route.bgpvpn_id) is not None
 
 
 async def run(calls: list[Call], path: Path) -> None:
     async with opened(path) as api:
         await api.network("10.9.0.0/29")
         await api.create("routers")
+        await api.create("bgpvpn/bgpvpns")
         for call in calls:
             await send(api, call)
         check(api.store)
@@ -221,7 +283,9 @@ def test_no_query_breaks_anything(asked: list[tuple[str, list[tuple[str, str]]]]
                 network, _ = await api.network("10.9.0.0/29")
                 await api.create("ports", network_id=network["id"])
                 await api.create("routers")
-                for path, query in asked:
+                await api.create("bgpvpn/bgpvpns")
+                for where, query in asked:
+                    path = resolved(api.store, where)
                     answer = await api.http.get(path, params=query)  # type: ignore[arg-type]
                     assert answer.status_code in {200, 400, 404}, (path, query, answer.text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jsonschema
@@ -25,15 +26,27 @@ async def test_it_says_what_is_served(api: Api) -> None:
     document = await api.call("GET", "/openapi.json")
     assert document["openapi"] == "3.1.0"
     schemas = document["components"]["schemas"]
-    for prefix, resources in (("/v2.0", NEUTRON), ("/sdn/v1", OWN)):
-        for collection, resource in resources.items():
-            path = document["paths"][f"{prefix}/{collection}"]
-            assert set(path) == {"get", "post"}
-            for verb in ("get", "put", "delete"):
-                assert verb in document["paths"][f"{prefix}/{collection}/{{id}}"]
-            filters = {p["name"] for p in path["get"]["parameters"]}
-            assert {a.name for a in resource.attributes if a.filter} <= filters
-            assert set(schemas[resource.title]["properties"]) == set(resource.readers)
+    served = {
+        f"{prefix}/{collection}": resource
+        for prefix, resources in (("/v2.0", NEUTRON), ("/sdn/v1", OWN))
+        for collection, resource in resources.items()
+    }
+    served |= {
+        f"{where}/{{{resource.name}_id}}/{part.collection}": part
+        for where, resource in served.items()
+        for part in resource.parts
+    }
+    for where, resource in served.items():
+        path, member = document["paths"][where], document["paths"][f"{where}/{{id}}"]
+        assert set(path) - {"parameters"} == {"get", "post"}
+        assert {"get", "put", "delete"} <= set(member)
+        filters = {p["name"] for p in path["get"]["parameters"]}
+        assert {a.name for a in resource.attributes if a.filter} <= filters
+        assert set(schemas[resource.title]["properties"]) == set(resource.readers)
+        for template, found in ((where, path), (f"{where}/{{id}}", member)):
+            names = [p["name"] for p in found.get("parameters", [])]
+            assert names == re.findall("{([a-z_]+)}", template)
+    assert "/v2.0/bgpvpn/bgpvpns/{bgpvpn_id}/network_associations/{id}" in document["paths"]
     assert "password" in schemas["BgpPeerCreate"]["properties"]
     assert "password" not in schemas["BgpPeer"]["properties"]
     assert schemas["BgpPeerCreate"]["required"] == ["id", "address", "asn"]
@@ -76,6 +89,20 @@ async def test_what_is_given_and_shown_fits_its_schema(api: Api, bound: bool) ->
         ),
         ("ports", "Port", {"network_id": network["id"], **host}),
         ("routers", "Router", {"tags": ["x"]}),
+        ("bgpvpn/bgpvpns", "BGPVPN", {"route_targets": ["1:1"], "sdn:communities": ["1:1"]}),
+    ]
+    vpn = await api.create("bgpvpn/bgpvpns")
+    router = await api.create("routers")
+    port = await api.create("ports", network_id=network["id"])
+    parts = f"bgpvpn/bgpvpns/{vpn['id']}"
+    given += [
+        (f"{parts}/network_associations", "BGPVPNNetAssoc", {"network_id": network["id"]}),
+        (f"{parts}/router_associations", "BGPVPNRouterAssoc", {"router_id": router["id"]}),
+        (
+            f"{parts}/port_associations",
+            "BGPVPNPortAssoc",
+            {"port_id": port["id"], "routes": [{"type": "prefix", "prefix": "10.0.0.0/8"}]},
+        ),
     ]
     for collection, title, body in given:
         jsonschema.validate(body, schemas[f"{title}Create"])

@@ -32,8 +32,21 @@ ROOT = "/sdn/v1"
         (
             "gateways",
             {"address": "192.0.2.9"},
-            {"address": "192.0.2.9", "encapsulations": []},
-            {"encapsulations": ["mpls-gre"]},
+            {
+                "address": "192.0.2.9",
+                "encapsulations": [],
+                "local_preference": None,
+                "probe_interval": 0,
+                "probe_multiplier": 3,
+                "reachable_from": [],
+                "unreachable_from": [],
+            },
+            {
+                "encapsulations": ["mpls-gre"],
+                "local_preference": 200,
+                "probe_interval": 100,
+                "probe_multiplier": 5,
+            },
         ),
         (
             "bgp-peers",
@@ -43,11 +56,29 @@ ROOT = "/sdn/v1"
                 "asn": 64512,
                 "families": ["ipv4-vpn"],
                 "port": 179,
+                "group": "default",
                 "hold_time": 90,
+                "graceful_restart": 120,
+                "long_lived_stale": 0,
                 "passive": False,
+                "ttl_security": 0,
+                "max_prefixes": 0,
+                "add_path": False,
                 "admin_state_up": True,
             },
-            {"families": ["ipv6-vpn", "l2vpn-evpn"], "passive": True, "port": 1179},
+            {
+                "families": ["ipv6-vpn", "l2vpn-evpn", "route-target"],
+                "group": "edge",
+                "passive": True,
+                "port": 1179,
+                "hold_time": 0,
+                "graceful_restart": 4095,
+                "long_lived_stale": 86400,
+                "ttl_security": 1,
+                "max_prefixes": 100000,
+                "add_path": True,
+                "admin_state_up": False,
+            },
         ),
     ],
 )
@@ -131,6 +162,52 @@ async def test_what_operators_describe(
             "InvalidInput",
             "hold_time",
         ),
+        *(
+            (
+                "bgp-peers",
+                {"id": "p", "address": "192.0.2.2", "asn": 1} | {field: value},
+                kind,
+                field,
+            )
+            for field, value, kind in (
+                ("hold_time", 65536, "HTTPBadRequest"),
+                ("graceful_restart", 4096, "HTTPBadRequest"),
+                ("long_lived_stale", 1 << 24, "HTTPBadRequest"),
+                ("ttl_security", 255, "HTTPBadRequest"),
+                ("max_prefixes", -1, "HTTPBadRequest"),
+                ("port", 0, "HTTPBadRequest"),
+                ("group", "", "HTTPBadRequest"),
+                ("add_path", "maybe", "HTTPBadRequest"),
+                ("families", ["route-target"], "InvalidInput"),
+                ("families", ["ipv4-vpn", "ipv4-vpn"], "HTTPBadRequest"),
+                ("password", "\N{SNOWMAN}" * 27, "InvalidInput"),
+                ("address", "0.0.0.0", "InvalidInput"),
+                ("address", "224.0.0.5", "InvalidInput"),
+                ("address", "ff02::1", "InvalidInput"),
+            )
+        ),
+        (
+            "bgp-peers",
+            {
+                "id": "p",
+                "address": "192.0.2.2",
+                "asn": 1,
+                "graceful_restart": 0,
+                "long_lived_stale": 60,
+            },
+            "InvalidInput",
+            "long_lived_stale",
+        ),
+        *(
+            ("gateways", {"id": "g", "address": "192.0.2.2", field: value}, kind, field)
+            for field, value, kind in (
+                ("local_preference", 1 << 32, "HTTPBadRequest"),
+                ("probe_interval", 9, "InvalidInput"),
+                ("probe_interval", 60001, "HTTPBadRequest"),
+                ("probe_multiplier", 0, "HTTPBadRequest"),
+                ("address", "255.255.255.255", "InvalidInput"),
+            )
+        ),
     ],
 )
 async def test_bad_descriptions(
@@ -144,6 +221,21 @@ async def test_a_vtep_is_one_hypervisors(api: Api) -> None:
     await api.create(f"{ROOT}/hypervisors", id="a", vtep="192.0.2.1")
     body = {"hypervisor": {"id": "b", "vtep": "192.0.2.1"}}
     await api.refused("POST", f"{ROOT}/hypervisors", body, 409, "VtepInUse", "192.0.2.1", "a")
+
+
+@pytest.mark.parametrize("collection", ["bgp-peers", "gateways"])
+async def test_an_address_is_one_peers_and_one_gateways(api: Api, collection: str) -> None:
+    path, name = f"{ROOT}/{collection}", collection.removesuffix("s").replace("-", "_")
+    more: dict[str, Any] = {"asn": 1} if name == "bgp_peer" else {}
+    kind = f"{''.join(part.title() for part in name.split('_'))}AddressInUse"
+    await api.create(path, id="a", address="192.0.2.1", **more)
+    await api.create(path, id="b", address="192.0.2.2", **more)
+    body = {name: {"id": "c", "address": "192.0.2.1"} | more}
+    await api.refused("POST", path, body, 409, kind, "192.0.2.1", "a")
+    body = {name: {"address": "192.0.2.1"}}
+    await api.refused("PUT", f"{path}/b", body, 409, kind, "192.0.2.1")
+    await api.call("DELETE", f"{path}/a", status=204)
+    assert (await api.update(path, "b", address="192.0.2.1"))["address"] == "192.0.2.1"
 
 
 async def test_a_hypervisor_in_use_stays(api: Api) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sdnctl.api import HypervisorState
+from sdnctl.api import HypervisorState, NothingObserved
+from sdnctl.intent import Port
 from tests.unit.api.client import Api, opened
 
 
@@ -47,7 +48,7 @@ async def test_a_port_has_all_that_neutron_shows(api: Api) -> None:
     }
 
 
-class Seen:
+class Seen(NothingObserved):
     """One port is programmed."""
 
     def __init__(self) -> None:
@@ -106,6 +107,19 @@ async def test_a_vnic_that_no_driver_plugs_fails_to_bind(api: Api) -> None:
         **{"binding:host_id": "cn1", "binding:vnic_type": "direct"},
     )
     assert port["binding:vif_type"] == "binding_failed"
+
+
+async def test_moves_are_counted(api: Api) -> None:
+    network = await api.create("networks")
+    port = await api.create("ports", network_id=network["id"])
+    seen = []
+    for host in ("cn1", "cn1", "cn2", "", "cn3", "cn1"):
+        shown = await api.update("ports", port["id"], **{"binding:host_id": host})
+        assert "moves" not in shown
+        row = api.store.get(Port, port["id"])
+        assert row is not None
+        seen.append(row.moves)
+    assert seen == [0, 0, 1, 2, 2, 3]
 
 
 async def test_addresses_of_every_kind(api: Api) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
 
 from sdnctl import wire
+from sdnctl.api import Reach
 from sdnctl.app.controller import Controller
+from sdnctl.bgp.peer import Family, Peer, Secret
+from sdnctl.bgp.speakers import Speakers
 from sdnctl.delivery.tables import group_of_node, group_of_vrf
 from sdnctl.delta import Change
 from sdnctl.desired import FibEntry, Node
 from sdnctl.intent import (
     ROUTER_INTERFACE_OWNER,
+    BgpPeer,
     FixedIp,
     Gateway,
     Hypervisor,
@@ -158,6 +162,25 @@ async def test_distance_decides_among_equals_only(house: House) -> None:
     assert house.used("h0") == house.used("h1") == {GATEWAYS[1]}
 
 
+async def test_who_sees_a_gateway(house: House) -> None:
+    """Of those that probe it: the members of what uses it, as far as their agents are there."""
+    delivery = house.controller.delivery
+    hello = pb.Hello(epoch=0)
+    for host in ("h0", "h1"):
+        delivery.attach(host, hello, 0.0)
+    house.controller.learned([learned(0)])
+    assert house.controller.reach(GATEWAYS[0]) == Reach()  # it is not to be probed
+    await house.put(Gateway(id="gw0", address=GATEWAYS[0], probe_interval=100))
+    assert house.controller.reach(GATEWAYS[0]) == Reach(("h0", "h1"))
+    session = delivery.sessions["h1"]
+    told = pb.Upstream(reachability=pb.Reachability(vtep=GATEWAYS[0], up=False))
+    delivery.received(session, told, 0.0, 0)
+    assert house.controller.reach(GATEWAYS[0]) == Reach(("h0",), ("h1",))
+    assert house.controller.reach(GATEWAYS[1]) == Reach()
+    delivery.detach("h1", session, 0.0)
+    assert house.controller.reach(GATEWAYS[0]) == Reach(("h0",))
+
+
 @pytest.mark.parametrize("way", ["learned", "committed"])
 async def test_a_step_that_fails_ends_the_process(
     house: House, way: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -176,3 +199,45 @@ async def test_a_step_that_fails_ends_the_process(
         await house.put(Gateway(id="gw9", address=Ip.parse("198.51.100.9")))
     assert ended == [(os.getpid(), signal.SIGABRT)]
     assert "could not be computed" in caplog.text
+
+
+async def test_speakers_are_told_all_of_a_peer_and_by_group(
+    house: House, tmp_path: FilePath
+) -> None:
+    class Told(Speakers):
+        def set_peers(self, peers: Mapping[str, Iterable[Peer]]) -> None:
+            self.peers = {group: list(members) for group, members in peers.items()}
+            super().set_peers(self.peers)
+
+    speakers = Told(tmp_path, lambda _l: None, lambda _s: None)
+    house.controller.connect_speakers(speakers)
+    assert speakers.peers == {}
+    common: dict[str, Any] = {
+        "address": Ip.parse("198.51.100.7"),
+        "asn": 4200000000,
+        "port": 1179,
+        "hold_time": 9,
+        "graceful_restart": 33,
+        "long_lived_stale": 3600,
+        "passive": True,
+        "ttl_security": 1,
+        "max_prefixes": 1000,
+        "add_path": True,
+    }
+    row = BgpPeer(
+        id="gw", group="east", families=("l2vpn-evpn", "route-target"), password="x", **common
+    )
+    down = BgpPeer(id="off", address=Ip.parse("198.51.100.8"), asn=1, admin_state_up=False)
+    other = BgpPeer(id="west", address=Ip.parse("198.51.100.9"), asn=1)
+    await house.put(row, down, other)
+    (peer,) = speakers.peers["east"]
+    assert peer == Peer(
+        name="gw",
+        local_asn=64512,
+        router_id=Ip.parse("192.0.2.9"),
+        families=(Family.EVPN, Family.ROUTE_TARGET),
+        password=Secret("x"),
+        **common,
+    )
+    assert [peer.name for peer in speakers.peers["default"]] == ["west"]
+    assert [event.peer for event in speakers.sessions] == ["gw", "west"]

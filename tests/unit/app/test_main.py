@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.waiting import wait_for
@@ -213,3 +214,81 @@ def test_what_makes_no_sense_is_wrong_usage(
 def test_certificates_that_were_asked_for_must_be_there(start: Start) -> None:
     """A mistyped --pki must not mean plain text."""
     assert "certificate" in start("--pki", str(start.state / "nowhere")).refusal()
+
+
+def test_the_first_administrator_is_made_before_anybody_logs_in(start: Start) -> None:
+    """By a password that is written where only its owner reads it."""
+    secret = start.state.parent / "password"
+
+    def bootstrap(*more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "sdnctl.app", "--state-dir", str(start.state)]
+        return subprocess.run(
+            [*command, "bootstrap", *more],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+
+    assert "give --password-file" in bootstrap().stderr
+    done = bootstrap("--password-file", str(secret))
+    assert done.returncode == 0, done.stderr
+    password = secret.read_text().strip()
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert len(password) >= 32
+    assert password not in done.stdout + done.stderr
+    assert bootstrap("--password-file", str(secret)).returncode == 0
+    assert secret.read_text().strip() == password
+    process = start("--identity", "")
+    process.ready()
+    assert "store.db" in bootstrap("--password-file", str(secret)).stderr
+    body = {
+        "auth": {
+            "identity": {
+                "methods": ["password"],
+                "password": {
+                    "user": {"name": "admin", "domain": {"id": "default"}, "password": password}
+                },
+            },
+            "scope": {"system": {"all": True}},
+        }
+    }
+    transport = httpx.HTTPTransport(uds=str(start.state / "api.sock"))
+    with httpx.Client(transport=transport, base_url="http://sdn") as client:
+        assert client.get("/v2.0/networks").status_code == 401
+        answer = client.post("/identity/v3/auth/tokens", json=body)
+        assert answer.status_code == 201
+        token = answer.headers["x-subject-token"]
+        seen = client.get("/sdn/v1/status", headers={"X-Auth-Token": token})
+        assert seen.json()["status"]["rows"]["user"] == 1
+    log = process.log.read_text()
+    assert password not in log
+    assert token not in log
+
+
+def test_with_nobody_to_log_in_it_says_so(start: Start) -> None:
+    process = start("--identity", "", "--api", f"0.0.0.0:{free_port()}")
+    process.ready()
+    assert "nobody can log in yet" in process.log.read_text()
+
+
+def test_keystones_account_is_in_a_file_of_its_own(start: Start) -> None:
+    path = start.state.parent / "keystone.conf"
+    path.write_text("[keystone_authtoken]\npassword = hush\n")
+    path.chmod(0o600)
+    refusal = start("--keystone", str(path)).refusal()
+    assert "no [keystone_authtoken] with auth_url" in refusal
+    assert "hush" not in refusal
+    path.write_text(
+        "[keystone_authtoken]\nauth_url = http://127.0.0.1:1\nusername = x\npassword = hush\n"
+    )
+    process = start("--keystone", str(path), "--api", f"0.0.0.0:{free_port()}")
+    process.ready()
+    transport = httpx.HTTPTransport(uds=str(start.state / "api.sock"))
+    with httpx.Client(transport=transport, base_url="http://sdn") as client:
+        assert client.get("/v2.0/networks").status_code == 401
+        answer = client.get("/v2.0/networks", headers={"X-Auth-Token": "x"})
+        assert answer.status_code == 503
+    assert "hush" not in process.log.read_text()

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from exabgp.bgp.message import Update
 from exabgp.bgp.message.direction import Direction
 from exabgp.bgp.message.open.asn import ASN
-from exabgp.bgp.message.open.capability import Negotiated
+from exabgp.bgp.message.open.capability import AddPath, Negotiated
+from exabgp.bgp.message.open.capability.negotiated import RequirePath
 from exabgp.bgp.neighbor import Neighbor
 from hypothesis import strategies as st
 
 from sdnctl.bgp import patches
-from sdnctl.bgp.codec import AFI_SAFI, Attachment, Decoded, Decoder
-from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri, Path
+from sdnctl.bgp.codec import AFI_SAFI, Attachment
+from sdnctl.bgp.decoder import Decoded, Decoder
+from sdnctl.bgp.peer import Family
+from sdnctl.routes import (
+    InclusiveMulticastRoute,
+    IpPrefixRoute,
+    MacIpRoute,
+    MembershipRoute,
+    Nlri,
+    Path,
+)
 from sdnctl.types import (
     Encapsulation,
     Ip,
@@ -34,12 +45,15 @@ SENDER = Attachment(64512, 64512, OURS, THEIRS)
 RECEIVER = Attachment(64512, 64512, THEIRS, OURS)
 
 
-def negotiated(local_asn: int = 64512, asn: int = 64512) -> Any:
+def negotiated(local_asn: int = 64512, asn: int = 64512, add_path: Iterable[Family] = ()) -> Any:
     """A session of all families, with four-octet AS numbers and messages of 4096 octets."""
     session = Negotiated(Neighbor())
     session.families = list(AFI_SAFI.values())
     session.local_as, session.peer_as = ASN(local_asn), ASN(asn)
     session.asn4 = True
+    both = AddPath([AFI_SAFI[family] for family in add_path], RequirePath.BOTH)
+    opens = SimpleNamespace(capabilities={AddPath.ID: both})
+    session.addpath.setup(opens, opens)
     return session
 
 
@@ -53,9 +67,11 @@ def unpack(message: bytes, session: Any) -> Any:
     return Update.unpack_message(message[19:], Direction.IN, session)
 
 
-def decode(message: bytes, attachment: Attachment = RECEIVER) -> Iterator[Decoded | None]:
+def decode(
+    message: bytes, attachment: Attachment = RECEIVER, add_path: Iterable[Family] = ()
+) -> Iterator[Decoded | None]:
     """What the house reads from a message."""
-    update = unpack(message, negotiated(attachment.local_asn, attachment.asn))
+    update = unpack(message, negotiated(attachment.local_asn, attachment.asn, add_path))
     decoder = Decoder(attachment)
     for nlri in update.nlris:
         if not nlri.EOR:
@@ -74,10 +90,14 @@ prefixes = st.builds(Prefix.covering, v4, st.integers(0, 32)) | st.builds(
 )
 macs = st.binary(min_size=6, max_size=6).map(Mac)
 targets = st.builds(RouteTarget.of, st.integers(1, (1 << 32) - 1), st.integers(0, 65535))
+memberships = st.just(MembershipRoute(0, None, 0)) | st.builds(
+    MembershipRoute, st.integers(0, (1 << 32) - 1), targets, st.just(64)
+)
 nlris: st.SearchStrategy[Nlri] = (
     st.builds(IpPrefixRoute, rds, prefixes)
     | st.builds(MacIpRoute, rds, macs, st.none() | v4 | v6)
     | st.builds(InclusiveMulticastRoute, rds, v4 | v6)
+    | memberships
 )
 paths = st.builds(
     Path,
@@ -86,6 +106,7 @@ paths = st.builds(
     encapsulations=st.sampled_from([(), *((e,) for e in Encapsulation), tuple(Encapsulation)]),
     label=st.integers(0, (1 << 20) - 1).map(Label),
     vni=st.integers(0, (1 << 24) - 1).map(Vni),
+    l3_vni=st.integers(0, (1 << 24) - 1).map(Vni),
     router_mac=st.none() | macs,
     local_preference=st.integers(0, (1 << 32) - 1),
     as_path=st.lists(st.integers(65000, (1 << 32) - 1), max_size=300).map(tuple),
@@ -93,4 +114,6 @@ paths = st.builds(
     med=st.integers(0, (1 << 32) - 1),
     sequence=st.integers(0, (1 << 32) - 1),
     sticky=st.booleans(),
+    communities=st.sets(st.integers(0, 0xFFFEFFFF), max_size=4).map(lambda c: tuple(sorted(c))),
+    default_gateway=st.booleans(),
 )

@@ -14,10 +14,11 @@ from exabgp.rib.outgoing import OutgoingRIB
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdnctl.bgp.adjrib import AdjRibIn, AdjRibOut
+from sdnctl.bgp.adjrib_in import AdjRibIn
+from sdnctl.bgp.adjrib_out import AdjRibOut
 from sdnctl.bgp.codec import AFI_SAFI, encode_attributes, encode_nlri
-from sdnctl.bgp.peer import Family
-from sdnctl.routes import IpPrefixRoute, Nlri, Path
+from sdnctl.bgp.peer import Family, families_of
+from sdnctl.routes import IpPrefixRoute, MembershipRoute, Nlri, Path, RouteKey
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget, Vni
 from tests.unit.bgp.exabgp_helpers import (
     RECEIVER,
@@ -243,6 +244,73 @@ def test_far_end_equals_what_is_wanted(some: list[Nlri], steps: list[Any]) -> No
     assert far.table == fresh.table
 
 
+class PathsAt:
+    """A peer's table with ADD-PATH in some families, made of the bytes that it was sent."""
+
+    def __init__(self, add_path: frozenset[Family], rib: AdjRibOut) -> None:
+        self.table: dict[tuple[Family, Nlri, int], Path] = {}
+        self.add_path = add_path
+        rib.session_up(add_path, frozenset())
+        rib.replace_restart()
+
+    def receive(self, rib: AdjRibOut) -> None:
+        for message in to_bytes(rib.updates(True), negotiated(add_path=self.add_path)):
+            for decoded in decode(message, add_path=self.add_path):
+                assert decoded is not None
+                key = decoded.family, decoded.nlri, decoded.path_id
+                if decoded.path is None:
+                    self.table.pop(key, None)
+                else:
+                    self.table[key] = decoded.path
+
+
+add_paths = st.frozensets(st.sampled_from(sorted(set(Family) - {Family.ROUTE_TARGET})))
+not_memberships = nlris.filter(lambda nlri: not isinstance(nlri, MembershipRoute))
+
+
+@given(
+    st.lists(not_memberships, min_size=1, max_size=3),
+    st.lists(
+        st.tuples(st.integers(0, 2), st.none() | paths, st.integers(0, 3))
+        | st.just("send")
+        | add_paths,
+        max_size=25,
+    ),
+    add_paths,
+)
+def test_several_paths_whatever_happened(
+    some: list[Nlri], steps: list[Any], add_path: frozenset[Family]
+) -> None:
+    """With path ids all of them, without the one of the lowest id; sessions agree anew on which."""
+    rib = AdjRibOut(tuple(Family), SENDER)
+    far = PathsAt(add_path, rib)
+    wanted: dict[tuple[Nlri, int], Path] = {}
+    for step in steps:
+        if step == "send":
+            far.receive(rib)
+        elif isinstance(step, frozenset):
+            far = PathsAt(step, rib)
+        else:
+            nlri, path, path_id = some[step[0] % len(some)], step[1], step[2]
+            rib.put(nlri, path, path_id)
+            wanted.pop((nlri, path_id), None)
+            if path is not None:
+                wanted[nlri, path_id] = path
+    far.receive(rib)
+    expected = set()
+    for (nlri, path_id), path in wanted.items():
+        first = min(number for other, number in wanted if other == nlri)
+        for family in families_of(nlri, path):
+            if family in far.add_path:
+                expected.add((family, nlri, path_id))
+            elif path_id == first:
+                expected.add((family, nlri, 0))
+    assert far.table.keys() == expected
+    fresh = PathsAt(far.add_path, rib)
+    fresh.receive(rib)
+    assert fresh.table == far.table
+
+
 def test_route_that_cannot_be_said_costs_itself_only() -> None:
     far, rib = FarEnd(), AdjRibOut((Family.IPV4_VPN,), SENDER)
     rib.put(ROUTE, msgspec.structs.replace(PATH, local_preference=1 << 40))
@@ -262,10 +330,12 @@ class Heard:
         self.mirror: dict[Nlri, Path] = {}
         self.told = 0
         self.ended: list[Family] = []
-        self.rib = AdjRibIn(self._on_route, self.ended.append)
+        self.rib = AdjRibIn("gw", self._on_route, self.ended.append)
         self.rib.session_up(RECEIVER)
 
-    def _on_route(self, nlri: Nlri, path: Path | None) -> None:
+    def _on_route(self, key: RouteKey, path: Path | None) -> None:
+        nlri = key.nlri
+        assert key == RouteKey("gw", nlri)
         self.told += 1
         assert self.mirror.get(nlri) != path
         if path is None:
@@ -284,7 +354,7 @@ class Heard:
             update = unpack(message, negotiated())
             for nlri in update.nlris:
                 self.rib.update_cache(ExaChange(nlri, update.attributes))
-        assert dict(self.rib.routes()) == self.mirror
+        assert {key.nlri: path for key, path in self.rib.routes()} == self.mirror
 
     def end_of_rib(self, family: Family) -> None:
         afi, safi = AFI_SAFI[family]
@@ -292,7 +362,7 @@ class Heard:
         update = unpack(bytes(19) + message, negotiated())
         for nlri in update.nlris:
             self.rib.update_cache(ExaChange(nlri, update.attributes))
-        assert dict(self.rib.routes()) == self.mirror
+        assert {key.nlri: path for key, path in self.rib.routes()} == self.mirror
 
 
 VPN = (Family.IPV4_VPN,)

@@ -10,11 +10,19 @@ from exabgp.bgp.message.notification import Notify
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdnctl.bgp.adjrib import AdjRibOut
-from sdnctl.bgp.codec import Attachment, Decoded
+from sdnctl.bgp.adjrib_out import AdjRibOut
+from sdnctl.bgp.codec import Attachment
+from sdnctl.bgp.decoder import Decoded
 from sdnctl.bgp.peer import Family, families_of
-from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri, Path
-from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget, Vni
+from sdnctl.routes import (
+    InclusiveMulticastRoute,
+    IpPrefixRoute,
+    MacIpRoute,
+    MembershipRoute,
+    Nlri,
+    Path,
+)
+from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
 from tests.unit.bgp.exabgp_helpers import (
     OURS,
     RECEIVER,
@@ -51,6 +59,10 @@ def messages(
 
 def as_received(family: Family, nlri: Nlri, path: Path) -> Path:
     """What the far end makes of a path: what the NLRI and its family carry of it."""
+    if isinstance(nlri, MembershipRoute):
+        path = msgspec.structs.replace(
+            path, next_hop=OURS, encapsulations=(), label=Label(0), vni=Vni(0)
+        )
     vxlan = family is Family.EVPN and bool(path.vni) and Encapsulation.VXLAN in path.encapsulations
     mpls = tuple(e for e in path.encapsulations if e is not Encapsulation.VXLAN)
     moves = isinstance(nlri, MacIpRoute)
@@ -59,9 +71,11 @@ def as_received(family: Family, nlri: Nlri, path: Path) -> Path:
         encapsulations=(Encapsulation.VXLAN,) if vxlan else mpls,
         vni=path.vni if vxlan else Vni(0),
         label=Label(0) if vxlan else path.label,
+        l3_vni=path.l3_vni if vxlan and isinstance(nlri, MacIpRoute) and nlri.ip else Vni(0),
         router_mac=path.router_mac if family is Family.EVPN else None,
         sequence=path.sequence if moves else 0,
         sticky=path.sticky if moves else False,
+        default_gateway=path.default_gateway and moves,
         peer=True,
         router_id=OURS,
     )
@@ -240,3 +254,56 @@ def test_as_set_counts_once() -> None:
     assert decoded is not None
     assert decoded.path is not None
     assert decoded.path.as_path == (64600, 7)
+
+
+def test_mac_ip_route_at_the_wire() -> None:
+    """Octet by octet: RFC 7432 section 7.2 with the two labels of RFC 9135 section 5.1."""
+    route = MacIpRoute(RD, Mac.parse("02:00:00:00:00:05"), Ip.parse("10.1.0.5"))
+    path = msgspec.structs.replace(
+        PATH, encapsulations=(Encapsulation.VXLAN,), vni=Vni(5000), l3_vni=Vni(9001),
+        router_mac=Mac.parse("02:00:00:00:00:01"), sequence=3, sticky=True,
+        communities=(0xFC000007,), default_gateway=True,
+    )  # fmt: skip
+    (message,) = messages((route, path))
+    assert message[23:].hex() == (
+        "4001010040020040050400000064"
+        "c00804fc000007"  # COMMUNITIES
+        "c01028"
+        "0002fc0000000007"  # RT 64512:7
+        "030c000000000008"  # VXLAN
+        "030d000000000000"  # default gateway
+        "0600010000000003"  # MAC mobility, static, 3
+        "0603020000000001"  # router's MAC
+        "800e33001946040a00000100"
+        "0228"
+        "00010a00000100070000000000000000000000000000"
+        "30020000000005200a010005001388002329"
+    )  # fmt: skip
+    (decoded,) = decode(message)
+    assert decoded == Decoded(Family.EVPN, route, as_received(Family.EVPN, route, path))
+
+
+def test_a_route_of_several_encapsulations() -> None:
+    """RFC 8365 section 5.1.3: the field is a VNI to one and a label to the other."""
+    route = IpPrefixRoute(RD, Prefix.parse("10.1.0.0/24"))
+    path = msgspec.structs.replace(PATH, encapsulations=(Encapsulation.VXLAN,), vni=Vni(0x12340))
+    (message,) = messages((route, path), families=(Family.EVPN,))
+    vxlan, gre = (b"\x03\x0c" + t.to_bytes(6, "big") for t in (8, 2))
+    body = message[19:].replace(b"\xc0\x10\x10", b"\xc0\x10\x18").replace(vxlan, vxlan + gre)
+    length = (int.from_bytes(body[2:4], "big") + 8).to_bytes(2, "big")
+    (decoded,) = decode(message[:19] + body[:2] + length + body[4:])
+    assert decoded is not None
+    assert decoded.path is not None
+    assert set(decoded.path.encapsulations) == {Encapsulation.VXLAN, Encapsulation.MPLS_GRE}
+    assert (decoded.path.vni, decoded.path.label) == (0x12340, 0x1234)
+
+
+def test_cluster_list_with_our_router_id_is_a_loop() -> None:
+    """RFC 4456 section 8; from another AS neither attribute counts (RFC 7606 section 7.10)."""
+    own = attribute(0x80, 10, bytes((10, 0, 0, 8)) + THEIRS)
+    (looped,) = decode(update(own, vpnv4(1)))
+    assert looped is not None
+    assert looped.path is None
+    (other,) = decode(update(attribute(0x80, 10, bytes((10, 0, 0, 8))), vpnv4(1)))
+    assert other is not None
+    assert other.path is not None

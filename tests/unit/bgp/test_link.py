@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,16 @@ async def test_heard() -> None:
     assert not link.heard
     link.set_peers([])
     assert link.heard
+
+
+async def test_a_pause_of_our_own_is_not_the_speakers_silence(
+    link: SpeakerLink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A great commit holds the controller's loop; what the speaker said meanwhile counts."""
+    monkeypatch.setattr("sdnctl.bgp.link.SILENCE_SECONDS", 2.5)
+    await until(lambda: link.connected)
+    for _ in range(3):
+        time.sleep(3.0)
+        await asyncio.sleep(1.5)
+    assert link.connected
+    assert "speaker lost" not in caplog.text

@@ -8,24 +8,23 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path as FilePath
-from typing import Any
 
 import grpc
 import msgspec
-import pytest
 
 from sdnctl.bgp import wire
-from sdnctl.bgp.link import SpeakerLink, speaker_command
+from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Family, Peer, Secret
+from sdnctl.bgp.supervisor import speaker_command
 from sdnctl.delta import Change
-from sdnctl.routes import IpPrefixRoute, Path
+from sdnctl.routes import RouteKey
 from sdnctl.speaker.v1 import speaker_pb2 as pb
-from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget
-from tests.unit.bgp.conftest import Link, speakers
+from sdnctl.types import Ip, Label
+from tests.unit.bgp.conftest import PATH, Link, Start, host_route, peer, speakers
 from tests.unit.bgp.raw_peer import (
     END_OF_RIB,
+    EVPN,
     UPDATE,
     VPNV4,
     RawPeer,
@@ -35,48 +34,6 @@ from tests.unit.bgp.raw_peer import (
     vpnv4,
 )
 from tests.waiting import becomes, until
-
-PATH = Path(
-    next_hop=Ip.parse("10.0.0.1"),
-    route_targets=(RouteTarget.parse("64512:7"),),
-    encapsulations=(Encapsulation.MPLS_GRE,),
-    label=Label(1000),
-)
-RD = RouteDistinguisher.parse("10.0.0.1:7")
-
-
-def peer(name: str, raw: RawPeer, **settings: Any) -> Peer:
-    return Peer(
-        name=name,
-        address=Ip.parse("127.0.0.1"),
-        asn=64512,
-        local_asn=64512,
-        router_id=Ip.parse("127.0.0.8"),
-        port=raw.port,
-        **settings,
-    )
-
-
-def host_route(number: int) -> IpPrefixRoute:
-    return IpPrefixRoute(RD, Prefix(Ip.from_number((10 << 24) + number, 4), 32))
-
-
-Start = Callable[..., Awaitable[RawPeer]]
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Start]:
-    started: list[RawPeer] = []
-
-    async def start_one(**settings: Any) -> RawPeer:
-        raw = RawPeer(**settings)
-        await raw.start()
-        started.append(raw)
-        return raw
-
-    yield start_one
-    for raw in started:
-        await raw.stop()
 
 
 async def test_garbage_costs_its_own_session_only(link: Link, start: Start) -> None:
@@ -91,6 +48,8 @@ async def test_garbage_costs_its_own_session_only(link: Link, start: Start) -> N
         frame(UPDATE, b"\xff\xff"),
         frame(UPDATE, b"\0\0\0\4\x80\x0e\1\0"),
         frame(9, b"what"),
+        frame(6, b"what"),
+        frame(0, b"what"),
         b"\0" * 19,
         frame(UPDATE, update(vpnv4(3))[19:-3]),
     ]
@@ -112,6 +71,8 @@ async def test_unknown_families_and_attributes_are_passed_over(link: Link, start
     link.set_peers([peer("raw", raw)])
     await until(raw.up.is_set)
     unknown = b"\xc0\xf0\3abc" + b"\x80\xf1\3abc"
+    raw.send(update(attribute(0x80, 14, EVPN + b"\4" + bytes(5))))
+    raw.send(update(attribute(0x80, 15, EVPN + b"what")))
     raw.send(update(unknown, vpnv4(1)))
     await until(lambda: link.learned)
     assert raw.notifications() == []
@@ -172,20 +133,36 @@ async def test_link_keeps_learned_routes_over_a_killed_speaker(link: Link, start
     assert [change.new for change in link.changes] == [None]
 
 
-async def test_speaker_that_stands_still_is_noticed(link: Link, start: Start) -> None:
+async def test_speaker_that_stands_still_is_killed(link: Link, start: Start) -> None:
+    raw = await start(restart_time=60)
+    link.set_peers([peer("raw", raw)])
+    await until(lambda: link.sessions and link.sessions[0].up)
+    (pid,) = speakers(link)
+    raw.send(update(vpnv4(1)))
+    await until(lambda: link.learned)
+    link.changes.clear()
+    os.kill(pid, signal.SIGSTOP)
+    await until(lambda: not link.sessions[0].up)
+    assert link.sessions[0].last_error == "the speaker does not answer"
+    link.update([Change(RouteKey("raw", host_route(1)), None, PATH)])
+    await until(lambda: speakers(link) not in ([pid], []), 60)
+    await until(lambda: link.settled and link.sessions[0].up, 30)
+    await until(lambda: link.sessions[0].routes_out == 1)
+    assert raw.sessions == 2
+    assert link.changes == []
+
+
+async def test_speaker_that_stands_still_for_a_moment_is_left_alone(
+    link: Link, start: Start
+) -> None:
     raw = await start()
     link.set_peers([peer("raw", raw)])
     await until(lambda: link.sessions and link.sessions[0].up)
     (pid,) = speakers(link)
     os.kill(pid, signal.SIGSTOP)
-    try:
-        await until(lambda: not link.sessions[0].up)
-        assert link.sessions[0].last_error == "the speaker does not answer"
-        link.update([Change(("raw", host_route(1)), None, PATH)])
-    finally:
-        os.kill(pid, signal.SIGCONT)
+    await until(lambda: not link.sessions[0].up)
+    os.kill(pid, signal.SIGCONT)
     await until(lambda: link.settled and link.sessions[0].up)
-    await until(lambda: link.sessions[0].routes_out == 1)
     assert speakers(link) == [pid]
     assert raw.sessions == 1
 
@@ -197,7 +174,7 @@ async def test_peer_that_does_not_read_delays_nobody(link: Link, start: Start) -
     stuck.reading.clear()
     count = 60_000
     for name in ("stuck", "good"):
-        link.update(Change((name, host_route(n)), None, PATH) for n in range(count))
+        link.update(Change(RouteKey(name, host_route(n)), None, PATH) for n in range(count))
     await until(lambda: sum(map(len, good.updates())) > 16 * count, 60)
     (pid,) = speakers(link)
     before = cpu_seconds(pid)
@@ -212,7 +189,7 @@ async def test_end_of_rib_follows_the_replay_once(tmp_path: FilePath, start: Sta
     raw = await start()
     link = Link(tmp_path / "speaker.sock")
     link.set_peers([peer("raw", raw)])
-    link.update(Change(("raw", host_route(n)), None, PATH) for n in range(5000))
+    link.update(Change(RouteKey("raw", host_route(n)), None, PATH) for n in range(5000))
     await link.start()
     marker = b"\0\0\0\7\x90\x0f\0\3" + VPNV4  # as ExaBGP writes it
     try:
@@ -224,7 +201,7 @@ async def test_end_of_rib_follows_the_replay_once(tmp_path: FilePath, start: Sta
         sent = len(raw.updates())
         after = Link(tmp_path / "speaker.sock")
         after.set_peers([peer("raw", raw)])
-        after.update(Change(("raw", host_route(n)), None, PATH) for n in range(5000))
+        after.update(Change(RouteKey("raw", host_route(n)), None, PATH) for n in range(5000))
         await after.start()
         await until(lambda: after.settled)
         await asyncio.sleep(0.2)
@@ -320,7 +297,7 @@ async def test_garbage_on_the_socket(link: Link, start: Start) -> None:
             ):
                 async for _ in channel.stream_stream(wire.METHOD)(iter([request])):
                     pass
-    link.update([Change(("raw", host_route(1)), None, PATH)])
+    link.update([Change(RouteKey("raw", host_route(1)), None, PATH)])
     await until(lambda: len(raw.updates()) == 2)
     assert speakers(link) == [pid]
     assert raw.sessions == 1
@@ -342,11 +319,11 @@ async def test_link_survives_a_route_that_has_no_encoding(link: Link, start: Sta
     link.set_peers([peer("raw", raw)])
     await until(raw.up.is_set)
     bad = msgspec.structs.replace(PATH, label=Label(1 << 40))
-    link.update([Change(("raw", host_route(1)), None, bad)])
+    link.update([Change(RouteKey("raw", host_route(1)), None, bad)])
     await until(lambda: not link.connected)
     link.update([
-        Change(("raw", host_route(1)), None, PATH),
-        Change(("raw", host_route(2)), None, PATH),
+        Change(RouteKey("raw", host_route(1)), None, PATH),
+        Change(RouteKey("raw", host_route(2)), None, PATH),
     ])  # fmt: skip
     await until(lambda: link.settled and link.sessions[0].routes_out == 2)
     assert raw.sessions == 1

@@ -10,7 +10,7 @@ from sdnctl.bgp import wire
 from sdnctl.bgp.peer import Family, Peer, Secret, SessionEvent
 from sdnctl.routes import Nlri, Path, RouteKey
 from sdnctl.speaker.v1 import speaker_pb2 as pb
-from sdnctl.types import Ip
+from sdnctl.types import Encapsulation, Ip, Label, Mac, RouteTarget, Vni
 from tests.unit.bgp.exabgp_helpers import nlris, paths
 
 PEER = Peer(
@@ -36,6 +36,34 @@ def test_routes(told: list[tuple[str, Nlri, Path | None]]) -> None:
     received = pb.Learned.FromString(sent)
     assert dict(wire.decode_routes(received.routes, received.withdrawn)) == routes
     assert len(announced) == len({(k.source, p) for k, p in routes.items() if p is not None})
+
+
+def test_every_attribute_of_a_path() -> None:
+    path = Path(
+        next_hop=Ip.parse("192.0.2.1"),
+        route_targets=(RouteTarget.of(64512, 1),),
+        encapsulations=(Encapsulation.VXLAN,),
+        label=Label(16),
+        vni=Vni(5001),
+        l3_vni=Vni(9001),
+        router_mac=Mac.parse("02:00:c0:00:02:01"),
+        local_preference=200,
+        as_path=(65001,),
+        origin=2,
+        med=5,
+        peer=True,
+        ebgp=True,
+        router_id=Ip.parse("192.0.2.3"),
+        sequence=7,
+        sticky=True,
+        communities=(65001 << 16 | 3,),
+        default_gateway=True,
+        stale=True,
+    )
+    silent = Path(next_hop=path.next_hop, route_targets=(), encapsulations=())
+    same = [f for f in Path.__struct_fields__ if getattr(path, f) == getattr(silent, f)]
+    assert same == ["next_hop"]  # a field that is added is tried here too
+    assert wire.decode_path(pb.Path.FromString(wire.encode_path(path).SerializeToString())) == path
 
 
 def test_peer() -> None:

@@ -22,10 +22,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sdnctl.api import JsonResponse, Settings, make_app
+from sdnctl.bgp.peer import families_of
 from sdnctl.cli import completion
 from sdnctl.cli.client import Client
 from sdnctl.cli.main import commands, main
+from sdnctl.delivery.delivery import Delivery
+from sdnctl.delivery.observed import Observed
+from sdnctl.inspect.rest import make_routes
 from sdnctl.store import Store
+from tests.unit.inspect.test_adjribs import SESSIONS as PEERS
+from tests.unit.inspect.test_adjribs import cloud
 
 ROUTES = [
     {
@@ -119,7 +125,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     async def sessions(request: Request) -> Response:
         return JsonResponse({"bgp_sessions": SESSIONS})
 
+    glass = make_routes(cloud(), Delivery(1, Observed()), list, PEERS.copy, families_of)
     views = [
+        *(view for view in glass if view.path.startswith(("/sdn/v1/bgp-peers", "/sdn/v1/expl"))),
         Route("/sdn/v1/agents", agents),
         Route("/sdn/v1/bgp-sessions", sessions),
         Route("/sdn/v1/routes", routes),
@@ -208,15 +216,15 @@ def test_our_own_kinds_take_their_settings(sdnctl: Sdnctl, tmp_path: Path) -> No
     sdnctl("gateway create gw --address 192.0.2.254 --encapsulation mpls-gre")
     sdnctl("link create l1 --a hv1 --b gw --cost 7")
     sdnctl(
-        f"bgp-peer create rr --address 192.0.2.254 --asn 64512 --family ipv4-vpn --passive"
+        f"bgp peer create rr --address 192.0.2.254 --asn 64512 --family ipv4-vpn --passive"
         f" --no-admin-state-up --password-file {secret}"
     )
-    peer = json.loads(sdnctl("bgp-peer show rr -o json"))
+    peer = json.loads(sdnctl("bgp peer show rr -o json"))
     assert (peer["passive"], peer["admin_state_up"]) == (True, False)
     assert "hidden" not in json.dumps(peer)
     assert "hv1  gw  7" in sdnctl("link list")
     assert "192.0.2.254  mpls-gre" in sdnctl("gateway list")
-    for noun, name in (("gateway", "gw"), ("link", "l1"), ("bgp-peer", "rr")):
+    for noun, name in (("gateway", "gw"), ("link", "l1"), ("bgp peer", "rr")):
         sdnctl(f"{noun} delete {name}")
 
 
@@ -332,10 +340,91 @@ def test_agents_and_sessions_are_listed(sdnctl: Sdnctl) -> None:
     assert "hv1         yes      9     9         8           port/p-1=no such interface" in (
         sdnctl("agent list")
     )
-    assert "gateway  established" in sdnctl("bgp-session list")
-    assert "2026-11-20T10:01:58Z  ipv4-vpn" in sdnctl("bgp-session list")
+    assert "gateway  established" in sdnctl("bgp sessions")
+    assert "2026-11-20T10:01:58Z  ipv4-vpn" in sdnctl("bgp sessions")
     assert sdnctl("agent list -o name") == "hv1\n"
-    assert json.loads(sdnctl("bgp-session list -o json")) == SESSIONS
+    assert json.loads(sdnctl("bgp sessions -o json")) == SESSIONS
+
+
+@pytest.fixture
+def edge(sdnctl: Sdnctl) -> Iterator[str]:
+    sdnctl("bgp peer create edge --address 198.51.100.1 --asn 65001")
+    yield "edge"
+    sdnctl("bgp peer delete edge")
+
+
+def test_a_peer_takes_every_setting(sdnctl: Sdnctl, edge: str) -> None:
+    sdnctl(
+        f"bgp peer set {edge} --family l2vpn-evpn --family route-target --group core --port 1179"
+        " --hold-time 9 --graceful-restart 60 --long-lived-stale 3600 --ttl-security 1"
+        " --max-prefixes 5000 --add-path"
+    )
+    peer = json.loads(sdnctl(f"bgp peer show {edge} -o json"))
+    assert peer["families"] == ["l2vpn-evpn", "route-target"]
+    assert (peer["group"], peer["port"], peer["hold_time"]) == ("core", 1179, 9)
+    assert (peer["graceful_restart"], peer["long_lived_stale"]) == (60, 3600)
+    assert (peer["ttl_security"], peer["max_prefixes"], peer["add_path"]) == (1, 5000, True)
+    assert "edge  198.51.100.1  65001" in sdnctl("bgp peer list")
+    assert "hold_time must be 0" in sdnctl(f"bgp peer set {edge} --hold-time 1", 1)
+    sdnctl("gateway create gw --address 198.51.100.1 --probe-interval 100 --local-preference 200")
+    assert "198.51.100.1  -               200         100" in sdnctl("gateway list")
+    sdnctl("gateway delete gw")
+
+
+def test_the_routes_of_a_peer(sdnctl: Sdnctl, edge: str) -> None:
+    received = sdnctl(f"bgp routes {edge} received").splitlines()
+    assert re.split(r"  +", received[0])[:4] == ["PREFIX / MAC", "RD", "NEXT HOP", "FAMILIES"]
+    assert [line.split()[0] for line in received[1:]] == ["10.9.0.0/16", "10.9.1.0/24"]
+    assert received[1].split()[-2:] == ["9001", "-"]
+    routes = json.loads(sdnctl(f"bgp routes {edge} received 10.9.1.0/24 -o json"))
+    assert [(r["prefix"], r["label"], r["vrfs"]) for r in routes] == [("10.9.1.0/24", 78, [])]
+    told = json.loads(sdnctl(f"bgp routes {edge} advertised --family ipv4-vpn -o json"))
+    assert [(r["prefix"], r["next_hop"]) for r in told] == [("10.0.0.10/32", "192.0.2.1")]
+    assert json.loads(sdnctl(f"bgp routes {edge} advertised --family ipv6-vpn -o json")) == []
+    assert "and more" in sdnctl(f"bgp routes {edge} received --limit 1")
+    assert "and more" not in sdnctl(f"bgp routes {edge} received --limit 2")
+    assert sdnctl(f"bgp routes {edge} received -o name") == "10.9.0.0/16\n10.9.1.0/24\n"
+    assert "no bgp peer 'nobody'" in sdnctl("bgp routes nobody received", 1)
+    assert "invalid choice: 'sent'" in sdnctl(f"bgp routes {edge} sent", 2)
+    assert "'x' is not a prefix" in sdnctl(f"bgp routes {edge} received x", 1)
+    assert "--limit" in sdnctl(f"bgp routes {edge} received --limit 0", 2)
+
+
+def test_bgpvpns_are_listed(sdnctl: Sdnctl, network: dict[str, Any], site: Site) -> None:
+    with httpx.Client(base_url=f"{site.url}/v2.0/bgpvpn/bgpvpns") as client:
+        body = {"bgpvpn": {"name": "office", "route_targets": ["64512:1"]}}
+        made = client.post("", json=body).json()["bgpvpn"]["id"]
+        body = {"network_association": {"network_id": network["id"]}}
+        client.post(f"/{made}/network_associations", json=body).raise_for_status()
+        assert f"office  l3    64512:1  -        -        {network['id']}" in sdnctl("bgpvpn list")
+        assert json.loads(sdnctl("bgpvpn show office -o json"))["networks"] == [network["id"]]
+        client.delete(f"/{made}").raise_for_status()
+
+
+def test_why_of_a_peer(sdnctl: Sdnctl, edge: str) -> None:
+    shown = sdnctl(f"bgp why {edge} 10.9.0.0/16")
+    assert "the session with edge is established" in shown
+    assert re.search(r"10\.9\.0\.0/16 .* vrf/9001  yes   the only path", shown)
+    assert "received: no route to 10.0.0.10, the peer announced none" in (
+        sdnctl(f"bgp why {edge} 10.0.0.10")
+    )
+    told = json.loads(sdnctl(f"bgp why {edge} 10.0.0.10/32 -o json"))["advertised"]
+    assert (True, "ipv4-vpn") in {(row["advertised"], row["family"]) for row in told}
+    assert sdnctl(f"bgp why {edge} 10.9.1.0/24 -o name") == "10.9.1.0/24\n"
+    assert "is not a prefix" in sdnctl(f"bgp why {edge} x", 1)
+
+
+def test_a_route_is_explained(sdnctl: Sdnctl) -> None:
+    shown = sdnctl("route explain 10.9.0.5")
+    assert "vrf/9001  fib  10.9.0.0/16" in shown
+    assert "by 198.51.100.1, said by edge" in shown
+    assert "vrf_instance/imports/65001:1" in shown
+    [one] = json.loads(sdnctl("route explain fa:16:3e:00:00:0a --evi 5001 -o json"))
+    assert (one["table"], one["entry"]) == ("evi/5001", "fdb")
+    assert (
+        sdnctl("route explain 10.0.0.10 -o name") == "vrf/9001 10.0.0.10/32\nevi/5001 10.0.0.10\n"
+    )
+    assert "nothing leads to '203.0.113.1'" in sdnctl("route explain 203.0.113.1", 1)
 
 
 def test_an_output_that_is_no_terminal_has_no_colour_and_cuts_nothing(
@@ -377,10 +466,22 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         ("sdnctl network show w", {"web"}),
         ("sdnctl network list -o ''", {"json", "table", "name"}),
         ("sdnctl completion ''", {"bash", "zsh"}),
+        ("sdnctl bgp ''", {"peer", "sessions", "routes", "why"}),
+        ("sdnctl bgp peer ''", {"list", "show", "create", "set", "delete"}),
+        ("sdnctl bgp peer set ''", {"edge"}),
+        ("sdnctl bgp peer set edge --family ''", {"ipv6-vpn", "route-target"}),
+        ("sdnctl bgp routes e", {"edge"}),
+        ("sdnctl bgp routes edge ''", {"received", "advertised"}),
+        ("sdnctl route ''", {"list", "show", "explain"}),
     ],
 )
 def test_bash_completes_words_options_values_and_names(
-    site: Site, network: dict[str, Any], tmp_path: Path, line: str, expected: set[str]
+    site: Site,
+    network: dict[str, Any],
+    edge: str,
+    tmp_path: Path,
+    line: str,
+    expected: set[str],
 ) -> None:
     program = tmp_path / "sdnctl"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m sdnctl.cli.main "$@"\n')

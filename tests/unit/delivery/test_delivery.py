@@ -8,9 +8,10 @@ from sdnctl import wire
 from sdnctl.delivery import session
 from sdnctl.delivery.observed import REMEMBERED
 from sdnctl.desired import LocalPort
-from sdnctl.graph.relations import HYPERVISOR, NETWORK, PORT
-from sdnctl.intent import FixedIp, Hypervisor, Network, Port
-from sdnctl.types import Ip, Label, Mac, Vni
+from sdnctl.graph.relations import GATEWAY, HYPERVISOR, LEARNED, NETWORK, PORT
+from sdnctl.intent import FixedIp, Gateway, Hypervisor, Network, Port
+from sdnctl.routes import MacIpRoute, Path, RouteKey
+from sdnctl.types import Ip, Label, Mac, RouteDistinguisher, RouteTarget, Vni
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
 from tests.properties.mirror import House
 from tests.properties.worlds import HOSTS, VTEPS, Write
@@ -159,6 +160,31 @@ def test_only_what_is_there_is_reported(house: House) -> None:
     house.commit([(PORT, "p0", None)])
     house.delivery.received(live, report("p0", up=False), 0.0, 0)  # its VIF is unplugged later
     assert observed.agent("h0").ports == {}
+
+
+def test_only_probed_next_hops_are_reported(house: House) -> None:
+    def told(vtep: bytes, *, up: bool) -> set[Ip]:
+        message = pb.Upstream(reachability=pb.Reachability(vtep=vtep, up=up))
+        house.delivery.received(house.live["h0"], message, 0.0, 0)
+        return set(house.delivery.observed.agent("h0").unreachable)
+
+    gateway = Ip.parse("198.51.100.1")
+    target = RouteTarget.parse("64512:8000001")
+    path = Path(next_hop=gateway, route_targets=(target,), encapsulations=(), peer=True,
+                label=Label(77))  # fmt: skip
+    nlri = MacIpRoute(RouteDistinguisher.parse("1:1"), Mac.parse("02:00:00:00:00:09"), None)
+    house.commit([
+        port(0, "h0"),
+        (GATEWAY, "gw", Gateway(id="gw", address=gateway, probe_interval=200)),
+        (LEARNED, RouteKey("gw", nlri), path),
+    ])  # fmt: skip
+    house.connect("h0")
+    house.settle()
+    assert f"probe/5001/{gateway}" in house.agents["h0"].desired
+    assert told(Ip.parse("198.51.100.2"), up=False) == set()
+    assert told(b"nonsense", up=False) == set()
+    assert told(gateway, up=False) == {gateway}
+    assert told(gateway, up=True) == set()
 
 
 def test_a_hypervisor_that_is_gone_is_forgotten(house: House) -> None:

@@ -174,7 +174,7 @@ async def test_bad_keys_do_not_block_the_others(house: House) -> None:
     await until(lambda: "port/n1p2" in agent.switch.programmed)
     session = house.delivery.sessions["h1"]
     await until(lambda: session.failures == {"fdb/5001/fa:00:00:00:00:01": "no room"})
-    assert session.programmed == session.sent
+    await until(lambda: session.programmed == session.sent)  # the refusal may come before
     agent.stream.key_failed(Failure("fdb/5001/fa:00:00:00:00:01", ""))  # another try held
     await until(lambda: not session.failures)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from sdnctl.desired import FibEntry, NextHop, Node
+from sdnctl.desired import FibEntry, FloodEntry, NextHop, Node
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs import translate
 from sdnctl_vrouter.drivers.ovs.pipeline import Preference, fib_priority
-from sdnctl_vrouter.drivers.ovs.translate import FLOOD_CHUNK, NOTHING, Unreachable
+from sdnctl_vrouter.drivers.ovs.translate import FLOOD_CHUNK, NOTHING, Tunnels, Unreachable
 
 VXLAN, GRE, UDP = Encapsulation.VXLAN, Encapsulation.MPLS_GRE, Encapsulation.MPLS_UDP
 MAC = Mac.parse("02:00:00:00:00:01")
@@ -28,6 +28,14 @@ def hop(vtep: Ip, *accepted: Encapsulation, label: int = 100, vni: int = 7) -> N
 
 def entry(*via: NextHop) -> FibEntry:
     return FibEntry(Vni(10), Prefix.parse("10.0.0.0/8"), via)
+
+
+def fib(resource: FibEntry, here: Node) -> translate.Translation:
+    return translate.fib(resource, here, Tunnels(8, 9))
+
+
+def ranks(translation: translate.Translation) -> dict[Ip, int]:
+    return {bucket.vtep: bucket.rank for bucket in translation.buckets}
 
 
 @pytest.mark.parametrize(
@@ -61,30 +69,49 @@ def test_an_encapsulation_needs_its_identifier() -> None:
 def test_the_nearest_paths_are_used() -> None:
     near, far = hop(NEAR, GRE), hop(FAR, GRE)
     head = t.fib_remote_4(fib_priority(8, Preference.REMOTE), 10, b"\x0a\0\0\0", b"\xff\0\0\0")
-    one = translate.with_actions(head, t.dec_ttl() + t.routed_mpls_4(NEAR, 100))
     costs = ((NEAR, 1), (FAR, 2))
-    assert translate.fib(entry(near, far), node(GRE, distances=costs)).flows == (one,)
-    both = translate.fib(entry(near, far), node(GRE))
+    both = fib(entry(near, far), node(GRE))
     assert both.flows == (head,)
-    assert t.routed_mpls_4(NEAR, 100) in both.buckets
-    assert t.routed_mpls_4(FAR, 100) in both.buckets
+    assert ranks(both) == {NEAR: 0, FAR: 0}
+    assert all(t.routed_mpls_4(b.vtep, 100) in b.data for b in both.buckets)
+    assert ranks(fib(entry(near, far), node(GRE, distances=costs))) == {NEAR: 0, FAR: 1}
     unlisted = ((NEAR, 1),)
-    assert (
-        t.routed_mpls_4(FAR, 100)
-        in translate.fib(entry(near, far), node(GRE, distances=unlisted)).flows[0]
-    )
+    assert ranks(fib(entry(near, far), node(GRE, distances=unlisted))) == {
+        NEAR: 1,
+        FAR: 0,
+    }
+
+
+def test_a_backup_ranks_behind_the_farthest_of_the_best() -> None:
+    near, far, six = hop(NEAR, GRE), hop(FAR, GRE), hop(SIX, GRE)
+    there = node(GRE, distances=((NEAR, 1), (FAR, 9)))
+    with_backup = FibEntry(Vni(10), Prefix.parse("10.0.0.0/8"), (near, far), (six,))
+    assert ranks(fib(with_backup, there)) == {NEAR: 0, FAR: 1, SIX: 2}
+    deaf = FibEntry(Vni(10), Prefix.parse("10.0.0.0/8"), (hop(NEAR, VXLAN),), (far,))
+    assert t.routed_mpls_4(FAR, 100) in fib(deaf, there).flows[-1]
+
+
+def test_a_far_ends_own_vni_is_accepted_from_it_alone() -> None:
+    own = fib(entry(hop(NEAR, VXLAN, vni=10)), node(VXLAN)).flows
+    other = fib(entry(hop(NEAR, VXLAN, vni=99)), node(VXLAN)).flows
+    assert len(own) == 1
+    assert other[:-1] == (t.vxlan_vrf_from_4(8, NEAR, 99, 10),)
+    assert translate.flood_entry(FloodEntry(Vni(7), hop(NEAR, VXLAN)), Tunnels(8, 9)) is NOTHING
+    flood = FloodEntry(Vni(7), hop(SIX, VXLAN, vni=99))
+    assert translate.flood_entry(flood, Tunnels(8, 9)).flows == (t.vxlan_evi_from_6(8, SIX, 99, 7),)
+    assert translate.flood_entry(flood, Tunnels(0, 9)) is NOTHING
 
 
 def test_ourselves_and_the_unreachable_are_left_out() -> None:
     ours, deaf, near = hop(HERE, GRE), hop(FAR, VXLAN), hop(NEAR, GRE)
-    assert translate.fib(entry(ours), node(GRE)) is NOTHING
-    assert t.routed_mpls_4(NEAR, 100) in translate.fib(entry(ours, deaf, near), node(GRE)).flows[0]
+    assert fib(entry(ours), node(GRE)) is NOTHING
+    assert t.routed_mpls_4(NEAR, 100) in fib(entry(ours, deaf, near), node(GRE)).flows[-1]
     with pytest.raises(Unreachable, match=str(FAR)):
-        translate.fib(entry(ours, deaf), node(GRE))
+        fib(entry(ours, deaf), node(GRE))
 
 
 def test_an_ipv6_underlay() -> None:
-    flow = translate.fib(entry(hop(SIX, VXLAN)), node(VXLAN)).flows[0]
+    flow = fib(entry(hop(SIX, VXLAN)), node(VXLAN)).flows[-1]
     assert t.routed_vxlan_6(MAC, SIX, 7) in flow
 
 

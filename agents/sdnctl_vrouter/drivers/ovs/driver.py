@@ -19,8 +19,8 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from sdnctl.delta import Change
-from sdnctl.desired import Desired, LocalPort
-from sdnctl_vrouter.drivers.base import Failure, VifStatus
+from sdnctl.desired import Desired, LocalPort, Probe
+from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus, unheard
 from sdnctl_vrouter.drivers.ovs import discovery, templates
 from sdnctl_vrouter.drivers.ovs.bridge import Bridge
 from sdnctl_vrouter.drivers.ovs.model import SLICE, Difference, Flow, Model
@@ -43,6 +43,7 @@ from sdnctl_vrouter.platform.openflow import (
     Outcome,
     delete_by_cookie,
 )
+from sdnctl_vrouter.prober import Prober
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ class OvsDriver:
         self._model = Model(answers_nd=self._answers_nd)
         self._bridge = Bridge(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels)
         self._peers = Peers()
+        self._prober = Prober(self._on_reachability)
         self._connection: Connection | None = None
         self._live = asyncio.Event()
         """Connected, and all that the model said is in the switch or on its way."""
@@ -120,9 +122,11 @@ class OvsDriver:
         self,
         on_vif: Callable[[VifStatus], None],
         on_failure: Callable[[Failure], None],
+        on_reachability: Callable[[Reachability], None] = unheard,
     ) -> None:
         """See ``Driver``."""
         self._tell_vif, self._tell_failure = on_vif, on_failure
+        self._tell_reachability = on_reachability
         self._tasks = [asyncio.create_task(self._bridge.run()), asyncio.create_task(self._run())]
         if self._userspace:
             self._tasks.append(asyncio.create_task(self._peers.run()))
@@ -132,10 +136,18 @@ class OvsDriver:
     def apply(self, changes: Sequence[Change[str, Desired]], done: Done) -> None:
         """See ``Driver``."""
         model = self._model
-        for change in changes:
-            model.put(change.key, change.new)
+        for key, old, new in changes:
+            if isinstance(new or old, Probe):
+                self._prober.put(
+                    key,
+                    old if isinstance(old, Probe) else None,
+                    new if isinstance(new, Probe) else None,
+                )
+            else:
+                model.put(key, new)
         self._applies.append(_Apply(tuple(change.key for change in changes), done))
         if model.node is not None and self._bridge.set_vtep(model.node.vtep):
+            self._prober.set_source(model.node.vtep)
             self._restart()  # nothing is done before its tunnels are there
         self._push()
 
@@ -186,6 +198,7 @@ class OvsDriver:
 
     async def stop(self) -> None:
         """See ``Driver``."""
+        self._prober.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -213,6 +226,14 @@ class OvsDriver:
         if ip is not None and mac is not None and self._connection is not None:
             answer = discovery.advertisement(frame, ip, mac)
             self._connection.packet_out(templates.send(ofport), answer)
+
+    # ---- probed next hops
+
+    def _on_reachability(self, reachability: Reachability) -> None:
+        """Packets first, then the news."""
+        self._model.groups.set_unreachable(self._prober.unreachable)
+        self._push()
+        self._tell_reachability(reachability)
 
     # ---- connection
 

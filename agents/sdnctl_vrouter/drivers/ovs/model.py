@@ -28,6 +28,7 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    Probe,
     RemoteAddresses,
     SecurityRule,
     Vrf,
@@ -140,8 +141,8 @@ class Model:
                 self._floods.touch(vni)
             case FdbEntry(via=via) | FloodEntry(via=via):
                 self._meet((via,))
-            case FibEntry(via=via):
-                self._meet(via)
+            case FibEntry(via=via, backup=backup):
+                self._meet((*via, *backup))
             case Irb(vni=vni):
                 irbs = self._irbs.setdefault(vni, {})
                 if isinstance(new, Irb):
@@ -187,7 +188,7 @@ class Model:
         if self.tunnels != tunnels:
             self.tunnels = tunnels
             self._dirty[NODE] = None
-            self._mark((Evi, Vrf))
+            self._mark((Evi, Vrf, FloodEntry, FibEntry))
 
     def quarantine(self, flow: Flow, unit: str, reason: str) -> None:
         """The switch refused this flow of ``unit``: it has none until it is put again."""
@@ -305,7 +306,9 @@ class Model:
                     return NOTHING
                 return translate.fdb(resource, self.node)
             case FibEntry():
-                return translate.fib(resource, self.node) if self.node else NOTHING
+                if self.node is None:
+                    return NOTHING
+                return translate.fib(resource, self.node, self.tunnels)
             case Neighbor():
                 return translate.neighbor(resource, answers_nd=self._answers_nd)
             case Irb():
@@ -335,6 +338,8 @@ class Model:
                     return NOTHING
                 actions = translate.bridged(via, self.node)
                 self._floods.enlist(unit, FloodList(vni, remote=True), actions)
+                return translate.flood_entry(resource, self.tunnels)
+            case Probe():  # the driver's, and nothing in the switch
                 return NOTHING
             case SecurityRule():
                 self._policies.put_rule(resource)

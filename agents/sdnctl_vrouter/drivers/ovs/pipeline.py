@@ -162,6 +162,8 @@ class Priority(enum.IntEnum):
     MISS = 0
     CUT = 50
     """What no rule allows of a connection that was allowed."""
+    FOREIGN = 90
+    """A far end's own VNI: where the number is one of ours too, ours is meant."""
     DEFAULT = 100
     LOCAL = 110
     """What is here wins over what is told to be elsewhere."""

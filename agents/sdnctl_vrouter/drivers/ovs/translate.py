@@ -11,8 +11,19 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from sdnctl.desired import Evi, FdbEntry, FibEntry, Irb, LocalPort, Neighbor, NextHop, Node, Vrf
-from sdnctl.types import Encapsulation, Prefix
+from sdnctl.desired import (
+    Evi,
+    FdbEntry,
+    FibEntry,
+    FloodEntry,
+    Irb,
+    LocalPort,
+    Neighbor,
+    NextHop,
+    Node,
+    Vrf,
+)
+from sdnctl.types import Encapsulation, Ip, Mac, Prefix
 from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs.pipeline import Preference, Reason, fib_priority
 
@@ -39,11 +50,19 @@ class Tunnels(NamedTuple):
     gre: int = 0
 
 
+class Bucket(NamedTuple):
+    """A path of a select group, used if its next hop is there and none of a lower rank is."""
+
+    rank: int
+    vtep: Ip
+    data: bytes
+
+
 class Translation(NamedTuple):
     """Flows of a resource; the last one goes through a group if there are buckets."""
 
     flows: tuple[bytes, ...] = ()
-    buckets: bytes = b""
+    buckets: tuple[Bucket, ...] = ()
 
 
 NOTHING: Final = Translation()
@@ -157,6 +176,23 @@ def _local_port(port: LocalPort, ofport: int, policy: int) -> Iterator[bytes]:
         if port.vrf:
             local = t.fib_local_4 if ip.version == 4 else t.fib_local_6
             yield local(port.vrf, ip, port.mac, port.vni, ofport)
+    if port.vrf and port.router_mac is not None:
+        yield from _behind(port, port.router_mac, ofport)
+
+
+def _behind(port: LocalPort, router_mac: Mac, ofport: int) -> Iterator[bytes]:
+    """The prefixes that the guest routes: packets to them, and from them."""
+    for ip, length in port.behind:
+        four, mask = ip.version == 4, netmask(length, ip.bits)
+        priority = fib_priority(length, Preference.LOCAL)
+        for fib in (
+            (t.fib_behind_routed_4, t.fib_behind_received_4)
+            if four
+            else (t.fib_behind_routed_6, t.fib_behind_received_6)
+        ):
+            yield fib(priority, port.vrf, ip, mask, router_mac, port.mac, ofport)
+        if port.security:
+            yield (t.ip_source_behind_4 if four else t.ip_source_behind_6)(ofport, ip, mask)
 
 
 def _guard(port: LocalPort, ofport: int) -> Iterator[bytes]:
@@ -224,41 +260,80 @@ def fdb(entry: FdbEntry, node: Node) -> Translation:
     return Translation((with_actions(t.l2_remote(entry.vni, entry.mac), actions),))
 
 
-def fib(entry: FibEntry, node: Node) -> Translation:
-    """A prefix behind one tunnel or several."""
+def flood_entry(entry: FloodEntry, tunnels: Tunnels) -> Translation:
+    """What comes from a member that has a VNI of its own for the network.
+
+    RFC 8365 section 5.1.3 lets the receiver choose the VNI; routers whose VNIs are global, as
+    those of FRR are, send what they receive by. Its place in the flood list is not here.
+    """
+    via = entry.via
+    if not _has_own_vni(via, entry.vni, tunnels):
+        return NOTHING
+    accept = t.vxlan_evi_from_4 if via.vtep.version == 4 else t.vxlan_evi_from_6
+    return Translation((accept(tunnels.vxlan, via.vtep, via.vni, entry.vni),))
+
+
+def _has_own_vni(via: NextHop, ours: int, tunnels: Tunnels) -> bool:
+    accepts = Encapsulation.VXLAN in via.encapsulations and via.vni not in {0, ours}
+    return accepts and bool(tunnels.vxlan)
+
+
+def _routed_from(entry: FibEntry, tunnels: Tunnels) -> Iterator[bytes]:
+    """The same of a router; next hops share these flows with other prefixes."""
+    for via in (*entry.via, *entry.backup):
+        if _has_own_vni(via, entry.vrf, tunnels) and via.router_mac is not None:
+            accept = t.vxlan_vrf_from_4 if via.vtep.version == 4 else t.vxlan_vrf_from_6
+            yield accept(tunnels.vxlan, via.vtep, via.vni, entry.vrf)
+
+
+def fib(entry: FibEntry, node: Node, tunnels: Tunnels) -> Translation:
+    """A prefix behind one tunnel or several; those that are not the best are there in reserve."""
     remote = [via for via in entry.via if via.vtep != node.vtep]
     if not remote:
         return NOTHING
-    paths = _nearest(remote, node)
+    paths = _paths(remote, entry.backup, node)
     ip, length = entry.prefix
     match = (t.fib_remote_4 if ip.version == 4 else t.fib_remote_6)(
         fib_priority(length, Preference.REMOTE), entry.vrf, ip, netmask(length, ip.bits)
     )
     if len(paths) == 1:
-        return Translation((with_actions(match, t.dec_ttl() + paths[0]),))
-    buckets = b"".join(_BUCKET(16 + len(path), 1, _ANY, _ANY) + path for path in paths)
-    if len(buckets) > LONGEST:
+        ((path, _place),) = paths.items()
+        flow = with_actions(match, t.dec_ttl() + path)
+        return Translation((*_routed_from(entry, tunnels), flow))
+    ranks = {order: rank for rank, order in enumerate(sorted({o for o, _v in paths.values()}))}
+    buckets = tuple(
+        Bucket(ranks[order], vtep, _BUCKET(16 + len(path), 1, _ANY, _ANY) + path)
+        for path, (order, vtep) in paths.items()
+    )
+    if sum(len(bucket.data) for bucket in buckets) > LONGEST:
         raise Unreachable(f"{len(paths)} paths are too long for a message of OpenFlow")
-    return Translation((match,), buckets)
+    return Translation((*_routed_from(entry, tunnels), match), buckets)
 
 
-def _nearest(remote: Sequence[NextHop], node: Node) -> list[bytes]:
-    """The distinct paths at the least underlay cost, of those that can be used at all."""
-    costs = dict(node.distances) if len(remote) > 1 else {}
-    paths: dict[bytes, int] = {}
+def _paths(
+    best: Sequence[NextHop], backup: Sequence[NextHop], node: Node
+) -> dict[bytes, tuple[tuple[int, int], Ip]]:
+    """The distinct paths that can be used at all, each with its order and its next hop.
+
+    In order: the best before the backup, then by underlay cost.
+    """
+    costs = dict(node.distances) if len(best) + len(backup) > 1 else {}
+    paths: dict[bytes, tuple[tuple[int, int], Ip]] = {}
     reason = None
-    for via in remote:
-        try:
-            path = routed(via, node)
-        except Unreachable as error:
-            reason = reason or error
-            continue
-        paths.setdefault(path, costs.get(via.vtep, 0))
+    for reserve, hops in enumerate((best, backup)):
+        for via in hops:
+            if via.vtep == node.vtep:
+                continue
+            try:
+                path = routed(via, node)
+            except Unreachable as error:
+                reason = reason or error
+                continue
+            paths.setdefault(path, ((reserve, costs.get(via.vtep, 0)), via.vtep))
     if not paths:
-        assert reason is not None  # noqa: S101 remote is not empty
+        assert reason is not None  # noqa: S101 there is one elsewhere
         raise reason
-    least = min(paths.values())
-    return [path for path, cost in paths.items() if cost == least]
+    return paths
 
 
 def bridged(via: NextHop, node: Node) -> bytes:

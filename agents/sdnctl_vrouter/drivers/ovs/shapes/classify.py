@@ -16,6 +16,7 @@ from sdnctl_vrouter.drivers.ovs.shapes.words import (
     decap,
     flow,
     load,
+    per_family,
     resubmit,
     shape,
 )
@@ -61,6 +62,28 @@ def vxlan_vrf(ofport: Any, tun_id: Any, vrf: Any) -> Any:
         Table.CLASSIFY,
         Priority.DEFAULT,
         {"in_port": ofport, "tunnel_id": tun_id},
+        [load(vrf=vrf), load(tunnelled=1), resubmit(Table.FIB)],
+    )
+
+
+@per_family
+def vxlan_evi_from(family: int, ofport: Any, vtep: Any, tun_id: Any, vni: Any) -> Any:
+    """VXLAN with a far end's own VNI for a network, from that far end alone."""
+    return flow(
+        Table.CLASSIFY,
+        Priority.FOREIGN,
+        {"in_port": ofport, "tunnel_id": tun_id, f"tun_ipv{family}_src": vtep},
+        [load(evi=vni), load(tunnelled=1), resubmit(Table.L2)],
+    )
+
+
+@per_family
+def vxlan_vrf_from(family: int, ofport: Any, vtep: Any, tun_id: Any, vrf: Any) -> Any:
+    """VXLAN with a far end's own VNI for a router, from that far end alone."""
+    return flow(
+        Table.CLASSIFY,
+        Priority.FOREIGN,
+        {"in_port": ofport, "tunnel_id": tun_id, f"tun_ipv{family}_src": vtep},
         [load(vrf=vrf), load(tunnelled=1), resubmit(Table.FIB)],
     )
 

@@ -144,6 +144,48 @@ def fib_local(family: int, vrf: Any, ip: Any, mac: Any, vni: Any, ofport: Any) -
     )
 
 
+def fib_behind(  # noqa: PLR0917 fields
+    family: int,
+    priority: Any,
+    vrf: Any,
+    ip: Any,
+    mask: Any,
+    router_mac: Any,
+    mac: Any,
+    ofport: Any,
+    hop: int,
+) -> Any:
+    """A prefix that a local port routes; it is on no link, so there is no adjacency to ask."""
+    return flow(
+        Table.FIB,
+        priority,
+        {**reg(vrf=vrf, tunnelled=1 - hop), **ip_match(family, "dst", (ip, mask))},
+        [
+            *([DEC_TTL] if hop else []),
+            put(eth_src=router_mac),
+            put(eth_dst=mac),
+            load(output=ofport),
+            resubmit(Table.DELIVER),
+        ],
+    )
+
+
+@per_family
+def fib_behind_routed(  # noqa: PLR0917 fields
+    family: int, priority: Any, vrf: Any, ip: Any, mask: Any, router_mac: Any, mac: Any, ofport: Any
+) -> Any:
+    """Routed on this host."""
+    return fib_behind(family, priority, vrf, ip, mask, router_mac, mac, ofport, hop=1)
+
+
+@per_family
+def fib_behind_received(  # noqa: PLR0917 fields
+    family: int, priority: Any, vrf: Any, ip: Any, mask: Any, router_mac: Any, mac: Any, ofport: Any
+) -> Any:
+    """Routed at the other end of the tunnel."""
+    return fib_behind(family, priority, vrf, ip, mask, router_mac, mac, ofport, hop=0)
+
+
 def adjacency(family: int, vrf: Any, vni: Any, ip: Any, mask: Any, mac: Any, hop: int) -> Any:  # noqa: PLR0917 fields
     """From the router to a port: its MAC as source; the TTL pays one hop, at the sender's."""
     return flow(

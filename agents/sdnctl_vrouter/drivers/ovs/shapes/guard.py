@@ -131,6 +131,12 @@ def ip_flow(priority: Priority, match: Match, refuse: Reason | None = None) -> A
     return flow(Table.SOURCE_IP, priority, match, actions)
 
 
+@per_family
+def ip_source_behind(family: int, ofport: Any, ip: Any, mask: Any) -> Any:
+    """The source of a packet that the guest routes."""
+    return ip_flow(Priority.DEFAULT, {"in_port": ofport, **ip_match(family, "src", (ip, mask))})
+
+
 @shape
 def ip_not_ip() -> Any:
     """Neither IP nor ARP."""

@@ -1,0 +1,115 @@
+"""BGP VPNs: what they say of the routes that are in them, and the networks and ports that join.
+
+Promise: a BGP VPN imports and exports by route targets that somebody asked for; automatic ones are
+left out, so that no tenant reaches into another's network alone. Knows nothing of the VRFs and
+EVIs that take these terms over (``attachments``), and does not announce the prefixes of one BGP VPN
+in another (``PortRoute.bgpvpn_id``): two BGP VPNs are joined by their targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from sdnctl.graph.engine import Rule, View, on, same_key
+from sdnctl.graph.relations import (
+    BGPVPN,
+    BGPVPN_IRB,
+    BGPVPN_NETWORK,
+    BGPVPN_PORT,
+    DOMAIN,
+    EVI_INSTANCE,
+    INTERFACE,
+    PORT,
+    PORT_VPN,
+    SUBNET,
+    TERMS,
+    Interface,
+    Policy,
+    PortVpn,
+    Terms,
+)
+from sdnctl.graph.targets import asked_for
+
+
+def joined(policies: Iterable[Policy]) -> Policy:
+    """All that several policies say of a route, with the highest preference."""
+    policies = list(policies)
+    return Policy(
+        tuple(sorted({target for policy in policies for target in policy.targets})),
+        max((p.local_preference for p in policies if p.local_preference is not None), default=None),
+        tuple(sorted({number for policy in policies for number in policy.communities})),
+    )
+
+
+def terms(bgpvpn_id: str, v: View) -> Terms | None:
+    """A BGP VPN without what does not matter to routes."""
+    row = v.get(BGPVPN, bgpvpn_id)
+    domain = v.get(DOMAIN, "domain") if row is not None else None
+    if row is None or domain is None:
+        return None
+    imports = asked_for(domain.asn, (*row.route_targets, *row.import_targets))
+    exports = asked_for(domain.asn, (*row.route_targets, *row.export_targets))
+    communities = tuple(sorted(set(row.communities)))
+    policy = Policy(tuple(sorted(exports)), row.local_preference, communities)
+    return Terms(row.type, tuple(sorted(imports)), policy)
+
+
+def terms_of_network(v: View, network_id: str, kind: str) -> list[tuple[str, Terms]]:
+    """By association, in order: the BGP VPNs of one kind that a network is in."""
+    found = [
+        (id_, v.get(TERMS, row.bgpvpn_id))
+        for id_, row in sorted(v.find(BGPVPN_NETWORK, "network", network_id))
+    ]
+    return [(id_, row) for id_, row in found if row is not None and row.kind == kind]
+
+
+def bgpvpn_irb(association_id: str, v: View) -> Interface | None:
+    """The gateway of a network that has no router but is in a BGP VPN.
+
+    Of several, the association with the lowest id gives the VRF, for all of them.
+    """
+    row = v.get(BGPVPN_NETWORK, association_id)
+    if row is None:
+        return None
+    evi = v.get(EVI_INSTANCE, row.network_id)
+    if evi is None or v.exists(INTERFACE, "vni", evi.vni):
+        return None
+    first = terms_of_network(v, row.network_id, "l3")[:1]
+    if not first or first[0][0] != association_id:
+        return None
+    addresses = tuple(
+        (subnet.gateway_ip, subnet.prefix.length)
+        for _id, subnet in sorted(v.find(SUBNET, "network", row.network_id))
+        if subnet.gateway_ip is not None and subnet.gateway_ip in subnet.prefix
+    )
+    return Interface(evi.vni, row.vni, row.mac, addresses, row.network_id) if addresses else None
+
+
+def port_vpn(association_id: str, v: View) -> PortVpn | None:
+    """A port in a BGP VPN."""
+    row = v.get(BGPVPN_PORT, association_id)
+    if row is None:
+        return None
+    port = v.get(PORT, row.port_id)
+    said = v.get(TERMS, row.bgpvpn_id)
+    if port is None or said is None or said.kind != "l3":
+        return None
+    routes = []
+    for route in row.routes:
+        if route.prefix is not None:
+            preference = route.local_preference
+            if preference is None:
+                preference = said.policy.local_preference
+            routes.append((route.prefix, said.policy._replace(local_preference=preference)))
+    fixed = said.policy if row.advertise_fixed_ips else None
+    return PortVpn(row.port_id, port.network_id, said.imports, fixed, tuple(routes))
+
+
+FIRST_RULES: Final = (Rule(TERMS, terms, (on(BGPVPN, same_key),)),)
+"""Before EVIs and interfaces."""
+
+RULES: Final = (
+    Rule(BGPVPN_IRB, bgpvpn_irb, (on(BGPVPN_NETWORK, same_key),)),
+    Rule(PORT_VPN, port_vpn, (on(BGPVPN_PORT, same_key),)),
+)
