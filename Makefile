@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
 APT_TESTS := frr bird2 user-mode-linux
 
-.PHONY: help setup packages packages-of-tests lint format test demo bench bench-adjribs bench-api bench-bgp bench-engine bench-failover bench-flows bench-latency protos templates requirements clean fuzz-bgp
+.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency bench-security protos templates requirements clean bench-adjribs bench-failover fuzz-bgp keystone
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -64,7 +64,6 @@ demo: setup  ## Two tenants, three hypervisors, a gateway; KEEP=1 leaves them up
 protos: setup  ## Generated code from protos/
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=. --pyi_out=. $$(find protos -name '*.proto' -printf '%P ')
 
-.PHONY: keystone
 keystone: .cache/keystone/ready  ## A real Keystone for the tests, in an environment of its own
 
 .cache/keystone/ready:
@@ -86,6 +85,9 @@ bench-failover: setup packages-of-tests  ## Pings lost when one of two gateways 
 
 bench-flows: setup  ## 50,000 flows from an empty switch, against ovs-ofctl
 	$(BIN)/python -m tests.bench.bench_flows
+
+bench-security: setup  ## Security groups: a member that joins, 10,000 rules, packets with and without
+	$(BIN)/python -m tests.bench.bench_security
 
 requirements:  ## Pin what is installed, with hashes and no addresses (needs pip-tools)
 	pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --strip-extras --allow-unsafe --extra controller --extra vrouter --extra lab -o requirements/dev.txt pyproject.toml requirements/dev.in

@@ -2,8 +2,9 @@
 
 Promise: plain frozen values, complete in themselves; the same value means the same packets.
 A resource belongs to one group: ``node/HOST`` (one hypervisor), ``evi/VNI`` (all that host the
-network) or ``vrf/VNI`` (all that host the router). Knows nothing of how it is carried (wire)
-or programmed (the agent's drivers).
+network), ``vrf/VNI`` (all that host the router), ``policy/ID`` (all that host a port of the
+security group) or ``remote/ID`` (all that host a port whose rules refer to these addresses).
+Knows nothing of how it is carried (wire) or programmed (the agent's drivers).
 
 An entry of a group is the same for every member, the owner included: an agent whose own VTEP
 is the next hop ignores that next hop, because its ``LocalPort`` says it better.
@@ -59,7 +60,9 @@ class LocalPort(msgspec.Struct, frozen=True):
     """A port bound to this hypervisor; its VIF is the interface with ``iface-id = port_id``.
 
     ``vrf`` is the VNI of the router that the network is attached to, 0 if none.
-    ``addresses`` are all addresses that it owns. ``security`` False turns anti-spoofing off.
+    ``addresses`` are all addresses that it owns. ``security`` False turns anti-spoofing and
+    security groups off. Otherwise what the rules of its ``security_groups`` allow passes and
+    nothing else does; ``pairs`` are what it may send as besides its own.
     ``behind`` are prefixes of the VRF that the guest routes: packets to them are sent to it from
     ``router_mac``, and it may send packets from them.
     """
@@ -71,6 +74,8 @@ class LocalPort(msgspec.Struct, frozen=True):
     addresses: tuple[Ip, ...]
     admin_state_up: bool = True
     security: bool = True
+    security_groups: tuple[str, ...] = ()
+    pairs: tuple[tuple[Mac, Prefix], ...] = ()
     behind: tuple[Prefix, ...] = ()
     router_mac: Mac | None = None
 
@@ -183,6 +188,45 @@ class FibEntry(msgspec.Struct, frozen=True):
         return f"fib/{self.vrf}/{self.prefix}"
 
 
+class SecurityRule(msgspec.Struct, frozen=True):
+    """What ports of the security group ``group`` may receive (``ingress``) or send.
+
+    ``version`` is of IP. ``protocol`` None is any. ``first`` and ``last`` are the destination
+    ports, or type and code of ICMP; None is any. ``prefix`` or ``remote`` (a set of
+    ``RemoteAddresses``) says with whom; neither, with anyone. ``stateful`` False knows no
+    connections: answers need a rule of their own.
+    """
+
+    group: str
+    rule_id: str
+    ingress: bool
+    version: int
+    protocol: int | None = None
+    first: int | None = None
+    last: int | None = None
+    prefix: Prefix | None = None
+    remote: str = ""
+    stateful: bool = True
+
+    @property
+    def key(self) -> str:
+        """By the rule's id."""
+        return f"rule/{self.rule_id}"
+
+
+class RemoteAddresses(msgspec.Struct, frozen=True):
+    """Addresses in the set ``remote``: those of its member ``name``, a port for one."""
+
+    remote: str
+    name: str
+    prefixes: tuple[Prefix, ...]
+
+    @property
+    def key(self) -> str:
+        """By set and member."""
+        return f"remote/{self.remote}/{self.name}"
+
+
 class Probe(msgspec.Struct, frozen=True):
     """A next hop of the network or router ``vni`` that is asked every ``interval`` milliseconds.
 
@@ -200,4 +244,17 @@ class Probe(msgspec.Struct, frozen=True):
         return f"probe/{self.vni}/{self.vtep}"
 
 
-Desired = Node | LocalPort | Evi | Irb | Neighbor | FdbEntry | FloodEntry | Vrf | FibEntry | Probe
+Desired = (
+    Node
+    | LocalPort
+    | Evi
+    | Irb
+    | Neighbor
+    | FdbEntry
+    | FloodEntry
+    | Vrf
+    | FibEntry
+    | SecurityRule
+    | RemoteAddresses
+    | Probe
+)

@@ -160,6 +160,13 @@ class FixedIp(msgspec.Struct, frozen=True):
     ip: Ip
 
 
+class AddressPair(msgspec.Struct, frozen=True):
+    """What else a port may send as: an address or a prefix, by a MAC of its own or another."""
+
+    mac: Mac
+    prefix: Prefix
+
+
 class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
     """An attachment to a network: a guest's interface, or a router's.
 
@@ -177,6 +184,8 @@ class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
     vnic_type: str = "normal"
     admin_state_up: bool = True
     port_security_enabled: bool = True
+    security_groups: tuple[str, ...] = ()
+    allowed_address_pairs: tuple[AddressPair, ...] = ()
     profile: dict[str, object] = msgspec.field(default_factory=dict)
 
 
@@ -192,6 +201,57 @@ class Router(Row, frozen=True, kw_only=True, omit_defaults=True):
     admin_state_up: bool = True
     import_targets: tuple[RouteTarget, ...] = ()
     export_targets: tuple[RouteTarget, ...] = ()
+
+
+DEFAULT_GROUP: Final = "default"
+"""The name of a project's default security group, which no other has."""
+
+
+class SecurityGroup(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A set of rules that ports share; what no rule of a port's groups allows is dropped.
+
+    ``stateful`` lets the answers to what is allowed pass without a rule.
+    """
+
+    stateful: bool = True
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is its project's default group."""
+        return self.name == DEFAULT_GROUP
+
+
+class SecurityGroupRule(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """What a security group allows.
+
+    ``direction`` is ``ingress`` (to the port) or ``egress``. ``protocol`` is IANA's number, None
+    for any, and ``protocol_name`` how it was said. ``port_range_min`` and ``port_range_max`` are
+    the destination ports; type and code of ICMP. At most one of the three remotes is given.
+    ``cidr`` is ``remote_ip_prefix`` as it was said.
+    """
+
+    security_group_id: str
+    direction: str
+    ethertype: str = "IPv4"
+    protocol: int | None = None
+    protocol_name: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: Prefix | None = None
+    cidr: str | None = None
+    remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
+
+    @property
+    def remote_id(self) -> str | None:
+        """The set of addresses that it refers to, if any."""
+        return self.remote_group_id or self.remote_address_group_id
+
+
+class AddressGroup(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Prefixes that rules refer to together."""
+
+    addresses: tuple[Prefix, ...] = ()
 
 
 class BgpVpn(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -331,6 +391,9 @@ KINDS: Final[dict[str, type[Row]]] = {
     "subnet": Subnet,
     "port": Port,
     "router": Router,
+    "security_group": SecurityGroup,
+    "security_group_rule": SecurityGroupRule,
+    "address_group": AddressGroup,
     "bgpvpn": BgpVpn,
     "bgpvpn_network": BgpVpnNetwork,
     "bgpvpn_router": BgpVpnRouter,

@@ -25,6 +25,8 @@ from sdnctl.desired import (
     NextHop,
     Node,
     Probe,
+    RemoteAddresses,
+    SecurityRule,
     Vrf,
 )
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
@@ -58,6 +60,10 @@ def _hop(hop: NextHop) -> pb.NextHop:
     )
 
 
+def _prefix(prefix: Prefix) -> pb.Prefix:
+    return pb.Prefix(ip=prefix.ip, length=prefix.length)
+
+
 def _node(row: Node) -> dict[str, Any]:
     return {
         "node": pb.Node(
@@ -81,6 +87,8 @@ def _port(row: LocalPort) -> dict[str, Any]:
             addresses=row.addresses,
             admin_state_up=row.admin_state_up,
             security=row.security,
+            security_groups=row.security_groups,
+            pairs=[pb.AddressPair(mac=mac, prefix=_prefix(prefix)) for mac, prefix in row.pairs],
             behind=[pb.Prefix(ip=ip, length=length) for ip, length in row.behind],
             router_mac=row.router_mac or b"",
         )
@@ -123,7 +131,7 @@ def _fib(row: FibEntry) -> dict[str, Any]:
     return {
         "fib": pb.Fib(
             vrf=row.vrf,
-            prefix=pb.Prefix(ip=row.prefix.ip, length=row.prefix.length),
+            prefix=_prefix(row.prefix),
             via=[_hop(hop) for hop in row.via],
             backup=[_hop(hop) for hop in row.backup],
         )
@@ -138,6 +146,31 @@ def _probe(row: Probe) -> dict[str, Any]:
     }
 
 
+def _rule(row: SecurityRule) -> dict[str, Any]:
+    return {
+        "rule": pb.SecurityRule(
+            group=row.group,
+            rule_id=row.rule_id,
+            ingress=row.ingress,
+            version=row.version,
+            protocol=row.protocol,
+            first=row.first,
+            last=row.last,
+            prefix=None if row.prefix is None else _prefix(row.prefix),
+            remote=row.remote,
+            stateful=row.stateful,
+        )
+    }
+
+
+def _remote(row: RemoteAddresses) -> dict[str, Any]:
+    return {
+        "remote": pb.RemoteAddresses(
+            remote=row.remote, name=row.name, prefixes=map(_prefix, row.prefixes)
+        )
+    }
+
+
 _ENCODERS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     Node: _node,
     LocalPort: _port,
@@ -148,6 +181,8 @@ _ENCODERS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     FloodEntry: _flood,
     Vrf: _vrf,
     FibEntry: _fib,
+    SecurityRule: _rule,
+    RemoteAddresses: _remote,
     Probe: _probe,
 }
 
@@ -199,6 +234,23 @@ def _read_addresses(values: Any) -> tuple[tuple[Ip, int], ...]:
     return tuple((_ip(m.ip), min(m.length, len(m.ip) * 8)) for m in values)
 
 
+def _read_rule(m: pb.SecurityRule) -> SecurityRule:
+    if m.version not in (4, 6):
+        raise ValueError(f"IP version {m.version}")
+    return SecurityRule(
+        m.group,
+        m.rule_id,
+        m.ingress,
+        m.version,
+        m.protocol if m.HasField("protocol") else None,
+        m.first if m.HasField("first") else None,
+        m.last if m.HasField("last") else None,
+        _read_prefix(m.prefix) if m.HasField("prefix") else None,
+        m.remote,
+        m.stateful,
+    )
+
+
 _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
     "node": lambda m: Node(
         m.host,
@@ -216,6 +268,8 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         tuple(_ip(a) for a in m.addresses),
         m.admin_state_up,
         m.security,
+        tuple(m.security_groups),
+        tuple((_mac(pair.mac), _read_prefix(pair.prefix)) for pair in m.pairs),
         tuple(map(_read_prefix, m.behind)),
         _mac(m.router_mac) if m.router_mac else None,
     ),
@@ -232,6 +286,10 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         _read_prefix(m.prefix),
         tuple(_read_hop(h) for h in m.via),
         tuple(_read_hop(h) for h in m.backup),
+    ),
+    "rule": _read_rule,
+    "remote": lambda m: RemoteAddresses(
+        m.remote, m.name, tuple(_read_prefix(p) for p in m.prefixes)
     ),
     "probe": lambda m: Probe(Vni(m.vni), _ip(m.vtep), m.interval, m.multiplier),
 }

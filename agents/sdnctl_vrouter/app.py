@@ -119,11 +119,13 @@ async def _run(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     running = asyncio.create_task(stream.run())
+    watching = asyncio.create_task(stream.watch_drops())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
-    for task in (running, stopping):
+    tasks = (running, stopping, watching)
+    for task in tasks:
         task.cancel()
-    ended, _stopped = await asyncio.gather(running, stopping, return_exceptions=True)
+    ended, *_others = await asyncio.gather(*tasks, return_exceptions=True)
     await reconciler.stop()
     if isinstance(ended, Exception):
         # A change may be lost: what starts the agent anew brings it back in sync, without a loss.

@@ -26,6 +26,8 @@ from sdnctl.desired import (
     Neighbor,
     Node,
     Probe,
+    RemoteAddresses,
+    SecurityRule,
     Vrf,
 )
 from sdnctl_vrouter.drivers.base import Driver, Failure, Reachability, VifStatus, unheard
@@ -40,6 +42,8 @@ KINDS: Final[tuple[type[Desired], ...]] = (
     FdbEntry,
     FloodEntry,
     FibEntry,
+    RemoteAddresses,
+    SecurityRule,
     LocalPort,
 )
 """Tunnels and tables before what uses them; a port opens when all is ready for it."""
@@ -106,6 +110,10 @@ class Reconciler:
         """See ``Driver``; keys that fail are differences too."""
         failing = [f"{key}: {trouble.reason}" for key, trouble in sorted(self._trouble.items())]
         return failing + await self._driver.audit()
+
+    async def drops(self) -> dict[str, int]:
+        """See ``Driver``."""
+        return await self._driver.drops()
 
     async def stop(self) -> None:
         """See ``Driver``."""

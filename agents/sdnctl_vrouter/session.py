@@ -174,6 +174,11 @@ class ClientSession:
         ).SerializeToString()
 
     @staticmethod
+    def drops(packets: dict[str, int]) -> bytes:
+        """Tell what was refused so far, by reason."""
+        return pb.Upstream(drops=pb.Drops(packets=packets)).SerializeToString()
+
+    @staticmethod
     def port_status(port_id: str, up: bool, reason: str) -> bytes:
         """Tell of a VIF."""
         return pb.Upstream(

@@ -29,6 +29,9 @@ METHOD: Final = "/sdnctl.vrouter.v1.VRouter/Attach"
 RECEIVED_AFTER: Final = 0.02
 """Seconds that a received message may wait for the switch before it is acknowledged alone."""
 
+DROPS_SECONDS: Final = 5.0
+"""Between two looks at what was refused."""
+
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 10.0
 CONNECT_SECONDS: Final = 5.0
@@ -60,6 +63,9 @@ class Dataplane(Protocol):
     def in_sync(self) -> None:
         """All was said."""
 
+    async def drops(self) -> dict[str, int]:
+        """What was refused so far, by reason."""
+
 
 class Stream:
     """One agent's stream, over as many connections as it takes.
@@ -86,6 +92,7 @@ class Stream:
         self._server_name = server_name
         self._vifs: dict[str, VifStatus] = {}
         self._failures: dict[str, str] = {}
+        self._drops: dict[str, int] = {}
         self._unreachable: set[Ip] = set()
         self._out: deque[bytes] = deque()
         self._call: Any = None
@@ -191,6 +198,18 @@ class Stream:
         """Tell of a VIF, now and at every connection to come."""
         self._vifs[status.port_id] = status
         self._send(self._session.port_status(status.port_id, status.up, status.reason))
+
+    async def watch_drops(self) -> None:
+        """Tell of what is refused, every now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(DROPS_SECONDS)
+            if self._call is None:
+                self._drops = {}
+                continue
+            drops = await self._dataplane.drops()
+            if drops != self._drops:
+                self._drops = drops
+                self._send(self._session.drops(drops))
 
     def key_failed(self, failure: Failure) -> None:
         """Tell of a key that cannot be programmed, or with an empty reason that it was."""

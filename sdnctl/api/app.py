@@ -38,6 +38,7 @@ from sdnctl.api.policy import forbidden
 from sdnctl.api.ports import PORTS
 from sdnctl.api.routers import ROUTERS
 from sdnctl.api.schema import Context, Resource
+from sdnctl.api.security import ADDRESS_GROUPS, SECURITY_GROUP_RULES, SECURITY_GROUPS
 from sdnctl.api.service import Request, Service
 from sdnctl.api.settings import Settings
 from sdnctl.api.status import status
@@ -47,7 +48,19 @@ from sdnctl.store import Store
 
 log = logging.getLogger(__name__)
 
-NEUTRON: Final = {r.path: r for r in (NETWORKS, SUBNETS, PORTS, ROUTERS, BGPVPNS)}
+NEUTRON: Final = {
+    r.path: r
+    for r in (
+        NETWORKS,
+        SUBNETS,
+        PORTS,
+        ROUTERS,
+        SECURITY_GROUPS,
+        SECURITY_GROUP_RULES,
+        ADDRESS_GROUPS,
+        BGPVPNS,
+    )
+}
 """What is served under /v2.0."""
 
 OWN: Final = {r.path: r for r in (HYPERVISORS, LINKS, GATEWAYS, BGP_PEERS)}

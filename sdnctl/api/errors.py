@@ -6,6 +6,8 @@ users match on them; the sentence always says which thing and why.
 
 from __future__ import annotations
 
+from typing import Final
+
 from sdnctl.store import CommitFailed, Exhausted, StoreError, Taken
 
 
@@ -45,8 +47,18 @@ def invalid_input(message: str) -> ApiError:
     return ApiError(400, "InvalidInput", f"Invalid input for operation: {message.rstrip('.')}.")
 
 
+_NOT_FOUND: Final = {
+    "SecurityGroup": "Security group {} does not exist",
+    "SecurityGroupRule": "Security group rule {} does not exist",
+    "AddressGroup": "Address group {} could not be found.",
+}
+"""Sentences that are not like the others."""
+
+
 def not_found(name: str, id_: str) -> ApiError:
     """``name`` is the type of a resource, as in ``Network``."""
+    if name in _NOT_FOUND:
+        return ApiError(404, f"{name}NotFound", _NOT_FOUND[name].format(id_))
     end = "" if name in {"Router", "BGPVPN"} else "."
     return ApiError(404, f"{name}NotFound", f"{name} {id_} could not be found{end}")
 
@@ -74,6 +86,11 @@ def unavailable(message: str) -> ApiError:
 def of_store(error: StoreError) -> ApiError:
     """The answer to a request that the store refused."""
     match error:
+        case Taken(claim=claim, holder=holder) if claim.space == "security_group_rule":
+            return conflict(
+                "SecurityGroupRuleExists",
+                f"Security group rule already exists. Rule id is {holder[1]}.",
+            )
         case Taken(claim=claim, holder=holder):
             return _taken(claim.space, claim.scope, str(claim.value), f"{holder[0]} {holder[1]}")
         case Exhausted(space=space) if space.startswith("address"):

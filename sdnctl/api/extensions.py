@@ -7,6 +7,8 @@ from typing import Final
 from sdnctl.api.values import Json
 
 _SERVED: Final = (
+    ("address-group", "Address group", "2020-07-15T10:00:00-00:00"),
+    ("allowed-address-pairs", "Allowed Address Pairs", "2013-07-23T10:00:00-00:00"),
     ("bgpvpn", "BGPVPN Extension", "2014-06-10T17:00:00-00:00"),
     ("bgpvpn-routes-control", "BGPVPN Routes Control Extension", "2017-05-20T00:00:00-00:00"),
     ("bgpvpn-vni", "BGPVPN VXLAN VNI extension", "2017-09-12T10:00:00-00:00"),
@@ -25,6 +27,11 @@ _SERVED: Final = (
         "2018-05-03T10:00:00-00:00",
     ),
     ("port-security", "Port Security", "2012-07-23T10:00:00-00:00"),
+    (
+        "port-security-groups-filtering",
+        "Port filtering on security groups",
+        "2018-01-09T09:00:00-00:00",
+    ),
     ("project-id", "project_id field enabled", "2016-09-09T09:09:09-09:09"),
     ("provider", "Provider Network", "2012-09-07T10:00:00-00:00"),
     ("quota_details", "Quota details management support", "2017-02-10T10:00:00-00:00"),
@@ -35,6 +42,27 @@ _SERVED: Final = (
         "2016-12-11T00:00:00-00:00",
     ),
     ("router", "Neutron L3 Router", "2012-07-20T10:00:00-00:00"),
+    ("security-group", "security-group", "2012-10-05T10:00:00-00:00"),
+    (
+        "security-groups-normalized-cidr",
+        "Normalized CIDR field for security group rules",
+        "2020-07-28T10:00:00-00:00",
+    ),
+    (
+        "security-groups-remote-address-group",
+        "Remote address group id field for security group rules",
+        "2020-08-25T10:00:00-00:00",
+    ),
+    (
+        "security-groups-rules-belongs-to-default-sg",
+        "Security group rule belongs to the project's default security group",
+        "2023-05-23T10:00:00-00:00",
+    ),
+    (
+        "security-groups-shared-filtering",
+        "Security group filtering on the shared field",
+        "2021-10-05T09:00:00-00:00",
+    ),
     ("sort-key-validation", "Sort key validation", "2018-08-13T10:00:00-00:00"),
     ("sorting", "Sorting support", "2016-06-12T00:00:00-00:00"),
     *(
@@ -58,6 +86,7 @@ _SERVED: Final = (
         "2017-01-01T00:00:00-00:00",
     ),
     ("standard-attr-timestamp", "Resource timestamps", "2016-09-12T10:00:00-00:00"),
+    ("stateful-security-group", "Stateful security group", "2019-11-26T09:00:00-00:00"),
     ("subnet-external-network", "Subnet belongs to external network", "2023-02-15T10:00:00-00:00"),
     ("tag-creation", "Tag creation extension", "2024-07-23T10:00:00-00:00"),
     (

@@ -8,6 +8,8 @@ from sdnctl.api import values
 from sdnctl.api.addressing import Wish, addresses, following
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input, not_found
+from sdnctl.api.portsecurity import ATTRIBUTES as SECURITY
+from sdnctl.api.portsecurity import settle
 from sdnctl.api.schema import (
     REQUIRED,
     STANDARD,
@@ -137,6 +139,7 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
         row["port_security_enabled"] = network.port_security_enabled
     mac = row["mac"] = row.get("mac") or tx.allocate_mac(network.id)
     row["fixed_ips"] = addresses(work, network.id, mac, given.get("fixed_ips"))
+    settle(work, row, given, mac)
     return Port(**row)
 
 
@@ -167,6 +170,7 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
         )
     elif mac != old.mac:
         row["fixed_ips"] = following(tx, old, mac)
+    settle(work, row, given, mac, old)
     return work.replace(old, row)
 
 
@@ -207,6 +211,7 @@ PORTS: Final = Resource(
         stored("device_id", values.NAME, "", index="device_id"),
         stored("device_owner", values.NAME, ""),
         stored("port_security_enabled", values.BOOLEAN, sort=False),
+        *SECURITY,
         stored("binding:host_id", values.HOST, "", field="host", index="host"),
         stored("binding:vnic_type", _VNIC_TYPES, "normal", field="vnic_type"),
         stored("binding:profile", values.OBJECT, {}, field="profile", filter=False, sort=False),

@@ -150,6 +150,13 @@ Delete = Callable[[Work, Any], None]
 Action = Callable[[Work, Any, dict[str, Json]], dict[str, Json]]
 
 
+class Sight(NamedTuple):
+    """What a project has without asking: under that index, or made by ``make``."""
+
+    under: str
+    make: Callable[[Work, str], object]
+
+
 class Above(NamedTuple):
     """What a resource is part of: ``field`` of its row is the id of a row of ``kind``.
 
@@ -167,7 +174,8 @@ class Resource:
 
     ``title`` is its name in errors and in the OpenAPI document. ``own_ids`` says that the
     operator chooses the id. ``delete`` checks, and deletes what goes with the row. ``parts`` are
-    served below each of its members; they say what they are part of in ``above``.
+    served below each of its members; they say what they are part of in ``above``. ``sight``
+    makes what a project has of it before it asks for the first time.
     """
 
     name: str
@@ -180,6 +188,7 @@ class Resource:
     delete: Delete
     actions: Mapping[str, Action] = dataclasses.field(default_factory=dict)
     own_ids: bool = False
+    sight: Sight | None = None
     prefix: str = ""
     above: Above | None = None
     parts: tuple[Resource, ...] = ()

@@ -97,6 +97,7 @@ class Service:
     async def _on_collection(self, resource: Resource, request: Request) -> Answer:
         match request.method:
             case "GET":
+                await self._sight(resource, request)
                 return self._list(resource, request)
             case "POST":
                 return await self._create(resource, request)
@@ -120,6 +121,15 @@ class Service:
         if request.method == "PUT" and name in resource.actions and not rest:
             return await self._act(resource, request, id_, name)
         raise no_such_path()
+
+    async def _sight(self, resource: Resource, request: Request) -> None:
+        """What a project has without asking is there when it looks."""
+        sight, project_id = resource.sight, request.caller.project_id
+        if not project_id and not request.caller.is_admin:
+            return
+        if sight is None or self._context.store.find(resource.kind, sight.under, project_id):
+            return
+        await self._transact(request, lambda work: sight.make(work, project_id))
 
     def _list(self, resource: Resource, request: Request) -> Answer:
         policy, store = self._policies[resource.name], self._context.store

@@ -35,6 +35,7 @@ _AGENT_COLUMNS: Final = {
     "RECEIVED": "received",
     "PROGRAMMED": "programmed",
     "FAILURES": "failures",
+    "DROPS": "drops",
     "UNREACHABLE": "unreachable",
 }
 

@@ -8,14 +8,36 @@ order; the caller moves them.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from itertools import islice
+from typing import Any, Final
 
 from sdnctl import wire
 from sdnctl.delivery.observed import Observed
 from sdnctl.delivery.session import CHUNK, AgentSession
-from sdnctl.delivery.tables import GroupChange, Tables, group_of_evi, group_of_node, group_of_vrf
+from sdnctl.delivery.tables import (
+    GroupChange,
+    Tables,
+    group_of_evi,
+    group_of_node,
+    group_of_policy,
+    group_of_remote,
+    group_of_vrf,
+)
 from sdnctl.graph.engine import Log
 from sdnctl.types import Ip
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
+
+_MEMBERS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
+    ("evi_member", group_of_evi),
+    ("vrf_member", group_of_vrf),
+    ("policy_member", group_of_policy),
+    ("remote_member", group_of_remote),
+)
+"""The relations that say who is a member of what; keyed by the group's owner and hypervisor."""
+
+MOST_REASONS: Final = 32
+"""Reasons of drops that are remembered of an agent."""
 
 Outgoing = list[tuple[str, bytes]]
 
@@ -124,10 +146,12 @@ class Delivery:
     def _follow_members(self, log: Log) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
         joined: dict[str, set[str]] = {}
         left: dict[str, set[str]] = {}
-        for relation, group_of in (("evi_member", group_of_evi), ("vrf_member", group_of_vrf)):
-            for (vni, host), _old, new in log.get(relation, ()):
-                group = group_of(vni)
-                if new:
+        for relation, group_of in _MEMBERS:
+            for (owner, host), old, new in log.get(relation, ()):
+                group = group_of(owner)
+                if new is not None:
+                    if old is not None:
+                        continue
                     self._members[group].add(host)
                     self._groups[host].add(group)
                     joined.setdefault(host, set()).add(group)
@@ -186,6 +210,8 @@ class Delivery:
                     self.observed.programmed(host, done, now_ns)
             case "nack":
                 session.nack(message.nack, self.groups_of(host))
+            case "drops":
+                state.drops = dict(islice(message.drops.packets.items(), MOST_REASONS))
             case "port_status":
                 status = message.port_status
                 if f"port/{status.port_id}" in self.tables.table(group_of_node(host)).entries:

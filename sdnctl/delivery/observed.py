@@ -31,6 +31,7 @@ class AgentState:
     connected: bool = False
     last_seen: float = 0.0
     software: str = ""
+    drops: dict[str, int] = field(default_factory=dict)  # packets refused, by reason
     ports: dict[str, str] = field(default_factory=dict)  # port id -> "" if up, or why not
     unreachable: set[Ip] = field(default_factory=set)  # probed next hops that do not answer
 

@@ -78,6 +78,16 @@ def group_of_node(host: str) -> str:
     return f"node/{host}"
 
 
+def group_of_policy(security_group_id: str) -> str:
+    """The group of a security group's rules."""
+    return f"policy/{security_group_id}"
+
+
+def group_of_remote(remote_id: str) -> str:
+    """The group of a set of addresses that rules refer to."""
+    return f"remote/{remote_id}"
+
+
 _GROUPS: Final[dict[str, Callable[[Any], tuple[str, Desired]]]] = {
     **dict.fromkeys(
         ("evi", "irb", "fdb", "neighbor", "flood", "evi_probe"),
@@ -86,6 +96,8 @@ _GROUPS: Final[dict[str, Callable[[Any], tuple[str, Desired]]]] = {
     "vrf_probe": lambda row: (group_of_vrf(row.vni), row),
     "vrf": lambda row: (group_of_vrf(row.vni), row),
     "fib": lambda row: (group_of_vrf(row.vrf), row),
+    "rule": lambda row: (group_of_policy(row.group), row),
+    "remote": lambda row: (group_of_remote(row.remote), row),
     "node": lambda row: (group_of_node(row.host), row),
     "local_port": lambda row: (group_of_node(row.host), row.port),
 }

@@ -235,6 +235,10 @@ def attachment(port_id: str, v: View) -> Attachment | None:
             and hypervisor.vtep.version == 4  # type 1 route distinguishers hold no other
         ),
         security=port.port_security_enabled,
+        security_groups=port.security_groups if port.port_security_enabled else (),
+        pairs=tuple([(pair.mac, pair.prefix) for pair in port.allowed_address_pairs])
+        if port.allowed_address_pairs
+        else (),
         said=_said(v, port_id, routed) if where is not None else (),
         moves=port.moves,
         router_mac=where.mac if where is not None else None,

@@ -39,7 +39,17 @@ def local_port(port_id: str, v: View) -> PlacedPort | None:
     row = v.get(ATTACHMENT, port_id)
     if row is None:
         return None
-    port = LocalPort(port_id, row.vni, row.vrf, row.mac, row.addresses, row.up, row.security)
+    port = LocalPort(
+        port_id,
+        row.vni,
+        row.vrf,
+        row.mac,
+        row.addresses,
+        row.up,
+        row.security,
+        row.security_groups,
+        row.pairs,
+    )
     if row.behind:
         port = msgspec.structs.replace(port, behind=row.behind, router_mac=row.router_mac)
     return PlacedPort(row.host, port)

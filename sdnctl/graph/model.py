@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from sdnctl.graph import advertise, attachments, members, origination, probes, rib, tables
+from sdnctl.graph import (
+    advertise,
+    attachments,
+    members,
+    origination,
+    probes,
+    rib,
+    security,
+    tables,
+)
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.relations import (
+    ADDRESS_GROUP,
     BGP_PEER,
     BGPVPN,
     BGPVPN_NETWORK,
@@ -19,6 +29,8 @@ from sdnctl.graph.relations import (
     NETWORK,
     PORT,
     ROUTER,
+    SECURITY_GROUP,
+    SECURITY_GROUP_RULE,
     SUBNET,
     UNDERLAY,
     Domain,
@@ -33,6 +45,9 @@ INPUTS: Final = (
     SUBNET,
     PORT,
     ROUTER,
+    SECURITY_GROUP,
+    SECURITY_GROUP_RULE,
+    ADDRESS_GROUP,
     BGPVPN,
     BGPVPN_NETWORK,
     BGPVPN_ROUTER,
@@ -48,6 +63,7 @@ RULES: Final = (
     *tables.RULES,  # imported routes -> FDB, neighbours, flooding, FIB
     *probes.RULES,  # imported routes and gateways -> next hops to be asked
     *members.RULES,  # attachments -> members, local ports, nodes
+    *security.RULES,  # security groups -> rules, their remote addresses, and who needs them
     *advertise.RULES,  # originated routes -> Adj-RIB-Out
 )
 

@@ -14,10 +14,13 @@ from sdnctl.desired import (
     Neighbor,
     Node,
     Probe,
+    RemoteAddresses,
+    SecurityRule,
     Vrf,
 )
 from sdnctl.graph.engine import Relation
 from sdnctl.intent import (
+    AddressGroup,
     BgpPeer,
     BgpVpn,
     BgpVpnNetwork,
@@ -28,6 +31,8 @@ from sdnctl.intent import (
     Network,
     Port,
     Router,
+    SecurityGroup,
+    SecurityGroupRule,
     Subnet,
 )
 from sdnctl.routes import (
@@ -73,6 +78,13 @@ SUBNET: Final[Relation[str, Subnet]] = Relation(
 )
 PORT: Final[Relation[str, Port]] = Relation("port")
 ROUTER: Final[Relation[str, Router]] = Relation("router")
+SECURITY_GROUP: Final[Relation[str, SecurityGroup]] = Relation("security_group")
+SECURITY_GROUP_RULE: Final[Relation[str, SecurityGroupRule]] = Relation(
+    "security_group_rule",
+    group=lambda _k, row: (row.security_group_id,),
+    remote=lambda _k, row: () if row.remote_id is None else (row.remote_id,),
+)
+ADDRESS_GROUP: Final[Relation[str, AddressGroup]] = Relation("address_group")
 BGPVPN: Final[Relation[str, BgpVpn]] = Relation("bgpvpn")
 BGPVPN_NETWORK: Final[Relation[str, BgpVpnNetwork]] = Relation(
     "bgpvpn_network", network=lambda _key, row: (row.network_id,)
@@ -227,6 +239,8 @@ class Attachment(NamedTuple):
     routed: tuple[Ip, ...]
     up: bool
     security: bool
+    security_groups: tuple[str, ...]
+    pairs: tuple[tuple[Mac, Prefix], ...]
     said: tuple[tuple[Prefix, Policy], ...] = ()
     moves: int = 0
     router_mac: Mac | None = None
@@ -287,6 +301,9 @@ ATTACHMENT: Final[Relation[str, Attachment]] = Relation(
     evi=lambda _k, row: ((row.vni, row.host),),
     vrf=lambda _k, row: ((row.vrf, row.host),) if row.vrf else (),
     route=lambda _k, row: routes_of(row),
+    policy=lambda _k, row: (
+        [(group, row.host) for group in row.security_groups] if row.security_groups else ()
+    ),
 )
 
 # ---- routes ------------------------------------------------------------------------------------
@@ -411,3 +428,24 @@ VRF_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation(
     "vrf_member", host=lambda key, _row: (key[1],)
 )
 NODE: Final[Relation[str, Node]] = Relation("node")
+
+# ---- security groups ---------------------------------------------------------------------------
+
+
+class PolicyMember(NamedTuple):
+    """A hypervisor that hosts a port of a security group, whose rules refer to ``remotes``."""
+
+    remotes: tuple[str, ...]
+
+
+RULE: Final[Relation[str, SecurityRule]] = Relation("rule")
+REMOTES: Final[Relation[str, tuple[str, ...]]] = Relation("remotes")
+"""The sets of addresses that the rules of a security group refer to."""
+REMOTE: Final[Relation[tuple[str, str], RemoteAddresses]] = Relation("remote")
+"""By set and member; only of sets that some rule refers to."""
+POLICY_MEMBER: Final[Relation[tuple[str, str], PolicyMember]] = Relation(
+    "policy_member", remote=lambda key, row: [(remote, key[1]) for remote in row.remotes]
+)
+"""By security group and hypervisor."""
+REMOTE_MEMBER: Final[Relation[tuple[str, str], bool]] = Relation("remote_member")
+"""By set of addresses and hypervisor."""

@@ -242,7 +242,7 @@ def _explained(engine: Engine, table: str, relation: Relation[Any, Any], key: An
 
 
 def agents(delivery: Delivery) -> list[Json]:
-    """Every connected agent: what it was sent, what it confirmed, what failed.
+    """Every connected agent: what it was sent, what it confirmed, what failed, what was refused.
 
     ``unreachable`` are the probed next hops that do not answer it.
     """
@@ -255,6 +255,7 @@ def agents(delivery: Delivery) -> list[Json]:
             "received": session.received,
             "programmed": session.programmed,
             "failures": dict(session.failures),
+            "drops": dict(delivery.observed.agent(host).drops),
             "unreachable": sorted(map(str, delivery.observed.agent(host).unreachable)),
         }
         for host, session in sorted(delivery.sessions.items())

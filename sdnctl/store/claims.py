@@ -20,6 +20,8 @@ from sdnctl.intent import (
     Network,
     Port,
     Router,
+    SecurityGroup,
+    SecurityGroupRule,
 )
 from sdnctl.types import Ip, Label, Mac, Vni
 
@@ -93,6 +95,33 @@ def _of_bgpvpn_port(row: BgpVpnPort) -> tuple[Claim, ...]:
     return (association(row.bgpvpn_id, row.port_id),)
 
 
+def default_group(project_id: str) -> Claim:
+    """The default security group of a project: there is one."""
+    return Claim("default_security_group", "", project_id)
+
+
+def rule(row: SecurityGroupRule) -> Claim:
+    """What a rule says: a security group says it once."""
+    said = (
+        row.direction,
+        row.ethertype,
+        row.protocol,
+        row.port_range_min,
+        row.port_range_max,
+        row.remote_ip_prefix,
+        row.remote_id,
+    )
+    return Claim("security_group_rule", row.security_group_id, said)
+
+
+def _of_group(row: SecurityGroup) -> tuple[Claim, ...]:
+    return (default_group(row.project_id),) if row.is_default else ()
+
+
+def _of_rule(row: SecurityGroupRule) -> tuple[Claim, ...]:
+    return (rule(row),)
+
+
 def _of_bgp_peer(row: BgpPeer) -> tuple[Claim, ...]:
     # A router is told apart by the address of its session.
     return (Claim("bgp_peer_address", "", row.address),)
@@ -118,6 +147,8 @@ CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
     "network": _of_instance,
     "port": _of_port,
     "router": _of_instance,
+    "security_group": _of_group,
+    "security_group_rule": _of_rule,
     "bgpvpn_network": _of_bgpvpn_network,
     "bgpvpn_router": _of_bgpvpn_router,
     "bgpvpn_port": _of_bgpvpn_port,

@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, Network, Port, Row
+from sdnctl.intent import (
+    ROUTER_INTERFACE_OWNER,
+    Network,
+    Port,
+    Row,
+    SecurityGroup,
+)
 
 Extract = Callable[[Any], tuple[Hashable, ...]]
 
@@ -27,6 +33,14 @@ def _port_ips(port: Port) -> tuple[Hashable, ...]:
 
 def _port_subnets(port: Port) -> tuple[Hashable, ...]:
     return tuple({f.subnet_id for f in port.fixed_ips})
+
+
+def _port_groups(port: Port) -> tuple[Hashable, ...]:
+    return port.security_groups
+
+
+def _default_of(group: SecurityGroup) -> tuple[Hashable, ...]:
+    return (group.project_id,) if group.is_default else ()
 
 
 def _interface_network(port: Port) -> tuple[Hashable, ...]:
@@ -54,8 +68,16 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "subnet": _COMMON | {"network_id": _field("network_id")},
     "port": _COMMON
     | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
-    | {"ip": _port_ips, "subnet_id": _port_subnets, "interface_network": _interface_network},
+    | {"ip": _port_ips, "subnet_id": _port_subnets, "interface_network": _interface_network}
+    | {"security_group": _port_groups},
     "router": _COMMON,
+    "security_group": _COMMON | {"default_of": _default_of},
+    "security_group_rule": _COMMON
+    | {
+        name: _field(name)
+        for name in ("security_group_id", "remote_group_id", "remote_address_group_id")
+    },
+    "address_group": _COMMON,
     "bgpvpn": _COMMON,
     "bgpvpn_network": _COMMON | _joined("network_id"),
     "bgpvpn_router": _COMMON | _joined("router_id"),
@@ -73,7 +95,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
 }
 """By kind and name: the values under which a row is found. ``interface_network`` finds the
 router interfaces of a network, ``open`` the networks that are not their owner's alone,
-``leak`` the port associations with a route from a BGP VPN."""
+``default_of`` a project's default security group."""
 
 
 class Index:

@@ -1,15 +1,15 @@
 """From the first byte of a POST to the last acknowledgement of a switch: the whole house.
 
-Ten hypervisors, each a namespace with its own ovsdb-server and ovs-vswitchd (userspace data
-path) and a real agent; one real controller with its store on disk; 10,000 ports. Two thirds of
-the ports are in networks over two hypervisors, the rest in two networks over all ten, and every
-network has a router. A port is created and deleted in turn, each as soon as every affected switch
-has confirmed the one before; a second connection follows the convergence of revisions, so that no
-question is asked in the time that is measured. What is timed is the creation: from before the
-request is written to the moment when the controller has the acknowledgement, after the barrier, of
-every affected switch. ``--pause`` seconds may be put between the steps: the longer, the colder are
-the caches of twenty processes on two cores, and the higher the figures. The last line is one JSON
-object.
+Ten hypervisors, each a namespace with its own ovsdb-server and ovs-vswitchd (userspace data path)
+and a real agent; one real controller with its store on disk; 10,000 ports. Two thirds of the ports
+are in networks over two hypervisors, the rest in two networks over all ten, and every network has a
+router, and a tenant with a default security group for its ports. A port is created and deleted in
+turn, each as soon as every affected switch has confirmed the one before; a second connection
+follows the convergence of revisions, so that no question is asked in the time that is measured.
+What is timed is the creation: from before the request is written to the moment when the controller
+has the acknowledgement, after the barrier, of every affected switch. ``--pause`` seconds may be put
+between the steps: the longer, the colder are the caches of twenty processes on two cores, and the
+higher the figures. The last line is one JSON object.
 
     python -m tests.bench.bench_latency [--ports 10000] [--hypervisors 10] [--posts 300] [--mtls]
         [--pause 0]
@@ -177,11 +177,13 @@ async def create(client: Client, collection: str, **body: object) -> Any:
 
 
 async def make_network(client: Client, hosts: list[str], ports: int, number: int) -> str:
-    network = (await create(client, "networks", name=f"n{number}"))["id"]
+    # A tenant of its own, whose default security group has the network's ports as members.
+    tenant = {"project_id": f"tenant{number}"}
+    network = (await create(client, "networks", name=f"n{number}", **tenant))["id"]
     subnet = await create(
         client, "subnets", network_id=network, cidr=f"10.{number % 200}.0.0/16", ip_version=4
     )
-    router = (await create(client, "routers", name=f"r{number}"))["id"]
+    router = (await create(client, "routers", name=f"r{number}", **tenant))["id"]
     await client.json(
         "PUT", f"/v2.0/routers/{router}/add_router_interface", {"subnet_id": subnet["id"]}
     )

@@ -166,7 +166,7 @@ def test_ports(openstack: Client) -> None:
         "port set --tag t1 --name p-one --fixed-ip subnet=p-sub,ip-address=10.2.0.51 p-1",
         "port list --tags t1 -f json",
         "port unset --tag t1 --fixed-ip subnet=p-sub,ip-address=10.2.0.50 p-one",
-        "port set --disable --disable-port-security --host cn2 p-2",
+        "port set --disable --disable-port-security --no-security-group --host cn2 p-2",
     )[2:]
     assert fixed["fixed_ips"][0]["ip_address"] == "10.2.0.50"
     assert (fixed["mac_address"], fixed["status"]) == ("fa:16:3e:00:00:50", "DOWN")
@@ -255,3 +255,77 @@ def test_a_static_token(tmp_path: Path) -> None:
         assert [row["ID"] for row in listed] == [made["id"]]
         stranger = Client(OS_AUTH_TYPE="admin_token", OS_ENDPOINT=url, OS_TOKEN="guess")
         assert "401" in stranger.fails("network list")
+
+
+def test_security_groups(openstack: Client) -> None:
+    group, rule, remote, rules, listed, default, shown = openstack(
+        "security group create --description web -f json s-web",
+        "security group rule create --ingress --protocol tcp --dst-port 22:23"
+        " --remote-ip 10.0.0.0/8 -f json s-web",
+        "security group rule create --ingress --ethertype IPv6 --protocol icmp"
+        " --icmp-type 128 --remote-group s-web -f json s-web",
+        "security group rule list -f json s-web",
+        "security group list -f json",
+        "security group show -f json default",
+        "security group set --name s-www s-web",
+        "security group show -f json s-www",
+    )
+    assert (group["name"], group["stateful"]) == ("s-web", True)
+    assert (rule["port_range_min"], rule["port_range_max"]) == (22, 23)
+    assert (rule["protocol"], rule["normalized_cidr"]) == ("tcp", "10.0.0.0/8")
+    assert (remote["protocol"], remote["remote_group_id"]) == ("ipv6-icmp", group["id"])
+    assert {(r["Direction"], r["IP Protocol"], r["Port Range"]) for r in rules} == {
+        ("egress", None, ""),
+        ("ingress", "tcp", "22:23"),
+        ("ingress", "ipv6-icmp", "type=128"),
+    }
+    assert {row["Name"] for row in listed} == {"default", "s-web"}
+    assert len(default["rules"]) == 4
+    assert shown["id"] == group["id"]
+    assert "already exists" in openstack.fails(
+        "security group rule create --ingress --protocol tcp --dst-port 22:23"
+        " --remote-ip 10.0.0.0/8 s-www"
+    )
+
+    _network, _subnet, made, less, off = openstack(
+        "network create -f json s-net",
+        "subnet create --network s-net --subnet-range 10.3.0.0/24 -f json s-sub",
+        "port create --network s-net --security-group s-www"
+        " --allowed-address ip-address=10.3.0.200,mac-address=00:00:5e:00:01:01 -f json s-p1",
+        "port set --security-group default s-p1",
+        "port unset --security-group s-www"
+        " --allowed-address ip-address=10.3.0.200,mac-address=00:00:5e:00:01:01 s-p1",
+        "port show -f json s-p1",
+        "port set --disable-port-security --no-security-group s-p1",
+        "port show -f json s-p1",
+    )
+    assert made["security_group_ids"] == [group["id"]]
+    pair = {"ip_address": "10.3.0.200", "mac_address": "00:00:5e:00:01:01"}
+    assert made["allowed_address_pairs"] == [pair]
+    assert (less["security_group_ids"], less["allowed_address_pairs"]) == ([default["id"]], [])
+    assert (off["security_group_ids"], off["port_security_enabled"]) == ([], False)
+    openstack("port set --enable-port-security --security-group s-www s-p1")
+    assert "in use" in openstack.fails("security group delete s-www")
+
+    addresses, user, more, fewer = openstack(
+        "address group create --address 10.4.0.0/24 -f json s-far",
+        "security group rule create --egress --remote-address-group s-far -f json s-www",
+        "address group set --address 10.5.0.0/24 s-far",
+        "address group show -f json s-far",
+        "address group unset --address 10.4.0.0/24 s-far",
+        "address group show -f json s-far",
+    )
+    assert user["remote_address_group_id"] == addresses["id"]
+    assert more["addresses"] == ["10.4.0.0/24", "10.5.0.0/24"]
+    assert fewer["addresses"] == ["10.5.0.0/24"]
+    assert "in use" in openstack.fails("address group delete s-far")
+    [left, groups] = openstack(
+        f"security group rule delete {user['id']}",
+        "address group delete s-far",
+        "port delete s-p1",
+        "network delete s-net",
+        "security group delete s-www",
+        "address group list -f json",
+        "security group list -f json",
+    )
+    assert (left, [row["Name"] for row in groups]) == ([], ["default"])

@@ -54,8 +54,9 @@ async def test_broadcast_reaches_members_once_and_no_one_else(
     await made.program()
     frame = BROADCAST + tenant.mac(A) + b"\x88\xb5" + MARK
     # Ethertypes other than IP and ARP are for ports without port security.
-    port = tenant.port(A)
-    await made.agents[0].put(msgspec.structs.replace(port, security=False))
+    for place in tenant.places:
+        port = msgspec.structs.replace(tenant.port(place), security=False)
+        await made.agents[place.host].put(port)
     switches = made.switches
     with (
         Wire(made.guests[0, A]) as sender,
@@ -108,7 +109,9 @@ async def test_a_guest_speaks_for_itself_alone(cloud: MakeCloud) -> None:
 
     assert [await asyncio.to_thread(seen, f, 1.0) for f in honest] == [1] * len(honest)
     assert [await asyncio.to_thread(seen, f, 0.2) for f in forged] == [0] * len(forged)
-    await made.agents[0].put(msgspec.structs.replace(tenant.port(A), security=False))
+    for place in (A, victim):
+        port = msgspec.structs.replace(tenant.port(place), security=False)
+        await made.agents[0].put(port)
     assert [await asyncio.to_thread(seen, f, 1.0) for f in forged] == [1] * len(forged)
 
 

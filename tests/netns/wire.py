@@ -61,7 +61,22 @@ class Wire:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the interface."""
         self._socket.close()
+
+    def received(self) -> list[bytes]:
+        """The frames that came and were not read yet."""
+        frames: list[bytes] = []
+        while True:
+            try:
+                frame, address = self._socket.recvfrom(65536)
+            except BlockingIOError:
+                return frames
+            if address[2] != socket.PACKET_OUTGOING:
+                frames.append(frame)
 
     def send(self, *frames: bytes) -> None:
         """Put frames on the wire."""

@@ -20,6 +20,7 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    SecurityRule,
     Vrf,
 )
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
@@ -27,6 +28,14 @@ from tests.netns.agents import Agent
 from tests.netns.harness import Guest, Lab, Switch
 
 BOTH = (Encapsulation.VXLAN, Encapsulation.MPLS_GRE)
+
+
+OPEN = tuple(
+    SecurityRule("open", f"open{version}{ingress}", ingress=ingress, version=version)
+    for version in (4, 6)
+    for ingress in (True, False)
+)
+"""A security group that allows everything."""
 
 
 def router_mac(host: int) -> Mac:
@@ -49,6 +58,7 @@ class Tenant:
     number: int
     encapsulations: tuple[Encapsulation, ...] = BOTH
     places: list[Place] = field(default_factory=list)
+    security_groups: tuple[str, ...] = ("open",)
 
     @property
     def vrf(self) -> Vrf:
@@ -83,6 +93,7 @@ class Tenant:
             self.vrf.vni,
             self.mac(place),
             self.addresses(place),
+            security_groups=self.security_groups,
         )
 
     def guest(self, lab: Lab, switch: Switch, place: Place) -> Guest:
@@ -108,6 +119,7 @@ class Tenant:
     def groups(self, switches: list[Switch]) -> Iterator[Desired]:
         """What every member gets, the owner included."""
         yield self.vrf
+        yield from OPEN
         for network in (0, 1):
             yield self.evi(network)
             yield self.irb(network)

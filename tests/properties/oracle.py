@@ -21,9 +21,12 @@ from sdnctl.desired import (
     NextHop,
     Node,
     Probe,
+    RemoteAddresses,
+    SecurityRule,
     Vrf,
 )
 from sdnctl.intent import (
+    AddressGroup,
     BgpPeer,
     BgpVpn,
     BgpVpnNetwork,
@@ -34,6 +37,8 @@ from sdnctl.intent import (
     Network,
     Port,
     Router,
+    SecurityGroup,
+    SecurityGroupRule,
     Subnet,
 )
 from sdnctl.routes import (
@@ -61,6 +66,9 @@ class World:
     subnet: dict[str, Subnet] = field(default_factory=dict)
     port: dict[str, Port] = field(default_factory=dict)
     router: dict[str, Router] = field(default_factory=dict)
+    security_group: dict[str, SecurityGroup] = field(default_factory=dict)
+    security_group_rule: dict[str, SecurityGroupRule] = field(default_factory=dict)
+    address_group: dict[str, AddressGroup] = field(default_factory=dict)
     learned: dict[RouteKey, Path] = field(default_factory=dict)
     underlay: dict[str, dict[Ip, int]] = field(default_factory=dict)
     bgpvpn: dict[str, BgpVpn] = field(default_factory=dict)
@@ -308,6 +316,42 @@ def outbid(claims: list[tuple[RouteKey, Path]]) -> list[tuple[RouteKey, Path]]:
     return out
 
 
+def policy_of(w: World, port: Port) -> list[Desired]:
+    """The rules of a port's groups, and the addresses that they refer to."""
+    out: list[Desired] = []
+    for rule in w.security_group_rule.values():
+        if rule.security_group_id not in port.security_groups or not port.port_security_enabled:
+            continue
+        remote = rule.remote_group_id or rule.remote_address_group_id or ""
+        group = w.security_group.get(rule.security_group_id)
+        if group is not None:
+            out.append(
+                SecurityRule(
+                    rule.security_group_id,
+                    rule.id,
+                    rule.direction == "ingress",
+                    {"IPv4": 4, "IPv6": 6}[rule.ethertype],
+                    rule.protocol,
+                    rule.port_range_min,
+                    rule.port_range_max,
+                    rule.remote_ip_prefix,
+                    remote,
+                    group.stateful,
+                )
+            )
+        for other in w.port.values():
+            if remote in other.security_groups:
+                addresses = {Prefix(f.ip, 8 * len(f.ip)) for f in other.fixed_ips}
+                addresses |= {pair.prefix for pair in other.allowed_address_pairs}
+                if addresses:
+                    out.append(RemoteAddresses(remote, other.id, tuple(sorted(addresses))))
+        if remote in w.address_group:
+            out += (
+                RemoteAddresses(remote, str(p), (p,)) for p in w.address_group[remote].addresses
+            )
+    return out
+
+
 def in_use(w: World) -> dict[RouteKey, Path]:
     """Our own routes, and those learned that may be used."""
     routes = dict(local_routes(w))
@@ -391,10 +435,13 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 tuple(dict.fromkeys(f.ip for f in port.fixed_ips)),
                 is_up(port, network, where),
                 port.port_security_enabled,
+                port.security_groups if port.port_security_enabled else (),
+                tuple((pair.mac, pair.prefix) for pair in port.allowed_address_pairs),
                 behind,
                 router_mac,
             )
             mine_[row.key] = row
+            mine_.update((each.key, each) for each in policy_of(w, port))
         for group in groups:
             mine_.update(tables.get(group, {}))
         near = w.underlay.get(host.id, {})

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sdnctl.graph.engine import Relation
 from sdnctl.graph.relations import (
+    ADDRESS_GROUP,
     BGP_PEER,
     BGPVPN,
     BGPVPN_NETWORK,
@@ -20,10 +21,14 @@ from sdnctl.graph.relations import (
     NETWORK,
     PORT,
     ROUTER,
+    SECURITY_GROUP,
+    SECURITY_GROUP_RULE,
     SUBNET,
     UNDERLAY,
 )
 from sdnctl.intent import (
+    AddressGroup,
+    AddressPair,
     BgpPeer,
     BgpVpn,
     BgpVpnNetwork,
@@ -36,6 +41,8 @@ from sdnctl.intent import (
     Port,
     PortRoute,
     Router,
+    SecurityGroup,
+    SecurityGroupRule,
     Subnet,
 )
 from sdnctl.routes import (
@@ -173,6 +180,61 @@ def subnets(key: str) -> st.SearchStrategy[Any]:
     )
 
 
+SECURITY_GROUPS = ["g0", "g1", "g2"]
+ADDRESS_GROUPS = ["a0", "a1"]
+RULES = [f"u{n}" for n in range(6)]
+
+some_groups = st.sampled_from(
+    [("g0",), ("g0",), ("g0", "g1"), ("g1",), ("g2", "g1"), (), ("ghost",)]
+)
+some_pairs = st.sampled_from(
+    [
+        (),
+        (),
+        (AddressPair(MACS[2], Prefix.host(IPS[1])),),
+        (AddressPair(MACS[0], PREFIXES[0]), AddressPair(MACS[0], PREFIXES[2])),
+    ]
+)
+
+
+def security_groups(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(SecurityGroup, id=st.just(key), stateful=mostly)
+
+
+def rules(key: str) -> st.SearchStrategy[Any]:
+    """Rules of one remote or none; the group may be one that is not there."""
+    remotes: list[dict[str, Any]] = [
+        {},
+        {"remote_ip_prefix": st.sampled_from(PREFIXES)},
+        {"remote_group_id": st.sampled_from([*SECURITY_GROUPS, "ghost"])},
+        {"remote_address_group_id": st.sampled_from(ADDRESS_GROUPS)},
+    ]
+    return st.one_of(
+        *(
+            st.builds(
+                SecurityGroupRule,
+                id=st.just(key),
+                security_group_id=st.sampled_from([*SECURITY_GROUPS * 3, "ghost"]),
+                direction=st.sampled_from(["ingress", "egress"]),
+                ethertype=st.sampled_from(["IPv4", "IPv6"]),
+                protocol=st.sampled_from([None, 6, 17]),
+                port_range_min=st.sampled_from([None, 80]),
+                port_range_max=st.sampled_from([None, 90]),
+                **remote,
+            )
+            for remote in remotes
+        )
+    )
+
+
+def address_groups(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        AddressGroup,
+        id=st.just(key),
+        addresses=st.lists(st.sampled_from(PREFIXES), unique=True).map(tuple),
+    )
+
+
 def _ports(key: str, network: str, **more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.builds(
         Port,
@@ -182,7 +244,9 @@ def _ports(key: str, network: str, **more: st.SearchStrategy[Any]) -> st.SearchS
         moves=st.sampled_from([0, 0, 0, 1, 4]),
         fixed_ips=st.one_of(IN_PLACE[network], IN_PLACE[network], IN_PLACE[network], anywhere),
         admin_state_up=mostly,
-        port_security_enabled=st.booleans(),
+        port_security_enabled=mostly,
+        security_groups=some_groups,
+        allowed_address_pairs=some_pairs,
         **more,
     )
 
@@ -329,6 +393,9 @@ BY_KEY: dict[Relation[Any, Any], dict[str, st.SearchStrategy[Any]]] = {
     ROUTER: {key: routers(key) for key in ROUTERS},
     SUBNET: {key: subnets(key) for key in SUBNETS},
     PORT: {key: guests(key) for key in GUESTS} | {key: interfaces(key) for key in INTERFACES},
+    SECURITY_GROUP: {key: security_groups(key) for key in SECURITY_GROUPS},
+    SECURITY_GROUP_RULE: {key: rules(key) for key in RULES},
+    ADDRESS_GROUP: {key: address_groups(key) for key in ADDRESS_GROUPS},
     BGP_PEER: {key: peers(key) for key in ("gw1", "gw2")},
     GATEWAY: {key: gateways(key) for key in ("gw1", "gw2")},
     UNDERLAY: dict.fromkeys(HOSTS, distances),
@@ -389,7 +456,10 @@ def populated(draw: st.DrawFn) -> list[list[Write]]:
     """A world that is mostly there, then transactions over it."""
     first: list[Write] = [
         (relation, key, draw(BY_KEY[relation][key]))
-        for relation in (HYPERVISOR, NETWORK, ROUTER, SUBNET, PORT)
+        for relation in (
+            *(HYPERVISOR, NETWORK, ROUTER, SUBNET, PORT),
+            *(SECURITY_GROUP, SECURITY_GROUP_RULE, ADDRESS_GROUP),
+        )
         for key in BY_KEY[relation]
     ]
     if draw(st.booleans()):

@@ -73,5 +73,8 @@ class Driver(Protocol):
     async def audit(self) -> list[str]:
         """Differences between desired and installed, a readable line each; empty is well."""
 
+    async def drops(self) -> dict[str, int]:
+        """Packets that port security and security groups refused so far, by reason."""
+
     async def stop(self) -> None:
         """Disconnect and leave the data plane as it is."""

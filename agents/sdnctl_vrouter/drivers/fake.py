@@ -21,6 +21,7 @@ class FakeDriver:
     def __init__(self) -> None:
         self.programmed: dict[str, Desired] = {}
         self.broken: dict[str, str] = {}
+        self.dropped: dict[str, int] = {}
         self.held = False
         self.synced = False
         self._waiting: list[Callable[[], None]] = []
@@ -76,6 +77,10 @@ class FakeDriver:
     async def audit(self) -> list[str]:
         """See ``Driver``."""
         return []
+
+    async def drops(self) -> dict[str, int]:
+        """See ``Driver``."""
+        return dict(self.dropped)
 
     async def stop(self) -> None:
         """See ``Driver``."""

@@ -39,6 +39,9 @@ ECHO_REPLY: Final = 3
 SET_CONFIG: Final = 9
 PACKET_IN: Final = 10
 PACKET_OUT: Final = 13
+EXPERIMENTER: Final = 4
+NICIRA: Final = 0x00002320
+NXT_CT_FLUSH_ZONE: Final = 29
 FLOW_MOD: Final = 14
 GROUP_MOD: Final = 15
 MULTIPART_REQUEST: Final = 18
@@ -207,6 +210,14 @@ class Connection(asyncio.Protocol):
             for entry in _entries(await self._dump(MULTIPART_FLOW, request))
         }
 
+    async def packets(self, table: int, owner: int, mask: int) -> dict[int, int]:
+        """How many packets the flows of a table saw, by cookie."""
+        request = _FLOW_REQUEST.pack(table, ANY, ANY, owner, mask, 1, 4)
+        return {
+            _COOKIE.unpack_from(entry, 24)[0]: _COOKIE.unpack_from(entry, 32)[0]
+            for entry in _entries(await self._dump(MULTIPART_FLOW, request))
+        }
+
     async def groups(self) -> set[int]:
         """The numbers of all groups."""
         replies = await self._dump(MULTIPART_GROUP_DESC, b"")
@@ -216,6 +227,10 @@ class Connection(asyncio.Protocol):
         """Send a frame through ``actions``; nothing answers."""
         body = struct.pack("!IIH6x", NO_BUFFER, CONTROLLER, len(actions)) + actions + frame
         self._send(PACKET_OUT, body, 0)
+
+    def forget_connections(self, zone: int) -> None:
+        """Empty a zone of the connection tracker; nothing answers (NXT_CT_FLUSH_ZONE)."""
+        self._send(EXPERIMENTER, struct.pack("!II6xH", NICIRA, NXT_CT_FLUSH_ZONE, zone), 0)
 
     def _dump(self, kind: int, request: bytes) -> asyncio.Future[list[bytes]]:
         future: asyncio.Future[list[bytes]] = self._loop.create_future()

@@ -129,8 +129,23 @@ def build(api: Api, tenant: Tenant) -> dict[str, Item]:
     return networks
 
 
+def allow_ping(api: Api, tenant: Tenant) -> str:
+    """A security group that lets pings in from anywhere, the outside included; its id."""
+    group = api.create("/v2.0/security-groups", "security_group", name=tenant.name)
+    for ethertype in ("IPv4", "IPv6"):
+        api.create(
+            *("/v2.0/security-group-rules", "security_group_rule"),
+            security_group_id=group["id"],
+            direction="ingress",
+            ethertype=ethertype,
+            protocol="icmp",
+        )
+    return str(group["id"])
+
+
 def populate(lab: Lab, api: Api, tenant: Tenant, networks: dict[str, Item]) -> Iterator[Station]:
     """Create each guest's port and plug the guest."""
+    security_group = allow_ping(api, tenant)
     for place in PLACES:
         network = networks[place.network]
         host_part = place.host_part or tenant.own
@@ -150,6 +165,7 @@ def populate(lab: Lab, api: Api, tenant: Tenant, networks: dict[str, Item]) -> I
                 "binding:host_id": place.hypervisor,
                 "device_owner": "compute:demo",
                 "fixed_ips": wanted,
+                "security_groups": [security_group],
             },
         )
         subnets = {s["id"]: s for s in network["subnets"]}

@@ -33,8 +33,10 @@ async def test_versions(api: Api) -> None:
     }
     for path in ("/v2.0", "/v2.0/"):
         resources = (await api.call("GET", path))["resources"]
-        collections = {"networks", "subnets", "ports", "routers", "bgpvpns"}
-        assert {r["collection"] for r in resources} == collections
+        assert {r["collection"] for r in resources} == {
+            *("networks", "subnets", "ports", "routers", "bgpvpns"),
+            *("security-groups", "security-group-rules", "address-groups"),
+        }
         assert resources[0]["links"][0]["href"] == "http://sdn.test/v2.0/networks"
 
 
@@ -170,6 +172,7 @@ async def test_a_handled_error_is_not_worth_a_line(
 async def test_quotas_limit_nothing(api: Api) -> None:
     await api.create("networks", project_id="acme")
     names = {"network", "subnet", "port", "router", "bgpvpn"}
+    names |= {"security_group", "security_group_rule", "address_group"}
     for path in ("quotas/acme", "quotas/acme/default"):
         assert (await api.call("GET", path))["quota"] == dict.fromkeys(names, -1)
     details = (await api.call("GET", "quotas/acme/details.json"))["quota"]

@@ -37,6 +37,8 @@ async def test_a_port_has_all_that_neutron_shows(api: Api) -> None:
         "device_id": "",
         "device_owner": "",
         "port_security_enabled": True,
+        "security_groups": [(await api.rows("security-groups?project_id=acme"))[0]["id"]],
+        "allowed_address_pairs": [],
         "binding:host_id": "",
         "binding:vnic_type": "normal",
         "binding:profile": {},
@@ -257,7 +259,7 @@ async def test_an_address_is_given_once(api: Api) -> None:
             ["binding:profile", "4095"],
         ),
         ({"device_owner": "network:router_interface"}, 400, "InvalidInput", ["device_owner"]),
-        ({"security_groups": []}, 400, "HTTPBadRequest", ["security_groups"]),
+        ({"security_groups": ["web"]}, 400, "HTTPBadRequest", ["security_groups"]),
     ],
 )
 async def test_bad_ports(

@@ -81,6 +81,7 @@ AGENTS = [
         "received": 9,
         "programmed": 8,
         "failures": {"port/p-1": "no such interface"},
+        "drops": {"spoofed_ip": 3},
     }
 ]
 SESSIONS = [

@@ -32,6 +32,7 @@ from sdnctl.southbound.pki import CONTROLLER_NAME, PkiError, enrol, init_ca, ser
 from sdnctl.southbound.server import METHOD, AgentServer
 from sdnctl.types import Ip, Label, Mac, Vni
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
+from sdnctl_vrouter import stream
 from sdnctl_vrouter.drivers.base import Failure, VifStatus
 from sdnctl_vrouter.drivers.fake import FakeDriver
 from sdnctl_vrouter.session import ClientSession
@@ -495,3 +496,18 @@ def test_the_authority_refuses_what_makes_no_sense(tmp_path: Path) -> None:
         enrol(tmp_path, "h1", tmp_path / "h1")
     with contextlib.suppress(FileNotFoundError):
         assert not (tmp_path / "x").exists()
+
+
+async def test_what_is_refused_is_told(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "DROPS_SECONDS", 0.01)
+    house.ports(1, "h1")
+    agent = house.agent("h1")
+    house.tasks.append(asyncio.create_task(agent.stream.watch_drops()))
+    await attached(house, "h1")
+    for count in (3, 4):
+        agent.switch.dropped = {"spoofed_ip": count}
+        await until(lambda: house.delivery.observed.agent("h1").drops == agent.switch.dropped)
+    # A new controller is told anew.
+    await house.stop()
+    await house.start()
+    await until(lambda: house.delivery.observed.agent("h1").drops == {"spoofed_ip": 4})

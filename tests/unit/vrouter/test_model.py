@@ -19,6 +19,8 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    RemoteAddresses,
+    SecurityRule,
     Vrf,
 )
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
@@ -62,6 +64,38 @@ POOL: list[Desired] = [
         for vni in EVIS
         for vrf, addresses in ((VRFS[0], (IP1, IP6)), (Vni(0), (IP1,)), (VRFS[1], ()))
         for up, security in ((True, True), (True, False), (False, True))
+    ),
+    *(
+        LocalPort(port_id, EVIS[0], Vni(0), M1, (IP1,), security_groups=groups, pairs=pairs)
+        for port_id in "abc"
+        for groups in (("g0",), ("g0", "g1"), ("g1",))
+        for pairs in ((), ((M2, Prefix.parse("10.0.0.0/24")), (M1, Prefix.parse("fd00::/64"))))
+    ),
+    *(
+        SecurityRule(
+            *(group, rule_id, ingress, version, protocol, ports[0], ports[1]),
+            *(prefix, remote, stateful),
+        )
+        for group in ("g0", "g1")
+        for rule_id in ("r0", "r1", "r2")
+        for ingress, version, protocol, ports, prefix, remote, stateful in (
+            (True, 4, 6, (80, 90), None, "s0", True),
+            (True, 4, 6, (80, 90), None, "s1", True),
+            (True, 4, 6, (80, 90), None, "", True),
+            (True, 4, 6, (85, 85), Prefix.parse("10.0.0.0/8"), "", False),
+            (False, 6, None, (None, None), None, "s0", True),
+            (False, 4, 33, (1, 2), None, "", True),
+        )
+    ),
+    *(
+        RemoteAddresses(remote, name, prefixes)
+        for remote in ("s0", "s1")
+        for name in ("m0", "m1")
+        for prefixes in (
+            (Prefix.host(IP1),),
+            (Prefix.host(IP1), Prefix.host(IP6)),
+            (Prefix.parse("0.0.0.0/0"), Prefix.parse("::/0")),
+        )
     ),
     *(
         Irb(EVIS[0], VRFS[0], port_id, mac, addresses)

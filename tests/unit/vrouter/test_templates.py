@@ -20,7 +20,7 @@ def test_the_committed_module_is_fresh() -> None:
 
 def _value(kind: Any, rng: random.Random) -> tuple[Any, Any]:
     """A value as os-ken takes it, and as the template does."""
-    size = {"H": 2, "I": 4, "Q": 8}.get(kind.code)
+    size = {"B": 1, "H": 2, "I": 4, "Q": 8}.get(kind.code)
     if size is not None:
         number = rng.getrandbits(8 * size)
         return number, number
@@ -42,6 +42,8 @@ def test_bytes_are_those_of_os_ken(name: str) -> None:
             values["label"] = (77, 77)
         if "mask" in values:  # os-ken clears the bits outside of a mask, the driver has none
             values["mask"] = (fields["mask"].ones, b"\xff" * len(values["mask"][1]))
+        if "port_mask" in values:
+            values["port_mask"] = (0xFFFF, 0xFFFF)
         expected = compiler.serialize(build, {f: v[0] for f, v in values.items()})
         assert getattr(templates, name)(*(v[1] for v in values.values())) == expected
 

@@ -31,6 +31,8 @@ from sdnctl_vrouter.drivers.ovs.pipeline import (
     COOKIE_OWNER_MASK,
     GROUP_OWNER,
     GROUP_OWNER_MASK,
+    Reason,
+    Table,
 )
 from sdnctl_vrouter.drivers.ovs.translate import Tunnels
 from sdnctl_vrouter.platform.openflow import (
@@ -179,6 +181,21 @@ class OvsDriver:
             self._restart()
         return sorted(lines)
 
+    async def drops(self) -> dict[str, int]:
+        """See ``Driver``; nothing while the switch is away."""
+        connection = self._connection
+        if connection is None or connection.lost.done():
+            return {}
+        owner = (COOKIE_OWNER, COOKIE_OWNER_MASK)
+        with contextlib.suppress(OSError):
+            packets = await connection.packets(Table.DROPPED, *owner)
+            return {
+                reason.name.lower(): count
+                for reason in Reason
+                if (count := packets.get(Flow.of(templates.dropped(reason)).cookie, 0))
+            }
+        return {}
+
     async def stop(self) -> None:
         """See ``Driver``."""
         self._prober.stop()
@@ -189,6 +206,10 @@ class OvsDriver:
     # ---- the switch's own events
 
     def _on_vif(self, port_id: str, ofport: int) -> None:
+        former = self._model.vif(port_id)
+        if former not in (0, ofport) and self._connection is not None:
+            # Its number may become another port's, who is to inherit no connection.
+            self._connection.forget_connections(former)
         self._model.set_vif(port_id, ofport)
         self._push()
 

@@ -29,6 +29,8 @@ from sdnctl.desired import (
     NextHop,
     Node,
     Probe,
+    RemoteAddresses,
+    SecurityRule,
     Vrf,
 )
 from sdnctl.types import Ip, Mac, Vni
@@ -36,6 +38,7 @@ from sdnctl_vrouter.drivers.ovs import templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
 from sdnctl_vrouter.drivers.ovs.pipeline import OWNER
+from sdnctl_vrouter.drivers.ovs.policies import Policies, name_of
 from sdnctl_vrouter.drivers.ovs.translate import (
     NOTHING,
     Translation,
@@ -114,6 +117,7 @@ class Model:
         self._before: dict[bytes, Flow | None] = {}
         self._dirty: dict[str, None] = {STATIC: None}
         self._floods = Floods()
+        self._policies = Policies()
         self._changed: dict[str, str] = {}
         self._ports: dict[str, None] = {}
         self._vteps: set[Ip] = set()
@@ -189,7 +193,7 @@ class Model:
     def quarantine(self, flow: Flow, unit: str, reason: str) -> None:
         """The switch refused this flow of ``unit``: it has none until it is put again."""
         if flow in self._owned.get(unit, ()):
-            self._floods.leave(unit)
+            self._leave(unit)
             self._claim(unit, NOTHING)
             self._fail(_resource_of(unit), reason)
             if unit.startswith("port/"):
@@ -217,6 +221,17 @@ class Model:
             for unit in dirty[start : start + SLICE]:
                 self._attempt(unit)
             yield self._difference()
+        acls = self._policies.changed()
+        for start in range(0, len(acls), SLICE):
+            for acl in acls[start : start + SLICE]:
+                unit, reason, translation = name_of(acl), "", NOTHING
+                try:
+                    translation = self._policies.translate(acl)
+                except Unreachable as error:
+                    reason = str(error)
+                self._fail(unit, reason)
+                self._claim(unit, translation)
+            yield self._difference()
         for flood in self._floods.changed():
             try:
                 translation = self._floods.translate(flood)
@@ -235,12 +250,17 @@ class Model:
         except (struct.error, ValueError) as error:
             reason = f"a value does not fit: {error}"
         if reason:
-            self._floods.leave(unit)
+            self._leave(unit)
             translation = NOTHING
         elif unit == NODE and self.node is not None:
             reason = translate.lacking(self.node, self.tunnels)
         self._fail(unit, reason)
         self._claim(unit, translation)
+
+    def _leave(self, unit: str) -> None:
+        """``unit`` takes no part any more in what is made of several."""
+        self._floods.leave(unit)
+        self._policies.leave(unit)
 
     def _difference(self) -> Difference:
         before, self._before = self._before, {}
@@ -303,10 +323,15 @@ class Model:
                 self._ports[unit] = None
                 ofport = self.vif(resource.port_id) if resource.admin_state_up else 0
                 if not ofport:
-                    self._floods.leave(unit)
+                    self._leave(unit)
                     return NOTHING
-                self._floods.enlist(unit, FloodList(vni, remote=False), templates.send(ofport))
-                return translate.local_port(resource, ofport)
+                self._floods.enlist(unit, FloodList(vni, remote=False), templates.deliver(ofport))
+                policy = 0
+                if resource.security:
+                    policy = self._policies.enlist(unit, resource.security_groups)
+                else:
+                    self._policies.leave(unit)
+                return translate.local_port(resource, ofport, policy)
             case FloodEntry(vni=vni, via=via):
                 if self.node is None or via.vtep == self.node.vtep:
                     self._floods.leave(unit)
@@ -316,8 +341,14 @@ class Model:
                 return translate.flood_entry(resource, self.tunnels)
             case Probe():  # the driver's, and nothing in the switch
                 return NOTHING
+            case SecurityRule():
+                self._policies.put_rule(resource)
+                return NOTHING
+            case RemoteAddresses():
+                self._policies.put_addresses(resource)
+                return NOTHING
             case None:
-                self._floods.leave(unit)
+                self._leave(unit)
                 return translate.static() if unit == STATIC else NOTHING
 
     # ---- who holds a match

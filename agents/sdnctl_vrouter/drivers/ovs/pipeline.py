@@ -5,12 +5,25 @@ Promise: what the flows on the switch mean can be read from this module alone;
 
 The way of a packet::
 
-    CLASSIFY -> SOURCE_MAC -> SOURCE_IP -> RESPOND -> L2 -> FLOOD_LOCAL, FLOOD_REMOTE
-        |   (only where port security is on)          |         |
-        |                                             v         v
-        +-- tunnel, label of a VRF --> POPPED ------> FIB -> ADJACENCY -> port
-        +-- tunnel, VNI or label of an EVI --> L2      |
-                                                       +-> TO_VXLAN_ROUTED, TO_MPLS_ROUTED
+    CLASSIFY -> SOURCE_MAC -> SOURCE_IP -> TRACK_OUT -> EGRESS -> EGRESS_ALLOWED
+        |   (only where port security is on)                           |
+        |                                                              v
+        +--------------------------------------------------------> RESPOND
+        |                                                              v
+        +-- tunnel, VNI or label of an EVI -------------------------> L2 -> FLOOD_REMOTE
+        |                                                              |  +> FLOOD_LOCAL
+        |                                                              v          |
+        +-- tunnel, label of a VRF --> POPPED ---------------------> FIB -> TO_*_ROUTED
+                                                                       v          |
+        port <- INGRESS_ALLOWED <- INGRESS <- TRACK_IN <- DELIVER <- ADJACENCY <--+
+
+Security groups are checked where a packet leaves its port (TRACK_OUT to EGRESS_ALLOWED) and where
+it would reach one (TRACK_IN to INGRESS_ALLOWED), on every path: nothing but DELIVER puts a packet
+out to a port. Each port is a zone of the connection tracker by itself, numbered as its OpenFlow
+port. What started a connection is checked against the rules with every packet; what answers it
+passes while it does. A packet that the rules no longer allow marks its connection as cut, and the
+answers end with it; so a change of rules, of members or of groups needs no flush, and takes
+nothing from connections that it does not concern.
 
 Received over a tunnel means delivered to a local port or dropped: split horizon in the EVI
 (RFC 7432 section 8.3.1 by construction), no transit through a VRF. So a gateway's address,
@@ -55,6 +68,12 @@ class Table(enum.IntEnum):
     """Anti-spoofing: Ethernet source, and the link-layer addresses inside ARP and ND."""
     SOURCE_IP = 11
     """Anti-spoofing: IP source, and the protocol addresses inside ARP and ND."""
+    TRACK_OUT = 12
+    """Leaving a port: what is always allowed, the rest to the connection tracker."""
+    EGRESS = 13
+    """Leaving a port: the rules of its policy."""
+    EGRESS_ALLOWED = 14
+    """Leaving a port: remember the connection."""
     RESPOND = 20
     """ARP and ND answered on the host."""
     ND_REPLY = 21
@@ -77,6 +96,16 @@ class Table(enum.IntEnum):
     """Ethernet in MPLS to the GRE port."""
     TO_MPLS_ROUTED = 53
     """IP in MPLS to the GRE port (RFC 4797)."""
+    DELIVER = 60
+    """To a local port: its policy."""
+    TRACK_IN = 61
+    """Reaching a port: what is always allowed, the rest to the connection tracker."""
+    INGRESS = 62
+    """Reaching a port: the rules of its policy."""
+    INGRESS_ALLOWED = 63
+    """Reaching a port: remember the connection, and out."""
+    DROPPED = 70
+    """What was refused, counted by reason."""
 
 
 class Register(enum.IntEnum):
@@ -94,6 +123,10 @@ class Register(enum.IntEnum):
     """MPLS label to push."""
     CHUNK = 6
     """Which part of a long flood list is next."""
+    POLICY = 7
+    """The set of security groups of the port that is checked."""
+    REASON = 8
+    """Why a packet is dropped."""
 
     @property
     def field(self) -> str:
@@ -101,10 +134,34 @@ class Register(enum.IntEnum):
         return f"reg{self.value}"
 
 
+class Reason(enum.IntEnum):
+    """Why a packet of or to a port was refused: each has its counter in DROPPED."""
+
+    SPOOFED_MAC = 1
+    SPOOFED_IP = 2
+    SPOOFED_ARP = 3
+    SPOOFED_ND = 4
+    DHCP_SERVER = 5
+    ROUTER_ADVERTISEMENT = 6
+    REDIRECT = 7
+    NOT_IP = 8
+    """Neither IP nor ARP."""
+    EGRESS = 9
+    """No rule lets it out."""
+    INGRESS = 10
+    """No rule lets it in."""
+    CUT = 11
+    """It answers a connection that is no longer allowed."""
+    INVALID = 12
+    """The connection tracker can make no sense of it."""
+
+
 class Priority(enum.IntEnum):
     """Priorities outside of the FIB."""
 
     MISS = 0
+    CUT = 50
+    """What no rule allows of a connection that was allowed."""
     FOREIGN = 90
     """A far end's own VNI: where the number is one of ours too, ours is meant."""
     DEFAULT = 100
@@ -138,6 +195,7 @@ def fib_priority(length: int, preference: Preference) -> int:
 _TABLE = re.compile(r"\btable=(\d+)")
 _RESUBMIT = re.compile(r"resubmit\(,(\d+)\)")
 _REGISTER = re.compile(r"\b(?:NXM_NX_REG|reg)(\d+)\b(\[\])?")
+_REASON = re.compile(r"\breason=(0x[0-9a-f]+)")
 _COOKIE = re.compile(r"cookie=0x([0-9a-f]+)")
 
 
@@ -152,7 +210,8 @@ def _describe(line: str) -> str:
         return line
     line = _TABLE.sub(lambda m: f"table={_name(Table, m[1])}", line)
     line = _RESUBMIT.sub(lambda m: f"resubmit(,{_name(Table, m[1])})", line)
-    return _REGISTER.sub(lambda m: _name(Register, m[1]), line)
+    line = _REGISTER.sub(lambda m: _name(Register, m[1]), line)
+    return _REASON.sub(lambda m: f"reason={_name(Reason, str(int(m[1], 16)))}", line)
 
 
 def _name(names: type[enum.IntEnum], number: str) -> str:

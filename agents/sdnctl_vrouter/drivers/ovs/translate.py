@@ -25,7 +25,7 @@ from sdnctl.desired import (
 )
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix
 from sdnctl_vrouter.drivers.ovs import templates as t
-from sdnctl_vrouter.drivers.ovs.pipeline import Preference, fib_priority
+from sdnctl_vrouter.drivers.ovs.pipeline import Preference, Reason, fib_priority
 
 _INSTRUCTION: Final = struct.Struct("!HH4x").pack
 _BUCKET: Final = struct.Struct("!HHII4x").pack
@@ -73,15 +73,32 @@ def with_actions(match: bytes, actions: bytes) -> bytes:
     return match + _INSTRUCTION(_APPLY_ACTIONS, 8 + len(actions)) + actions
 
 
+_SECURITY: Final = tuple(
+    getattr(t, name)
+    for name in dir(t)
+    if name.startswith(("track_", "egress_", "ingress_")) and not name.endswith("_allow")
+)
+"""What holds for every port with port security: the flows of shapes/security.py as they are."""
+
+
 def static() -> Translation:
     """What every switch holds."""
     return Translation(
         (
+            *(t.dropped(reason) for reason in Reason),
+            *(pack() for pack in _SECURITY),
+            t.mac_refused(),
             t.mac_arp_refused(),
             t.mac_solicit_refused(),
             t.mac_advert_refused(),
             t.mac_router_advert_refused(),
             t.mac_redirect_refused(),
+            t.ip_not_ip(),
+            t.ip_refused_4(),
+            t.ip_refused_6(),
+            t.ip_refused_arp(),
+            t.ip_dhcp_server_4(),
+            t.ip_dhcp_server_6(),
             t.ip_arp_probe(),
             t.ip_dhcp(),
             t.ip_advert_link_local(),
@@ -138,16 +155,21 @@ def vrf(resource: Vrf, tunnels: Tunnels) -> Translation:
     return Translation(tuple(flows))
 
 
-def local_port(port: LocalPort, ofport: int) -> Translation:
-    """All of a port but its place in the flood list."""
-    return Translation(tuple(_local_port(port, ofport)))
+def local_port(port: LocalPort, ofport: int, policy: int) -> Translation:
+    """All of a port but its place in the flood list; ``policy`` is its groups' number."""
+    return Translation(tuple(_local_port(port, ofport, policy)))
 
 
-def _local_port(port: LocalPort, ofport: int) -> Iterator[bytes]:
-    yield (t.vif_checked if port.security else t.vif_trusted)(ofport, port.vni)
-    yield t.l2_local(port.vni, port.mac, ofport)
+def _local_port(port: LocalPort, ofport: int, policy: int) -> Iterator[bytes]:
     if port.security:
+        yield t.vif_checked(ofport, port.vni, policy)
+        yield t.deliver_checked(ofport, policy)
+        yield t.deliver_own(ofport)
         yield from _guard(port, ofport)
+    else:
+        yield t.vif_trusted(ofport, port.vni)
+        yield t.deliver_trusted(ofport)
+    yield t.l2_local(port.vni, port.mac, ofport)
     for ip in port.addresses:
         if ip.version == 4:
             yield t.respond_own_4(ofport, ip)
@@ -174,19 +196,22 @@ def _behind(port: LocalPort, router_mac: Mac, ofport: int) -> Iterator[bytes]:
 
 
 def _guard(port: LocalPort, ofport: int) -> Iterator[bytes]:
-    yield t.mac_ethernet(ofport, port.mac)
-    yield t.mac_arp(ofport, port.mac)
-    yield t.mac_solicit(ofport, port.mac)
-    yield t.mac_solicit_bare(ofport, port.mac)
-    yield t.mac_advert(ofport, port.mac)
-    yield t.mac_advert_bare(ofport, port.mac)
-    for ip in port.addresses:
-        if ip.version == 4:
-            yield t.ip_source_4(ofport, ip)
-            yield t.ip_arp_4(ofport, ip)
+    own = [(port.mac, Prefix.host(ip)) for ip in port.addresses]
+    for mac in dict.fromkeys((port.mac, *(mac for mac, _prefix in port.pairs))):
+        yield t.mac_ethernet(ofport, mac)
+        yield t.mac_arp(ofport, mac)
+        yield t.mac_solicit(ofport, mac)
+        yield t.mac_solicit_bare(ofport, mac)
+        yield t.mac_advert(ofport, mac)
+        yield t.mac_advert_bare(ofport, mac)
+    for mac, prefix in (*own, *port.pairs):
+        ip, mask = prefix.ip, netmask(prefix.length, prefix.ip.bits)
+        if prefix.version == 4:
+            yield t.ip_source_4(ofport, mac, ip, mask)
+            yield t.ip_arp_4(ofport, mac, ip, mask)
         else:
-            yield t.ip_source_6(ofport, ip)
-            yield t.ip_advert_6(ofport, ip)
+            yield t.ip_source_6(ofport, mac, ip, mask)
+            yield t.ip_advert_6(ofport, mac, ip, mask)
 
 
 def neighbor(resource: Neighbor, *, answers_nd: bool) -> Translation:

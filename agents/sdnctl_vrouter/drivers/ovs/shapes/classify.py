@@ -34,13 +34,13 @@ def vif_trusted(ofport: Any, vni: Any) -> Any:
 
 
 @shape
-def vif_checked(ofport: Any, vni: Any) -> Any:
+def vif_checked(ofport: Any, vni: Any, policy: Any) -> Any:
     """A VIF whose port security is on."""
     return flow(
         Table.CLASSIFY,
         Priority.DEFAULT,
         {"in_port": ofport},
-        [load(evi=vni), resubmit(Table.SOURCE_MAC)],
+        [load(evi=vni), load(policy=policy), resubmit(Table.SOURCE_MAC)],
     )
 
 

@@ -43,6 +43,10 @@ def serialize(build: Callable[..., Any], values: dict[str, Any]) -> bytes:
         for action in message:
             action.serialize(packed, len(packed))
         return bytes(packed)
+    if isinstance(message, p.OFPMatch):
+        match = bytearray()
+        length = message.serialize(match, 0) and int.from_bytes(match[2:4], "big")
+        return bytes(match[4:length])
     message.xid = 0
     message.serialize()
     return bytes(message.buf[16 if isinstance(message, p.OFPFlowMod) else 8 :])
@@ -57,6 +61,7 @@ def spots(name: str, build: Callable[..., Any]) -> tuple[bytes, list[Spot]]:
         # os-ken masks the address itself: look for it under a full mask, and for the mask
         # over an address of zero.
         base = zero | ({"mask": fields["mask"].ones} if field == "ip" and "mask" in fields else {})
+        base |= {"port_mask": 0xFFFF} if field == "port" and "port_mask" in fields else {}
         low = serialize(build, base | {field: kind.zero})
         high = serialize(build, base | {field: kind.ones})
         if len(low) != len(high):

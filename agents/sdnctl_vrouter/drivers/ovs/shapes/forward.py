@@ -35,7 +35,8 @@ from sdnctl_vrouter.drivers.ovs.shapes.words import (
 @shape
 def l2_local(vni: Any, mac: Any, ofport: Any) -> Any:
     """A MAC behind a local port."""
-    return flow(Table.L2, Priority.LOCAL, {**reg(evi=vni), "eth_dst": mac}, [output(ofport)])
+    actions = [load(output=ofport), resubmit(Table.DELIVER)]
+    return flow(Table.L2, Priority.LOCAL, {**reg(evi=vni), "eth_dst": mac}, actions)
 
 
 @shape
@@ -159,7 +160,13 @@ def fib_behind(  # noqa: PLR0917 fields
         Table.FIB,
         priority,
         {**reg(vrf=vrf, tunnelled=1 - hop), **ip_match(family, "dst", (ip, mask))},
-        [*([DEC_TTL] if hop else []), put(eth_src=router_mac), put(eth_dst=mac), output(ofport)],
+        [
+            *([DEC_TTL] if hop else []),
+            put(eth_src=router_mac),
+            put(eth_dst=mac),
+            load(output=ofport),
+            resubmit(Table.DELIVER),
+        ],
     )
 
 
@@ -181,7 +188,6 @@ def fib_behind_received(  # noqa: PLR0917 fields
 
 def adjacency(family: int, vrf: Any, vni: Any, ip: Any, mask: Any, mac: Any, hop: int) -> Any:  # noqa: PLR0917 fields
     """From the router to a port: its MAC as source; the TTL pays one hop, at the sender's."""
-    output_reg = p.NXActionOutputReg(ofs_nbits=31, src=Register.OUTPUT.field, max_len=0xFFFF)
     return flow(
         Table.ADJACENCY,
         Priority.DEFAULT,
@@ -189,7 +195,7 @@ def adjacency(family: int, vrf: Any, vni: Any, ip: Any, mask: Any, mac: Any, hop
             **reg(evi=vni, vrf=vrf, tunnelled=1 - hop),
             **ip_match(family, "dst", (ip, mask)),
         },
-        [*([DEC_TTL] if hop else []), put(eth_src=mac), output_reg],
+        [*([DEC_TTL] if hop else []), put(eth_src=mac), resubmit(Table.DELIVER)],
     )
 
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from sdnctl_vrouter.drivers.ovs.pipeline import Priority, Table
+from sdnctl_vrouter.drivers.ovs.pipeline import Priority, Reason, Table
 from sdnctl_vrouter.drivers.ovs.shapes.words import (
     ARP,
     ICMPV6,
     IP4,
     IP6,
     IPV4,
+    IPV6,
     LINK_LOCAL,
     MAC,
     ND_ADVERT,
     ND_SOLICIT,
     Match,
+    drop,
     flow,
     ip_match,
     nd_match,
@@ -37,9 +39,16 @@ def from_vif(ofport: Any, mac: Any) -> Match:
     return {"in_port": ofport, "eth_src": mac}
 
 
-def mac_flow(priority: Priority, match: Match, *, allow: bool = True) -> Any:
+def mac_flow(priority: Priority, match: Match, refuse: Reason | None = None) -> Any:
     """A verdict on link-layer addresses."""
-    return flow(Table.SOURCE_MAC, priority, match, [resubmit(Table.SOURCE_IP)] if allow else [])
+    actions = [resubmit(Table.SOURCE_IP)] if refuse is None else drop(refuse)
+    return flow(Table.SOURCE_MAC, priority, match, actions)
+
+
+@shape
+def mac_refused() -> Any:
+    """Another's address."""
+    return mac_flow(Priority.MISS, {}, Reason.SPOOFED_MAC)
 
 
 @shape
@@ -58,7 +67,7 @@ def mac_arp(ofport: Any, mac: Any) -> Any:
 @shape
 def mac_arp_refused() -> Any:
     """ARP with another's hardware address."""
-    return mac_flow(Priority.REFUSE, {"eth_type": ARP}, allow=False)
+    return mac_flow(Priority.REFUSE, {"eth_type": ARP}, Reason.SPOOFED_ARP)
 
 
 @shape
@@ -78,7 +87,7 @@ def mac_solicit_bare(ofport: Any, mac: Any) -> Any:
 @shape
 def mac_solicit_refused() -> Any:
     """A solicitation with another's address."""
-    return mac_flow(Priority.REFUSE, nd_match(ND_SOLICIT), allow=False)
+    return mac_flow(Priority.REFUSE, nd_match(ND_SOLICIT), Reason.SPOOFED_ND)
 
 
 @shape
@@ -98,33 +107,28 @@ def mac_advert_bare(ofport: Any, mac: Any) -> Any:
 @shape
 def mac_advert_refused() -> Any:
     """An advertisement of another's address."""
-    return mac_flow(Priority.REFUSE, nd_match(ND_ADVERT), allow=False)
+    return mac_flow(Priority.REFUSE, nd_match(ND_ADVERT), Reason.SPOOFED_ND)
 
 
 @shape
 def mac_router_advert_refused() -> Any:
     """A guest is no router (RFC 6105)."""
-    return mac_flow(Priority.REFUSE, nd_match(134), allow=False)
+    return mac_flow(Priority.REFUSE, nd_match(134), Reason.ROUTER_ADVERTISEMENT)
 
 
 @shape
 def mac_redirect_refused() -> Any:
     """Nor does it redirect others."""
-    return mac_flow(Priority.REFUSE, nd_match(137), allow=False)
+    return mac_flow(Priority.REFUSE, nd_match(137), Reason.REDIRECT)
 
 
 # ---- then the network layer
 
 
-def ip_flow(priority: Priority, match: Match, *, allow: bool = True) -> Any:
+def ip_flow(priority: Priority, match: Match, refuse: Reason | None = None) -> Any:
     """A verdict on network-layer addresses."""
-    return flow(Table.SOURCE_IP, priority, match, [resubmit(Table.RESPOND)] if allow else [])
-
-
-@per_family
-def ip_source(family: int, ofport: Any, ip: Any) -> Any:
-    """The source of a packet."""
-    return ip_flow(Priority.DEFAULT, {"in_port": ofport, **ip_match(family, "src", ip)})
+    actions = [resubmit(Table.TRACK_OUT)] if refuse is None else drop(refuse)
+    return flow(Table.SOURCE_IP, priority, match, actions)
 
 
 @per_family
@@ -134,9 +138,55 @@ def ip_source_behind(family: int, ofport: Any, ip: Any, mask: Any) -> Any:
 
 
 @shape
-def ip_arp_4(ofport: Any, ip: Any) -> Any:
+def ip_not_ip() -> Any:
+    """Neither IP nor ARP."""
+    return ip_flow(Priority.MISS, {}, Reason.NOT_IP)
+
+
+@shape
+def ip_refused_4() -> Any:
+    """Another's source."""
+    return ip_flow(Priority.CUT, {"eth_type": IPV4}, Reason.SPOOFED_IP)
+
+
+@shape
+def ip_refused_6() -> Any:
+    """Another's source."""
+    return ip_flow(Priority.CUT, {"eth_type": IPV6}, Reason.SPOOFED_IP)
+
+
+@shape
+def ip_refused_arp() -> Any:
+    """ARP with another's protocol address."""
+    return ip_flow(Priority.CUT, {"eth_type": ARP}, Reason.SPOOFED_ARP)
+
+
+@shape
+def ip_dhcp_server_4() -> Any:
+    """A guest is no DHCP server."""
+    match = {"eth_type": IPV4, "ip_proto": 17, "udp_src": 67, "udp_dst": 68}
+    return ip_flow(Priority.REFUSE, match, Reason.DHCP_SERVER)
+
+
+@shape
+def ip_dhcp_server_6() -> Any:
+    """Nor one of DHCPv6."""
+    match = {"eth_type": IPV6, "ip_proto": 17, "udp_src": 547, "udp_dst": 546}
+    return ip_flow(Priority.REFUSE, match, Reason.DHCP_SERVER)
+
+
+@per_family
+def ip_source(family: int, ofport: Any, mac: Any, ip: Any, mask: Any) -> Any:
+    """The source of a packet."""
+    match = {**from_vif(ofport, mac), **ip_match(family, "src", (ip, mask))}
+    return ip_flow(Priority.DEFAULT, match)
+
+
+@shape
+def ip_arp_4(ofport: Any, mac: Any, ip: Any, mask: Any) -> Any:
     """The sender inside ARP."""
-    return ip_flow(Priority.DEFAULT, {"in_port": ofport, "eth_type": ARP, "arp_spa": ip})
+    match = {**from_vif(ofport, mac), "eth_type": ARP, "arp_spa": (ip, mask)}
+    return ip_flow(Priority.DEFAULT, match)
 
 
 @shape
@@ -154,9 +204,9 @@ def ip_dhcp() -> Any:
 
 
 @shape
-def ip_advert_6(ofport: Any, ip: Any) -> Any:
+def ip_advert_6(ofport: Any, mac: Any, ip: Any, mask: Any) -> Any:
     """An advertisement of its own address."""
-    match = {"in_port": ofport, **nd_match(ND_ADVERT), "ipv6_nd_target": ip}
+    match = {**from_vif(ofport, mac), **nd_match(ND_ADVERT), "ipv6_nd_target": (ip, mask)}
     return ip_flow(Priority.ALLOW, match)
 
 
@@ -170,7 +220,7 @@ def ip_advert_link_local() -> Any:
 @shape
 def ip_advert_refused() -> Any:
     """An advertisement of another's address."""
-    return ip_flow(Priority.REFUSE, nd_match(ND_ADVERT), allow=False)
+    return ip_flow(Priority.REFUSE, nd_match(ND_ADVERT), Reason.SPOOFED_ND)
 
 
 @shape

@@ -54,8 +54,14 @@ def routed_mpls(family: int, vtep: Any, label: Any) -> Any:
 
 @shape
 def send(ofport: Any) -> Any:
-    """One more copy to a local port."""
+    """Straight out to a port."""
     return [output(ofport)]
+
+
+@shape
+def deliver(ofport: Any) -> Any:
+    """One more copy to a local port, if its policy lets it in."""
+    return [load(output=ofport), resubmit(Table.DELIVER)]
 
 
 @shape

@@ -15,7 +15,7 @@ from os_ken.ofproto import ofproto_v1_4 as of
 from os_ken.ofproto import ofproto_v1_4_parser as p
 from os_ken.ofproto.ofproto_protocol import ProtocolDesc
 
-from sdnctl_vrouter.drivers.ovs.pipeline import Register, Table
+from sdnctl_vrouter.drivers.ovs.pipeline import Reason, Register, Table
 
 DATAPATH: Final = ProtocolDesc(of.OFP_VERSION)
 
@@ -29,6 +29,7 @@ class Kind(NamedTuple):
     annotation: str
 
 
+U8: Final = Kind("B", 0, 0xFF, "int")
 U16: Final = Kind("H", 0, 0xFFFF, "int")
 U32: Final = Kind("I", 0, 0xFFFFFFFF, "int")
 U64: Final = Kind("Q", 0, (1 << 64) - 1, "int")
@@ -38,13 +39,22 @@ IP6: Final = Kind("16s", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "bytes
 
 KINDS: Final = {
     "chunk": U32,
+    "conj_id": U32,
     "group": U32,
+    "icmp_code": U8,
+    "icmp_type": U8,
     "label": U32,
     "mac": MAC,
     "nexthop_mac": MAC,
     "ofport": U32,
+    "policy": U32,
+    "port": U16,
+    "port_mask": U16,
     "priority": U16,
+    "protocol": U8,
+    "reason": U32,
     "router_mac": MAC,
+    "table": U8,
     "tun_id": U64,
     "vni": U32,
     "vrf": U32,
@@ -131,6 +141,11 @@ def resubmit(table: Table) -> Action:
 def output(port: Any) -> Action:
     """Send; never back to where it came from."""
     return p.OFPActionOutput(port)
+
+
+def drop(reason: Reason) -> list[Action]:
+    """Refuse, and count."""
+    return [load(reason=reason), resubmit(Table.DROPPED)]
 
 
 REPLY: Final = output(of.OFPP_IN_PORT)
