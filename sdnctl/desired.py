@@ -55,11 +55,26 @@ class Node(msgspec.Struct, frozen=True):
         return "node"
 
 
+class DhcpOption(NamedTuple):
+    """An option that one port is told beyond its subnet's, or instead of them.
+
+    ``version`` is that of IP: DHCP (RFC 2132) or DHCPv6 (RFC 8415). ``value`` is as on the wire;
+    empty means that the option is not sent at all. DHCP's code 0, which no option has, stands for
+    the header's ``siaddr``, the next server to boot from.
+    """
+
+    version: int
+    code: int
+    value: bytes
+
+
 class LocalPort(msgspec.Struct, frozen=True):
     """A port bound to this hypervisor; its VIF is the interface with ``iface-id = port_id``.
 
     ``vrf`` is the VNI of the router that the network is attached to, 0 if none.
     ``addresses`` are all addresses that it owns. ``security`` False turns anti-spoofing off.
+    ``host_name`` is told by DHCP, "" for none. ``mtu`` is what fits into this hypervisor's
+    tunnels, in octets; 0 if that is not known.
     """
 
     port_id: str
@@ -69,6 +84,9 @@ class LocalPort(msgspec.Struct, frozen=True):
     addresses: tuple[Ip, ...]
     admin_state_up: bool = True
     security: bool = True
+    host_name: str = ""
+    dhcp_options: tuple[DhcpOption, ...] = ()
+    mtu: int = 0
 
     @property
     def key(self) -> str:
@@ -110,6 +128,35 @@ class Irb(msgspec.Struct, frozen=True):
     def key(self) -> str:
         """By network and interface."""
         return f"irb/{self.vni}/{self.port_id}"
+
+
+class SubnetOptions(msgspec.Struct, frozen=True):
+    """What the guests of a subnet are told, on the host, by DHCP and router advertisements.
+
+    ``dhcp`` says that addresses of the subnet are leased (DHCP, or stateful DHCPv6);
+    ``stateless`` that DHCPv6 tells the rest to who has an address (RFC 8415 section 6.1).
+    ``advertised`` says that router advertisements name the prefix, ``autonomous`` that guests
+    form their addresses in it (RFC 4862). ``routes`` are (destination, next hop).
+    ``lease_time`` is in seconds; ``domain`` is the network's in the DNS, "" for none.
+    """
+
+    vni: Vni
+    subnet_id: str
+    prefix: Prefix
+    gateway: Ip | None = None
+    dhcp: bool = False
+    stateless: bool = False
+    advertised: bool = False
+    autonomous: bool = False
+    dns_servers: tuple[Ip, ...] = ()
+    routes: tuple[tuple[Prefix, Ip], ...] = ()
+    lease_time: int = 86400
+    domain: str = ""
+
+    @property
+    def key(self) -> str:
+        """By network and subnet."""
+        return f"subnet/{self.vni}/{self.subnet_id}"
 
 
 class Neighbor(msgspec.Struct, frozen=True):
@@ -175,4 +222,6 @@ class FibEntry(msgspec.Struct, frozen=True):
         return f"fib/{self.vrf}/{self.prefix}"
 
 
-Desired = Node | LocalPort | Evi | Irb | Neighbor | FdbEntry | FloodEntry | Vrf | FibEntry
+Desired = (
+    Node | LocalPort | Evi | Irb | SubnetOptions | Neighbor | FdbEntry | FloodEntry | Vrf | FibEntry
+)

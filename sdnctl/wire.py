@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from sdnctl.desired import (
     Desired,
+    DhcpOption,
     Evi,
     FdbEntry,
     FibEntry,
@@ -24,6 +25,7 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    SubnetOptions,
     Vrf,
 )
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
@@ -80,6 +82,12 @@ def _port(row: LocalPort) -> dict[str, Any]:
             addresses=row.addresses,
             admin_state_up=row.admin_state_up,
             security=row.security,
+            host_name=row.host_name,
+            dhcp_options=[
+                pb.DhcpOption(version=version, code=code, value=value)
+                for version, code, value in row.dhcp_options
+            ],
+            mtu=row.mtu,
         )
     }
 
@@ -96,6 +104,32 @@ def _irb(row: Irb) -> dict[str, Any]:
             port_id=row.port_id,
             mac=row.mac,
             addresses=[pb.Prefix(ip=ip, length=length) for ip, length in row.addresses],
+        )
+    }
+
+
+def _prefix(prefix: Prefix) -> pb.Prefix:
+    return pb.Prefix(ip=prefix.ip, length=prefix.length)
+
+
+def _subnet(row: SubnetOptions) -> dict[str, Any]:
+    return {
+        "subnet": pb.SubnetOptions(
+            vni=row.vni,
+            subnet_id=row.subnet_id,
+            prefix=_prefix(row.prefix),
+            gateway=row.gateway or b"",
+            dhcp=row.dhcp,
+            stateless=row.stateless,
+            advertised=row.advertised,
+            autonomous=row.autonomous,
+            dns_servers=row.dns_servers,
+            routes=[
+                pb.HostRoute(destination=_prefix(destination), next_hop=hop)
+                for destination, hop in row.routes
+            ],
+            lease_time=row.lease_time,
+            domain=row.domain,
         )
     }
 
@@ -120,7 +154,7 @@ def _fib(row: FibEntry) -> dict[str, Any]:
     return {
         "fib": pb.Fib(
             vrf=row.vrf,
-            prefix=pb.Prefix(ip=row.prefix.ip, length=row.prefix.length),
+            prefix=_prefix(row.prefix),
             via=[_hop(hop) for hop in row.via],
         )
     }
@@ -131,6 +165,7 @@ _ENCODERS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     LocalPort: _port,
     Evi: _evi,
     Irb: _irb,
+    SubnetOptions: _subnet,
     Neighbor: _neighbor,
     FdbEntry: _fdb,
     FloodEntry: _flood,
@@ -203,10 +238,27 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         tuple(_ip(a) for a in m.addresses),
         m.admin_state_up,
         m.security,
+        m.host_name,
+        tuple(DhcpOption(o.version, o.code, o.value) for o in m.dhcp_options),
+        m.mtu,
     ),
     "evi": lambda m: Evi(Vni(m.vni), Label(m.label), m.mtu, Vni(m.vrf)),
     "irb": lambda m: Irb(
         Vni(m.vni), Vni(m.vrf), m.port_id, _mac(m.mac), _read_addresses(m.addresses)
+    ),
+    "subnet": lambda m: SubnetOptions(
+        Vni(m.vni),
+        m.subnet_id,
+        _read_prefix(m.prefix),
+        _ip(m.gateway) if m.gateway else None,
+        m.dhcp,
+        m.stateless,
+        m.advertised,
+        m.autonomous,
+        tuple(_ip(server) for server in m.dns_servers),
+        tuple((_read_prefix(r.destination), _ip(r.next_hop)) for r in m.routes),
+        m.lease_time,
+        m.domain,
     ),
     "neighbor": lambda m: Neighbor(Vni(m.vni), _ip(m.ip), _mac(m.mac)),
     "fdb": lambda m: FdbEntry(Vni(m.vni), _mac(m.mac), _read_hop(m.via)),

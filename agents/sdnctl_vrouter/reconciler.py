@@ -25,6 +25,7 @@ from sdnctl.desired import (
     LocalPort,
     Neighbor,
     Node,
+    SubnetOptions,
     Vrf,
 )
 from sdnctl_vrouter.drivers.base import Driver, Failure, VifStatus
@@ -34,6 +35,7 @@ KINDS: Final[tuple[type[Desired], ...]] = (
     Vrf,
     Evi,
     Irb,
+    SubnetOptions,
     Neighbor,
     FdbEntry,
     FloodEntry,

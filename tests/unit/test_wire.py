@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sdnctl import wire
 from sdnctl.desired import (
     Desired,
+    DhcpOption,
     Evi,
     FdbEntry,
     FibEntry,
@@ -20,6 +21,7 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    SubnetOptions,
     Vrf,
 )
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
@@ -45,7 +47,39 @@ desired: st.SearchStrategy[Desired] = st.one_of(
         st.lists(st.tuples(ips, st.integers(0, 2**32 - 1))).map(tuple),
     ),
     st.builds(
-        LocalPort, texts, vnis, vnis, macs, st.lists(ips).map(tuple), st.booleans(), st.booleans()
+        LocalPort,
+        texts,
+        vnis,
+        vnis,
+        macs,
+        st.lists(ips).map(tuple),
+        st.booleans(),
+        st.booleans(),
+        texts,
+        st.lists(
+            st.builds(
+                DhcpOption,
+                st.sampled_from([4, 6]),
+                st.integers(0, 65535),
+                st.binary(max_size=20),
+            )
+        ).map(tuple),
+        st.integers(0, 65535),
+    ),
+    st.builds(
+        SubnetOptions,
+        vnis,
+        texts,
+        prefixes,
+        st.none() | ips,
+        st.booleans(),
+        st.booleans(),
+        st.booleans(),
+        st.booleans(),
+        st.lists(ips).map(tuple),
+        st.lists(st.tuples(prefixes, ips)).map(tuple),
+        st.integers(0, 2**32 - 1),
+        texts,
     ),
     st.builds(Evi, vnis, labels, st.integers(0, 65535), vnis),
     st.builds(Irb, vnis, vnis, texts, macs, st.lists(interfaces).map(tuple)),
