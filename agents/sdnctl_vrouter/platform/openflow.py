@@ -217,6 +217,10 @@ class Connection(asyncio.Protocol):
         body = struct.pack("!IIH6x", NO_BUFFER, CONTROLLER, len(actions)) + actions + frame
         self._send(PACKET_OUT, body, 0)
 
+    def flow(self, cookie: int, body: bytes) -> None:
+        """Put one flow, outside of any bundle; nothing answers, a refusal is passed over."""
+        self._send(FLOW_MOD, cookie.to_bytes(8, "big") + body, 0)
+
     def _dump(self, kind: int, request: bytes) -> asyncio.Future[list[bytes]]:
         future: asyncio.Future[list[bytes]] = self._loop.create_future()
         if self._transport.is_closing():

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from sdnctl.delta import Change
 from sdnctl.desired import Desired, LocalPort
 from sdnctl_vrouter.drivers.base import Failure, VifStatus
-from sdnctl_vrouter.drivers.ovs import discovery, templates
+from sdnctl_vrouter.drivers.ovs import templates
 from sdnctl_vrouter.drivers.ovs.bridge import Bridge
 from sdnctl_vrouter.drivers.ovs.model import SLICE, Difference, Flow, Model
 from sdnctl_vrouter.drivers.ovs.peers import Peers
@@ -32,6 +32,7 @@ from sdnctl_vrouter.drivers.ovs.pipeline import (
     GROUP_OWNER,
     GROUP_OWNER_MASK,
 )
+from sdnctl_vrouter.drivers.ovs.questions import Questions
 from sdnctl_vrouter.drivers.ovs.translate import Tunnels
 from sdnctl_vrouter.platform.openflow import (
     FLOW_MOD,
@@ -99,6 +100,7 @@ class OvsDriver:
         self._model = Model(answers_nd=self._answers_nd)
         self._bridge = Bridge(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels)
         self._peers = Peers()
+        self._questions = Questions(self._model.guest, answers_nd=self._answers_nd)
         self._connection: Connection | None = None
         self._live = asyncio.Event()
         """Connected, and all that the model said is in the switch or on its way."""
@@ -185,14 +187,6 @@ class OvsDriver:
             self._peers.connected(self._connection, tunnels.vxlan)
         self._push()
 
-    def _on_packet(self, ofport: int, frame: bytes) -> None:
-        """The switch asks for a gateway's link-layer address."""
-        ip = discovery.target(frame)
-        mac = self._model.gateway(ofport, ip) if ip is not None else None
-        if ip is not None and mac is not None and self._connection is not None:
-            answer = discovery.advertisement(frame, ip, mac)
-            self._connection.packet_out(templates.send(ofport), answer)
-
     # ---- connection
 
     async def _run(self) -> None:
@@ -200,8 +194,9 @@ class OvsDriver:
         while True:
             try:
                 connection = self._connection = await Connection.open(
-                    self._management, None if self._answers_nd else self._on_packet
+                    self._management, self._questions.asked
                 )
+                self._questions.connected(connection)
                 log.info("connected to %s", self._management)
                 pause = RETRY_FIRST
                 if self._userspace:
@@ -217,6 +212,7 @@ class OvsDriver:
                 self._live.clear()
                 self._take_back()
                 self._peers.connected(None, 0)
+                self._questions.connected(None)
                 for status in list(self._told.values()):
                     if status.up:
                         self._report(status._replace(up=False, reason="the switch is away"))

@@ -28,9 +28,10 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    SubnetOptions,
     Vrf,
 )
-from sdnctl.types import Ip, Mac, Vni
+from sdnctl.types import Ip, Vni
 from sdnctl_vrouter.drivers.ovs import templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
@@ -42,6 +43,7 @@ from sdnctl_vrouter.drivers.ovs.translate import (
     Unreachable,
     with_actions,
 )
+from sdnctl_vrouter.responder.guest import Guest
 
 _OWNER: Final = OWNER.to_bytes(2, "big")
 
@@ -106,7 +108,8 @@ class Model:
         self.groups = Groups()
         self._vifs: dict[str, int] = {}
         self._ports_by_number: dict[int, str] = {}
-        self._irbs: dict[Vni, dict[str, Irb]] = {}
+        self._segments: dict[Vni, dict[str, Irb | SubnetOptions]] = {}
+        """By network: what its guests meet on their segment."""
         self._holders: dict[bytes, tuple[str, Flow]] = {}
         self._rivals: dict[bytes, dict[str, Flow]] = {}
         self._owned: dict[str, tuple[Flow, ...]] = {}
@@ -138,12 +141,14 @@ class Model:
                 self._meet((via,))
             case FibEntry(via=via):
                 self._meet(via)
-            case Irb(vni=vni):
-                irbs = self._irbs.setdefault(vni, {})
-                if isinstance(new, Irb):
-                    irbs[key] = new
+            case Irb(vni=vni) | SubnetOptions(vni=vni):
+                segment = self._segments.setdefault(vni, {})
+                if isinstance(new, Irb | SubnetOptions):
+                    segment[key] = new
                 else:
-                    irbs.pop(key, None)
+                    segment.pop(key, None)
+                    if not segment:
+                        del self._segments[vni]
             case _:
                 pass
 
@@ -169,14 +174,17 @@ class Model:
         """The OpenFlow port of a port's VIF, or 0."""
         return self._vifs.get(port_id, 0)
 
-    def gateway(self, ofport: int, ip: Ip) -> Mac | None:
-        """The MAC of the router's interface with that address, as the VIF there sees it."""
+    def guest(self, ofport: int) -> Guest | None:
+        """The local port whose VIF is there, with what its answers depend on."""
         port = self.resources.get(f"port/{self._ports_by_number.get(ofport, '')}")
-        if isinstance(port, LocalPort):
-            for _, irb in sorted(self._irbs.get(port.vni, {}).items()):
-                if any(ip == address for address, _ in irb.addresses):
-                    return irb.mac
-        return None
+        if not isinstance(port, LocalPort):
+            return None
+        rows = [row for _, row in sorted(self._segments.get(port.vni, {}).items())]
+        return Guest(
+            port,
+            tuple(row for row in rows if isinstance(row, SubnetOptions)),
+            tuple(row for row in rows if isinstance(row, Irb)),
+        )
 
     def set_tunnels(self, tunnels: Tunnels) -> None:
         """The tunnel interfaces are on these OpenFlow ports."""
@@ -290,6 +298,8 @@ class Model:
                 return translate.neighbor(resource, answers_nd=self._answers_nd)
             case Irb():
                 return translate.irb(resource, answers_nd=self._answers_nd)
+            case SubnetOptions():
+                return translate.subnet(resource)
             case Evi():
                 return translate.evi(resource, self.tunnels)
             case Vrf():

@@ -6,8 +6,9 @@ Promise: what the flows on the switch mean can be read from this module alone;
 The way of a packet::
 
     CLASSIFY -> SOURCE_MAC -> SOURCE_IP -> RESPOND -> L2 -> FLOOD_LOCAL, FLOOD_REMOTE
-        |   (only where port security is on)          |         |
-        |                                             v         v
+        |   (only where port security is on)  |       |
+        |                                     v       v
+        |                          ASK -> the agent   |
         +-- tunnel, label of a VRF --> POPPED ------> FIB -> ADJACENCY -> port
         +-- tunnel, VNI or label of an EVI --> L2      |
                                                        +-> TO_VXLAN_ROUTED, TO_MPLS_ROUTED
@@ -39,6 +40,12 @@ GROUP_OWNER: Final = 0x5D000000
 
 GROUP_OWNER_MASK: Final = 0xFF000000
 
+PAUSE_COOKIE: Final = (OWNER + 1) << 48
+"""Of flows that go by themselves: no part of what is desired, so not of our own."""
+
+PAUSE_SECONDS: Final = 1
+"""How long a port is not heard that asked too much."""
+
 BRIDGE: Final = "br-int"
 VXLAN_PORT: Final = "sdnctl-vxlan"
 GRE_PORT: Final = "sdnctl-gre"
@@ -59,6 +66,8 @@ class Table(enum.IntEnum):
     """ARP and ND answered on the host."""
     ND_REPLY = 21
     """The second half of an answer to ND."""
+    ASK = 22
+    """Questions that the agent answers, as far as it lets a port ask."""
     L2 = 30
     """FDB, and the door to the router."""
     FLOOD_LOCAL = 31

@@ -11,10 +11,22 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from sdnctl.desired import Evi, FdbEntry, FibEntry, Irb, LocalPort, Neighbor, NextHop, Node, Vrf
+from sdnctl.desired import (
+    Evi,
+    FdbEntry,
+    FibEntry,
+    Irb,
+    LocalPort,
+    Neighbor,
+    NextHop,
+    Node,
+    SubnetOptions,
+    Vrf,
+)
 from sdnctl.types import Encapsulation, Prefix
 from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs.pipeline import Preference, fib_priority
+from sdnctl_vrouter.responder.packets import SERVICE_MAC, link_local
 
 _INSTRUCTION: Final = struct.Struct("!HH4x").pack
 _BUCKET: Final = struct.Struct("!HHII4x").pack
@@ -76,6 +88,7 @@ def static() -> Translation:
             t.nd_reply_rest(),
             t.popped_4(),
             t.popped_6(),
+            t.service_refused(SERVICE_MAC),
         )
     )
 
@@ -127,6 +140,7 @@ def local_port(port: LocalPort, ofport: int) -> Translation:
 def _local_port(port: LocalPort, ofport: int) -> Iterator[bytes]:
     yield (t.vif_checked if port.security else t.vif_trusted)(ofport, port.vni)
     yield t.l2_local(port.vni, port.mac, ofport)
+    yield t.ask(ofport)
     if port.security:
         yield from _guard(port, ofport)
     for ip in port.addresses:
@@ -161,6 +175,18 @@ def neighbor(resource: Neighbor, *, answers_nd: bool) -> Translation:
     return Translation((answer(resource.vni, resource.ip, resource.mac),))
 
 
+def subnet(resource: SubnetOptions) -> Translation:
+    """What the guests of the network ask the agent, because of this subnet."""
+    flows = []
+    if resource.dhcp and resource.prefix.version == 4:
+        flows.append(t.question_dhcp(resource.vni))
+    elif resource.dhcp or resource.stateless:
+        flows.append(t.question_dhcpv6(resource.vni))
+    if resource.advertised:
+        flows.append(t.question_router(resource.vni))
+    return Translation(tuple(flows))
+
+
 def irb(resource: Irb, *, answers_nd: bool) -> Translation:
     """A router's interface: its door, its answers, its connected prefixes."""
     return Translation(tuple(_irb(resource, answers_nd=answers_nd)))
@@ -170,6 +196,13 @@ def _irb(irb: Irb, *, answers_nd: bool) -> Iterator[bytes]:
     yield t.l2_router_4(irb.vni, irb.mac, irb.vrf)
     yield t.l2_router_6(irb.vni, irb.mac, irb.vrf)
     yield t.l2_router_refused(irb.vni, irb.mac)
+    if any(ip.version == 6 for ip, _ in irb.addresses):
+        # The address that router advertisements come from (RFC 4861 section 4.2).
+        ip = link_local(irb.mac)
+        if answers_nd:
+            yield t.gateway_6(irb.vni, ip, irb.mac)
+        else:
+            yield t.gateway_asked_6(irb.vni, ip)
     for ip, length in irb.addresses:
         four = ip.version == 4
         if four or answers_nd:

@@ -1,0 +1,86 @@
+"""What the switch hands to the agent: questions of guests, answered on the spot.
+
+Promise: an answer goes to the port that asked and nowhere else. A port may ask ``RATE`` times a
+second, ``BURST`` times at once; the switch drops what more it asks, for a second at a time, so
+that a guest costs the agent no more than that. Knows no protocol: the answers are the responder's,
+and discovery's for the gateways' link-layer addresses.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from sdnctl_vrouter.drivers.ovs import discovery, templates
+from sdnctl_vrouter.drivers.ovs.pipeline import PAUSE_COOKIE, PAUSE_SECONDS
+from sdnctl_vrouter.platform.openflow import Connection
+from sdnctl_vrouter.responder.answer import answer
+from sdnctl_vrouter.responder.guest import Guest
+
+log = logging.getLogger(__name__)
+
+RATE: Final = 10.0
+BURST: Final = 30.0
+
+
+class Allowance:
+    """A token bucket for each port."""
+
+    def __init__(self, rate: float = RATE, burst: float = BURST) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._full_at: dict[int, float] = {}
+        """When the port's bucket is full again; it is if that is past."""
+
+    def take(self, port: int, now: float) -> float:
+        """Take one token; seconds by which the port is beyond its allowance, 0 if it is not."""
+        if len(self._full_at) > 4096:
+            self._full_at = {p: at for p, at in self._full_at.items() if at > now}
+        full_at = max(self._full_at.get(port, now), now) + 1 / self._rate
+        over = full_at - now - self._burst / self._rate
+        if over <= 0:
+            self._full_at[port] = full_at
+            return 0
+        return over
+
+
+class Questions:
+    """See the module. ``guest`` tells who is on an OpenFlow port."""
+
+    def __init__(self, guest: Callable[[int], Guest | None], *, answers_nd: bool) -> None:
+        self._guest = guest
+        self._answers_nd = answers_nd
+        self._allowance = Allowance()
+        self._paused: dict[int, float] = {}
+        self._connection: Connection | None = None
+
+    def connected(self, connection: Connection | None) -> None:
+        """Talk to the switch through this from now on."""
+        self._connection = connection
+        self._paused.clear()
+
+    def asked(self, ofport: int, frame: bytes) -> None:
+        """A frame of a VIF that a flow sent here."""
+        guest = self._guest(ofport)
+        connection = self._connection
+        if guest is None or connection is None:
+            return
+        now = time.monotonic()
+        if self._allowance.take(ofport, now):
+            self._pause(ofport, now, guest, connection)
+            return
+        reply = answer(guest, frame)
+        if reply is None and not self._answers_nd:
+            reply = discovery.answer(guest, frame)
+        if reply is not None:
+            connection.packet_out(templates.send(ofport), reply)
+
+    def _pause(self, ofport: int, now: float, guest: Guest, connection: Connection) -> None:
+        if self._paused.get(ofport, 0) > now:
+            return  # what was on its way when the switch was told
+        self._paused = {port: until for port, until in self._paused.items() if until > now}
+        self._paused[ofport] = now + PAUSE_SECONDS / 2
+        log.info("port %s asks too much: not heard for a while", guest.port.port_id)
+        connection.flow(PAUSE_COOKIE, templates.ask_paused(ofport))

@@ -1,0 +1,46 @@
+"""One local port with what its network's guests are told: all that an answer depends on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sdnctl.desired import Irb, LocalPort, SubnetOptions
+from sdnctl.types import Ip, Mac
+from sdnctl_vrouter.responder.packets import link_local
+
+
+class Guest(NamedTuple):
+    """Who asks. ``subnets`` and ``irbs`` are of the port's network, each in order of their keys."""
+
+    port: LocalPort
+    subnets: tuple[SubnetOptions, ...]
+    irbs: tuple[Irb, ...]
+
+    def leased(self, version: int) -> list[tuple[Ip, SubnetOptions]]:
+        """The port's own addresses that it may have by DHCP, and their subnets."""
+        return [
+            (ip, subnet)
+            for ip in self.port.addresses
+            for subnet in self.subnets
+            if subnet.dhcp and ip in subnet.prefix and ip.version == version
+        ]
+
+    def gateway(self, ip: Ip | None) -> Mac | None:
+        """The MAC of the router's interface with that address, its link-local one included."""
+        for irb in self.irbs:
+            if ip == link_local(irb.mac) or any(ip == address for address, _ in irb.addresses):
+                return irb.mac
+        return None
+
+    @property
+    def router_6(self) -> Mac | None:
+        """The MAC of the router's interface that routes IPv6, if there is one."""
+        for irb in self.irbs:
+            if any(ip.version == 6 for ip, _ in irb.addresses):
+                return irb.mac
+        return None
+
+    def override(self, version: int, options: dict[int, bytes]) -> dict[int, bytes]:
+        """The options as they are with what the port is told instead; empty ones are left out."""
+        own = {o.code: o.value for o in self.port.dhcp_options if o.version == version}
+        return {code: value for code, value in (options | own).items() if value}
