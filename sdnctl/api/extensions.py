@@ -8,8 +8,10 @@ from sdnctl.api.values import Json
 
 _SERVED: Final = (
     ("binding", "Port Binding", "2014-02-03T10:00:00-00:00"),
+    ("dns-integration", "DNS Integration", "2015-08-15T18:00:00-00:00"),
     ("empty-string-filtering", "Empty String Filtering Extension", "2018-05-01T10:00:00-00:00"),
     ("external-net", "Neutron external network", "2013-01-14T10:00:00-00:00"),
+    ("extra_dhcp_opt", "Neutron Extra DHCP options", "2013-03-17T12:00:00-00:00"),
     ("filter-validation", "Filter parameters validation", "2018-07-04T10:00:00-00:00"),
     ("ip-substring-filtering", "IP address substring filtering", "2017-11-28T09:00:00-00:00"),
     ("l2_adjacency", "L2 Adjacency", "2016-04-12T16:00:00-00:00"),

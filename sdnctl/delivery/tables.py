@@ -80,7 +80,8 @@ def group_of_node(host: str) -> str:
 
 _GROUPS: Final[dict[str, Callable[[Any], tuple[str, Desired]]]] = {
     **dict.fromkeys(
-        ("evi", "irb", "fdb", "neighbor", "flood"), lambda row: (group_of_evi(row.vni), row)
+        ("evi", "irb", "subnet_options", "fdb", "neighbor", "flood"),
+        lambda row: (group_of_evi(row.vni), row),
     ),
     "vrf": lambda row: (group_of_vrf(row.vni), row),
     "fib": lambda row: (group_of_vrf(row.vrf), row),

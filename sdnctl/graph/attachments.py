@@ -21,14 +21,23 @@ from sdnctl.graph.relations import (
     Interface,
     VrfInstance,
 )
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, Network, Port, Router
-from sdnctl.types import Ip, Prefix, RouteTarget, Vni
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, Hypervisor, Network, Port, Router
+from sdnctl.types import Encapsulation, Ip, Prefix, RouteTarget, Vni
 
 AUTOMATIC_TARGETS: Final = 8_000_000
 """Automatic route targets are ASN : this + a 16-bit number; all others are the operators' own."""
 
 AS_TRANS: Final = 23456
 """Stands for a four-octet AS in automatic targets, whose number needs 32 bits (RFC 6793)."""
+
+
+OVERHEAD: Final = {
+    Encapsulation.VXLAN: 20 + 8 + 8 + 14,
+    Encapsulation.MPLS_GRE: 20 + 4 + 4 + 14,
+    Encapsulation.MPLS_UDP: 20 + 8 + 4 + 14,
+}
+"""Octets around a guest's IP packet over IPv4: RFC 7348 section 5, RFC 4023, RFC 7510. A bridged
+frame brings its Ethernet header, a routed one over MPLS does not."""
 
 
 def automatic_target(asn: int, number: int) -> RouteTarget:
@@ -120,6 +129,16 @@ def routing_of(v: View, vni: Vni) -> tuple[Vni, tuple[Interface, ...]]:
     return vrf, tuple(row for _key, row in found if row.vrf == vrf)
 
 
+def _mtu(
+    network: Network, hypervisor: Hypervisor, encapsulations: tuple[Encapsulation, ...]
+) -> int:
+    """The network's MTU, or what the hypervisor's underlay has room for if that is less."""
+    overhead = max((OVERHEAD[e] for e in encapsulations), default=0)
+    if hypervisor.vtep.version == 6:
+        overhead += 20
+    return max(min(network.mtu, hypervisor.mtu - overhead), 0)
+
+
 def attachment(port_id: str, v: View) -> Attachment | None:
     """A guest's port whose network and hypervisor are both known."""
     port = v.get(PORT, port_id)
@@ -156,6 +175,7 @@ def attachment(port_id: str, v: View) -> Attachment | None:
             and hypervisor.vtep.version == 4  # type 1 route distinguishers hold no other
         ),
         security=port.port_security_enabled,
+        mtu=_mtu(network, hypervisor, encapsulations),
     )
 
 

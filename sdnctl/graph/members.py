@@ -6,6 +6,7 @@ from typing import Final
 
 from sdnctl.desired import LocalPort, Node
 from sdnctl.graph.engine import Rule, View, on, same_key
+from sdnctl.graph.guests import dhcp_options, host_name
 from sdnctl.graph.origination import router_mac
 from sdnctl.graph.relations import (
     ATTACHMENT,
@@ -15,6 +16,7 @@ from sdnctl.graph.relations import (
     HYPERVISOR,
     LOCAL_PORT,
     NODE,
+    PORT,
     UNDERLAY,
     VRF_MEMBER,
     PlacedPort,
@@ -35,11 +37,23 @@ def vrf_member(key: tuple[Vni, str], v: View) -> bool | None:
 def local_port(port_id: str, v: View) -> PlacedPort | None:
     """A port as its hypervisor is told of it."""
     row = v.get(ATTACHMENT, port_id)
-    if row is None:
+    port = v.get(PORT, port_id)
+    if row is None or port is None:
         return None
     return PlacedPort(
         row.host,
-        LocalPort(port_id, row.vni, row.vrf, row.mac, row.addresses, row.up, row.security),
+        LocalPort(
+            port_id,
+            row.vni,
+            row.vrf,
+            row.mac,
+            row.addresses,
+            row.up,
+            row.security,
+            host_name=host_name(port),
+            dhcp_options=dhcp_options(port),
+            mtu=row.mtu,
+        ),
     )
 
 
@@ -73,7 +87,7 @@ def node(host: str, v: View) -> Node | None:
 RULES: Final = (
     Rule(EVI_MEMBER, evi_member, (on(ATTACHMENT, ATTACHMENT.indexes["evi"]),)),
     Rule(VRF_MEMBER, vrf_member, (on(ATTACHMENT, ATTACHMENT.indexes["vrf"]),)),
-    Rule(LOCAL_PORT, local_port, (on(ATTACHMENT, same_key),)),
+    Rule(LOCAL_PORT, local_port, (on(ATTACHMENT, same_key), on(PORT, same_key))),
     Rule(COMPETING, competing, (on(FIB, FIB.indexes["competing"]),)),
     Rule(NODE, node, (on(HYPERVISOR, same_key),)),
 )

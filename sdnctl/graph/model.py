@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sdnctl.graph import advertise, attachments, members, origination, rib, tables
+from sdnctl.graph import advertise, attachments, guests, members, origination, rib, tables
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.relations import (
     BGP_PEER,
@@ -46,6 +46,7 @@ RULES: Final = (
     *origination.RULES,  # attachments -> the routes that they originate
     *rib.RULES,  # originated and learned routes -> imported by route target
     *tables.RULES,  # imported routes -> FDB, neighbours, flooding, FIB
+    *guests.RULES,  # subnets -> what their guests are told by DHCP and router advertisements
     *members.RULES,  # attachments -> members, local ports, nodes
     *advertise.RULES,  # originated routes -> Adj-RIB-Out
 )

@@ -13,6 +13,7 @@ from sdnctl.desired import (
     LocalPort,
     Neighbor,
     Node,
+    SubnetOptions,
     Vrf,
 )
 from sdnctl.graph.engine import Relation
@@ -114,7 +115,8 @@ class Attachment(NamedTuple):
     """A port on the hypervisor that it is bound to. ``vrf`` is 0 where no router is attached.
 
     ``routed`` are those of ``addresses`` that an interface of the router has on link.
-    ``up`` False: programmed as closed, and no route leads to it.
+    ``up`` False: programmed as closed, and no route leads to it. ``mtu`` is what fits into every
+    tunnel that may carry its packets.
     """
 
     host: str
@@ -131,6 +133,7 @@ class Attachment(NamedTuple):
     routed: tuple[Ip, ...]
     up: bool
     security: bool
+    mtu: int
 
 
 def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
@@ -236,6 +239,7 @@ ADVERTISED: Final[Relation[Export, Advertised]] = Relation("advertised")
 
 EVI: Final[Relation[str, Evi]] = Relation("evi")
 IRB: Final[Relation[str, Irb]] = Relation("irb")
+SUBNET_OPTIONS: Final[Relation[str, SubnetOptions]] = Relation("subnet_options")
 FDB: Final[Relation[tuple[Vni, Mac], FdbEntry]] = Relation("fdb")
 NEIGHBOR: Final[Relation[tuple[Vni, Ip], Neighbor]] = Relation("neighbor")
 FLOOD: Final[Relation[tuple[Vni, Ip], FloodEntry]] = Relation("flood")

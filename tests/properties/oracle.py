@@ -11,6 +11,7 @@ from typing import Any
 
 from sdnctl.desired import (
     Desired,
+    DhcpOption,
     Evi,
     FdbEntry,
     FibEntry,
@@ -20,6 +21,7 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    SubnetOptions,
     Vrf,
 )
 from sdnctl.intent import BgpPeer, Gateway, Hypervisor, Network, Port, Router, Subnet
@@ -140,6 +142,52 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
     return routes
 
 
+def told_by_dhcp(w: World, port: Port, network: Network, host: Hypervisor) -> dict[str, Any]:
+    """What a port is told in particular; the worlds have options 26 and 59 only."""
+    around = {2: 42, 8: 50, 13: 46}
+    room = host.mtu - max([around[e] for e in tunnels(network, host)], default=0)
+    if len(host.vtep) == 16:
+        room -= 20
+    wire = {4: (26, b"\x05\x78"), 6: (59, b"http://[2001:db8::9]/")}
+    name = port.dns_name
+    if port.fixed_ips and not name:
+        name = "host-" + "-".join(str(port.fixed_ips[0].ip).replace(":", ".").split("."))
+    return {
+        "host_name": name,
+        "dhcp_options": tuple(
+            DhcpOption(o.ip_version, *wire[o.ip_version]) for o in port.extra_dhcp_options
+        ),
+        "mtu": min(room, network.mtu),
+    }
+
+
+def told_in(w: World, network: Network) -> list[SubnetOptions]:
+    """By Neutron's table of modes (API reference, subnets: ipv6_ra_mode, ipv6_address_mode)."""
+    rows = []
+    for subnet in w.subnet.values():
+        if subnet.network_id != network.id:
+            continue
+        four, on = len(subnet.prefix.ip) == 4, subnet.enable_dhcp
+        ra, mode = subnet.ipv6_ra_mode, subnet.ipv6_address_mode
+        rows.append(
+            SubnetOptions(
+                network.vni,
+                subnet.id,
+                subnet.prefix,
+                subnet.gateway_ip,
+                on and (four or mode == "dhcpv6-stateful" or (ra, mode) == (None, None)),
+                on and mode == "dhcpv6-stateless",
+                on and ra is not None,
+                on and ra in {"slaac", "dhcpv6-stateless"},
+                subnet.dns_nameservers,
+                tuple((r.destination, r.nexthop) for r in subnet.host_routes),
+                86400,
+                network.dns_domain or "openstacklocal.",
+            )
+        )
+    return rows
+
+
 def usable(w: World, path: Path) -> Path | None:
     if ASN in path.as_path or any(h.vtep == path.next_hop for h in w.hypervisor.values()):
         return None
@@ -216,6 +264,7 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
         table += [
             Irb(network.vni, vrf, port.id, port.mac, addresses_of(w, port)) for port in interfaces
         ]
+        table += told_in(w, network)
         macs = [(k, p) for k, p in mine if isinstance(k.nlri, MacIpRoute)]
         for mac in {k.nlri.mac for k, _p in macs if isinstance(k.nlri, MacIpRoute)}:
             best = min((r for r in macs if r[0].nlri.mac == mac), key=claim)  # type: ignore[union-attr]
@@ -269,6 +318,7 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 tuple(dict.fromkeys(f.ip for f in port.fixed_ips)),
                 is_up(port, network, where),
                 port.port_security_enabled,
+                **told_by_dhcp(w, port, network, where),
             )
             mine_[row.key] = row
         for group in groups:

@@ -21,8 +21,10 @@ from sdnctl.graph.relations import (
 )
 from sdnctl.intent import (
     BgpPeer,
+    ExtraDhcpOption,
     FixedIp,
     Gateway,
+    HostRoute,
     Hypervisor,
     Network,
     Port,
@@ -79,6 +81,7 @@ def hypervisors(key: str) -> st.SearchStrategy[Any]:
         id=st.just(key),
         vtep=st.sampled_from([vtep, vtep, vtep, *VTEPS, IPV6_VTEP]),
         encapsulations=encapsulations,
+        mtu=st.sampled_from([1450, 1500]),
     )
 
 
@@ -96,6 +99,7 @@ def networks(key: str) -> st.SearchStrategy[Any]:
         encapsulation=st.sampled_from([None, None, Encapsulation.VXLAN, Encapsulation.MPLS_GRE]),
         import_targets=some_targets,
         export_targets=some_targets,
+        dns_domain=st.sampled_from(["", "", "red.example."]),
     )
 
 
@@ -140,6 +144,13 @@ IN_PLACE = {
 anywhere = st.lists(anything, max_size=3).map(tuple)
 
 
+MODES = st.sampled_from([None, "slaac", "dhcpv6-stateless", "dhcpv6-stateful"])
+OPTIONS = [
+    ExtraDhcpOption("mtu", "1400", 4),
+    ExtraDhcpOption("bootfile-url", "http://[2001:db8::9]/", 6),
+]
+
+
 def subnets(key: str) -> st.SearchStrategy[Any]:
     network, prefix = WHERE.get(key, ("n2", PREFIXES[0]))
     return st.builds(
@@ -147,6 +158,12 @@ def subnets(key: str) -> st.SearchStrategy[Any]:
         id=st.just(key),
         network_id=st.sampled_from([network] * 20 + NETWORKS),
         prefix=st.sampled_from([prefix] * 20 + PREFIXES),
+        gateway_ip=st.sampled_from([None, *IPS]),
+        enable_dhcp=mostly,
+        dns_nameservers=st.sampled_from([(), (IPS[0],)]),
+        host_routes=st.sampled_from([(), (HostRoute(PREFIXES[1], IPS[1]),)]),
+        ipv6_ra_mode=MODES,
+        ipv6_address_mode=MODES,
     )
 
 
@@ -159,6 +176,8 @@ def _ports(key: str, network: str, **more: st.SearchStrategy[Any]) -> st.SearchS
         fixed_ips=st.one_of(IN_PLACE[network], IN_PLACE[network], IN_PLACE[network], anywhere),
         admin_state_up=mostly,
         port_security_enabled=st.booleans(),
+        extra_dhcp_options=st.sampled_from([(), (), (OPTIONS[0],), tuple(OPTIONS)]),
+        dns_name=st.sampled_from(["", "", "web"]),
         **more,
     )
 
