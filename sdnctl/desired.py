@@ -136,8 +136,8 @@ class SubnetOptions(msgspec.Struct, frozen=True):
     ``dhcp`` says that addresses of the subnet are leased (DHCP, or stateful DHCPv6);
     ``stateless`` that DHCPv6 tells the rest to who has an address (RFC 8415 section 6.1).
     ``advertised`` says that router advertisements name the prefix, ``autonomous`` that guests
-    form their addresses in it (RFC 4862). ``routes`` are (destination, next hop).
-    ``lease_time`` is in seconds; ``domain`` is the network's in the DNS, "" for none.
+    form their addresses in it (RFC 4862), ``other`` that DHCPv6 has the rest for them.
+    ``routes`` are (destination, next hop). ``lease_time`` is in seconds; ``domain`` is the network's in the DNS, "" for none.
     """
 
     vni: Vni
@@ -148,6 +148,7 @@ class SubnetOptions(msgspec.Struct, frozen=True):
     stateless: bool = False
     advertised: bool = False
     autonomous: bool = False
+    other: bool = False
     dns_servers: tuple[Ip, ...] = ()
     routes: tuple[tuple[Prefix, Ip], ...] = ()
     lease_time: int = 86400

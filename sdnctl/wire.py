@@ -123,6 +123,7 @@ def _subnet(row: SubnetOptions) -> dict[str, Any]:
             stateless=row.stateless,
             advertised=row.advertised,
             autonomous=row.autonomous,
+            other=row.other,
             dns_servers=row.dns_servers,
             routes=[
                 pb.HostRoute(destination=_prefix(destination), next_hop=hop)
@@ -255,6 +256,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         m.stateless,
         m.advertised,
         m.autonomous,
+        m.other,
         tuple(_ip(server) for server in m.dns_servers),
         tuple((_read_prefix(r.destination), _ip(r.next_hop)) for r in m.routes),
         m.lease_time,

@@ -52,6 +52,7 @@ def subnet_options(subnet_id: str, v: View) -> SubnetOptions | None:
         stateless=subnet.enable_dhcp and subnet.ipv6_address_mode == "dhcpv6-stateless",
         advertised=advertised,
         autonomous=advertised and subnet.ipv6_ra_mode != "dhcpv6-stateful",
+        other=advertised and subnet.ipv6_ra_mode == "dhcpv6-stateless",
         dns_servers=subnet.dns_nameservers,
         routes=tuple((route.destination, route.nexthop) for route in subnet.host_routes),
         lease_time=LEASE_SECONDS,

@@ -179,6 +179,7 @@ def told_in(w: World, network: Network) -> list[SubnetOptions]:
                 on and mode == "dhcpv6-stateless",
                 on and ra is not None,
                 on and ra in {"slaac", "dhcpv6-stateless"},
+                on and ra == "dhcpv6-stateless",
                 subnet.dns_nameservers,
                 tuple((r.destination, r.nexthop) for r in subnet.host_routes),
                 86400,
@@ -236,7 +237,7 @@ def announced(w: World) -> dict[str, dict[Any, Path]]:
             if family in peer.families and offers:
                 values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
                 values["encapsulations"] = tuple(offers)
-                out.setdefault(name, {})[key.source, key.nlri] = Path(**values)
+                out.setdefault(name, {})[key] = Path(**values)
     return out
 
 

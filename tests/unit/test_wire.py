@@ -76,6 +76,7 @@ desired: st.SearchStrategy[Desired] = st.one_of(
         st.booleans(),
         st.booleans(),
         st.booleans(),
+        st.booleans(),
         st.lists(ips).map(tuple),
         st.lists(st.tuples(prefixes, ips)).map(tuple),
         st.integers(0, 2**32 - 1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdnctl_vrouter.responder import dhcpv4
+from sdnctl_vrouter.responder import advertisement, dhcpv4, dhcpv6
 from sdnctl_vrouter.responder.guest import Guest
 from sdnctl_vrouter.responder.packets import parse, parse_udp
 
@@ -12,9 +12,15 @@ def answer(guest: Guest, frame: bytes) -> bytes | None:
     packet = parse(frame)
     if packet is None:
         return None
+    if packet.source.version == 6 and advertisement.is_solicitation(packet):
+        return advertisement.answer(guest, packet)
     datagram = parse_udp(packet)
     if datagram is None:
         return None
-    if packet.source.version == 4 and datagram.target_port == dhcpv4.SERVER_PORT:
-        return dhcpv4.answer(guest, datagram)
-    return None
+    match packet.source.version, datagram.target_port:
+        case 4, dhcpv4.SERVER_PORT:
+            return dhcpv4.answer(guest, datagram)
+        case 6, dhcpv6.SERVER_PORT:
+            return dhcpv6.answer(guest, datagram)
+        case _:
+            return None

@@ -179,7 +179,7 @@ class HostRoute(_message.Message):
     def __init__(self, destination: _Optional[_Union[Prefix, _Mapping]] = ..., next_hop: _Optional[bytes] = ...) -> None: ...
 
 class SubnetOptions(_message.Message):
-    __slots__ = ("vni", "subnet_id", "prefix", "gateway", "dhcp", "stateless", "advertised", "autonomous", "dns_servers", "routes", "lease_time", "domain")
+    __slots__ = ("vni", "subnet_id", "prefix", "gateway", "dhcp", "stateless", "advertised", "autonomous", "dns_servers", "routes", "lease_time", "domain", "other")
     VNI_FIELD_NUMBER: _ClassVar[int]
     SUBNET_ID_FIELD_NUMBER: _ClassVar[int]
     PREFIX_FIELD_NUMBER: _ClassVar[int]
@@ -192,6 +192,7 @@ class SubnetOptions(_message.Message):
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     LEASE_TIME_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    OTHER_FIELD_NUMBER: _ClassVar[int]
     vni: int
     subnet_id: str
     prefix: Prefix
@@ -204,7 +205,8 @@ class SubnetOptions(_message.Message):
     routes: _containers.RepeatedCompositeFieldContainer[HostRoute]
     lease_time: int
     domain: str
-    def __init__(self, vni: _Optional[int] = ..., subnet_id: _Optional[str] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., gateway: _Optional[bytes] = ..., dhcp: _Optional[bool] = ..., stateless: _Optional[bool] = ..., advertised: _Optional[bool] = ..., autonomous: _Optional[bool] = ..., dns_servers: _Optional[_Iterable[bytes]] = ..., routes: _Optional[_Iterable[_Union[HostRoute, _Mapping]]] = ..., lease_time: _Optional[int] = ..., domain: _Optional[str] = ...) -> None: ...
+    other: bool
+    def __init__(self, vni: _Optional[int] = ..., subnet_id: _Optional[str] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., gateway: _Optional[bytes] = ..., dhcp: _Optional[bool] = ..., stateless: _Optional[bool] = ..., advertised: _Optional[bool] = ..., autonomous: _Optional[bool] = ..., dns_servers: _Optional[_Iterable[bytes]] = ..., routes: _Optional[_Iterable[_Union[HostRoute, _Mapping]]] = ..., lease_time: _Optional[int] = ..., domain: _Optional[str] = ..., other: _Optional[bool] = ...) -> None: ...
 
 class Neighbor(_message.Message):
     __slots__ = ("vni", "ip", "mac")
