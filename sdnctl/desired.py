@@ -137,7 +137,8 @@ class SubnetOptions(msgspec.Struct, frozen=True):
     ``stateless`` that DHCPv6 tells the rest to who has an address (RFC 8415 section 6.1).
     ``advertised`` says that router advertisements name the prefix, ``autonomous`` that guests
     form their addresses in it (RFC 4862), ``other`` that DHCPv6 has the rest for them.
-    ``routes`` are (destination, next hop). ``lease_time`` is in seconds; ``domain`` is the network's in the DNS, "" for none.
+    ``routes`` are (destination, next hop). ``lease_time`` is in seconds; ``domain`` is the
+    network's in the DNS, "" for none.
     """
 
     vni: Vni

@@ -100,7 +100,7 @@ class OvsDriver:
         self._model = Model(answers_nd=self._answers_nd)
         self._bridge = Bridge(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels)
         self._peers = Peers()
-        self._questions = Questions(self._model.guest, answers_nd=self._answers_nd)
+        self._questions = Questions(self._model, answers_nd=self._answers_nd)
         self._connection: Connection | None = None
         self._live = asyncio.Event()
         """Connected, and all that the model said is in the switch or on its way."""
@@ -123,7 +123,8 @@ class OvsDriver:
     ) -> None:
         """See ``Driver``."""
         self._tell_vif, self._tell_failure = on_vif, on_failure
-        self._tasks = [asyncio.create_task(self._bridge.run()), asyncio.create_task(self._run())]
+        parts = (self._bridge.run(), self._run(), self._questions.advertise())
+        self._tasks = [asyncio.create_task(part) for part in parts]
         if self._userspace:
             self._tasks.append(asyncio.create_task(self._peers.run()))
         for task in self._tasks:

@@ -13,7 +13,7 @@ one goes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -110,6 +110,7 @@ class Model:
         self._ports_by_number: dict[int, str] = {}
         self._segments: dict[Vni, dict[str, Irb | SubnetOptions]] = {}
         """By network: what its guests meet on their segment."""
+        self._changed_segments: set[Vni] = set()
         self._holders: dict[bytes, tuple[str, Flow]] = {}
         self._rivals: dict[bytes, dict[str, Flow]] = {}
         self._owned: dict[str, tuple[Flow, ...]] = {}
@@ -142,15 +143,22 @@ class Model:
             case FibEntry(via=via):
                 self._meet(via)
             case Irb(vni=vni) | SubnetOptions(vni=vni):
-                segment = self._segments.setdefault(vni, {})
-                if isinstance(new, Irb | SubnetOptions):
-                    segment[key] = new
-                else:
-                    segment.pop(key, None)
-                    if not segment:
-                        del self._segments[vni]
+                self._put_segment(vni, key, new)
+            case LocalPort(vni=vni, mtu=mtu):
+                if isinstance(old, LocalPort) and old.mtu != mtu:
+                    self._changed_segments.add(vni)
             case _:
                 pass
+
+    def _put_segment(self, vni: Vni, key: str, new: Desired | None) -> None:
+        self._changed_segments.add(vni)
+        segment = self._segments.setdefault(vni, {})
+        if isinstance(new, Irb | SubnetOptions):
+            segment[key] = new
+            return
+        segment.pop(key, None)
+        if not segment:
+            del self._segments[vni]
 
     def _meet(self, via: Iterable[NextHop]) -> None:
         for hop in via:
@@ -173,6 +181,16 @@ class Model:
     def vif(self, port_id: str) -> int:
         """The OpenFlow port of a port's VIF, or 0."""
         return self._vifs.get(port_id, 0)
+
+    @property
+    def vifs(self) -> Mapping[str, int]:
+        """The OpenFlow ports of all VIFs, by port."""
+        return self._vifs
+
+    def changed_segments(self) -> set[Vni]:
+        """Networks of which guests are told otherwise since the last call."""
+        changed, self._changed_segments = self._changed_segments, set()
+        return changed
 
     def guest(self, ofport: int) -> Guest | None:
         """The local port whose VIF is there, with what its answers depend on."""
