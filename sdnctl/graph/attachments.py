@@ -21,7 +21,7 @@ from sdnctl.graph.relations import (
     Interface,
     VrfInstance,
 )
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, Hypervisor, Network, Port, Router
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, Network, Port, Router
 from sdnctl.types import Encapsulation, Ip, Prefix, RouteTarget, Vni
 
 AUTOMATIC_TARGETS: Final = 8_000_000
@@ -129,14 +129,14 @@ def routing_of(v: View, vni: Vni) -> tuple[Vni, tuple[Interface, ...]]:
     return vrf, tuple(row for _key, row in found if row.vrf == vrf)
 
 
-def _mtu(
-    network: Network, hypervisor: Hypervisor, encapsulations: tuple[Encapsulation, ...]
+def fitting_mtu(
+    mtu: int, underlay: int, vtep: Ip, encapsulations: tuple[Encapsulation, ...]
 ) -> int:
-    """The network's MTU, or what the hypervisor's underlay has room for if that is less."""
+    """A network's MTU, or what an underlay of that MTU has room for if that is less."""
     overhead = max((OVERHEAD[e] for e in encapsulations), default=0)
-    if hypervisor.vtep.version == 6:
+    if vtep.version == 6:
         overhead += 20
-    return max(min(network.mtu, hypervisor.mtu - overhead), 0)
+    return max(min(mtu, underlay - overhead), 0)
 
 
 def attachment(port_id: str, v: View) -> Attachment | None:
@@ -175,7 +175,7 @@ def attachment(port_id: str, v: View) -> Attachment | None:
             and hypervisor.vtep.version == 4  # type 1 route distinguishers hold no other
         ),
         security=port.port_security_enabled,
-        mtu=_mtu(network, hypervisor, encapsulations),
+        mtu=fitting_mtu(network.mtu, hypervisor.mtu, hypervisor.vtep, encapsulations),
     )
 
 

@@ -16,7 +16,8 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
 from sdnctl.desired import DhcpOption, LocalPort, SubnetOptions
-from sdnctl.types import Ip, Mac, Prefix
+from sdnctl.graph.attachments import fitting_mtu
+from sdnctl.types import Encapsulation, Ip, Mac, Prefix
 from sdnctl_vrouter.drivers.ovs.pipeline import PAUSE_COOKIE
 from sdnctl_vrouter.drivers.ovs.questions import BURST
 from sdnctl_vrouter.responder.packets import link_local
@@ -357,3 +358,33 @@ async def test_odd_messages(cloud: MakeCloud) -> None:
         assert await asyncio.to_thread(wire.frames, COOKIE, 0.5) == []
         assert same_host.count(COOKIE, 0.1) == 0, "nobody else sees a question or an answer"
         assert other_host.count(COOKIE, 0.1) == 0
+
+
+@pytest.mark.parametrize(
+    ("encapsulation", "mtu"), [(Encapsulation.VXLAN, 1450), (Encapsulation.MPLS_GRE, 1458)]
+)
+async def test_the_mtu_that_is_told_fits_and_is_the_most_that_does(
+    cloud: MakeCloud, tmp_path: Path, encapsulation: Encapsulation, mtu: int
+) -> None:
+    """Of a network with an MTU of 1500, on an underlay of 1500."""
+    made = await cloud(2)
+    far = Place(1, 0, 2)
+    tenant = made.tenant(A, far, encapsulations=(encapsulation,))
+    await made.program()
+    for host, place in enumerate((A, far)):
+        port = msgspec.structs.replace(
+            tenant.port(place),
+            mtu=fitting_mtu(1500, 1500, made.switches[host].vtep, (encapsulation,)),
+        )
+        assert port.mtu == mtu
+        assert not await made.agents[host].put(port, subnet_4(tenant))
+        guest = bare(made.guests[0, place])
+        guest.run("ip", "link", "set", "eth0", "mtu", "1500")
+        await made.agents[host].settle()
+        told = await asyncio.to_thread(udhcpc, guest, tmp_path, "-O", "mtu")
+        assert told["mtu"] == str(mtu)
+    guest = made.guests[0, A]
+    whole = ("-M", "do", "-s", str(mtu - 28))
+    assert await asyncio.to_thread(guest.ping, "10.0.0.2", 3, *whole) == 3
+    more = ("-M", "do", "-s", str(mtu - 27))
+    assert await asyncio.to_thread(guest.ping, "10.0.0.2", 2, *more) == 0
