@@ -189,6 +189,32 @@ def test_controller_killed(cloud: Cloud) -> None:
     assert all(cloud.status(name) == "ACTIVE" for name in cloud.ports)
 
 
+def test_dhcp_without_a_controller(cloud: Cloud, tmp_path: Path) -> None:
+    """All the way from the API to a client; the controller is dead when it asks."""
+    (fixed,) = (f for f in cloud.ports["red-web1"]["fixed_ips"] if "." in f["ip_address"])
+    subnet = cloud.api.send("GET", f"/v2.0/subnets/{fixed['subnet_id']}")["subnet"]
+    script = tmp_path / "script"
+    script.write_text('#!/bin/sh\n[ "$1" = deconfig ] || env > "$REPORT"\n')
+    script.chmod(0o755)
+    cloud.kill("controller", "sdnctl-controller")
+    try:
+        command = ["udhcpc", "-i", "eth0", "-n", "-q", "-f", "-O", "mtu", "-s", str(script)]
+        subprocess.run(
+            netns.inside(cloud.lab.namespace("red-web1"), command),
+            env=os.environ | {"REPORT": str(tmp_path / "report")},
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+    finally:
+        services.start_controller(cloud.lab, cloud.lab.node("controller"))
+        cloud.await_agents()
+    lines = (tmp_path / "report").read_text().splitlines()
+    told = dict(line.split("=", 1) for line in lines if "=" in line)
+    assert (told["ip"], told["router"]) == (fixed["ip_address"], subnet["gateway_ip"])
+    assert told["hostname"] == "host-" + fixed["ip_address"].replace(".", "-")
+
+
 def test_controller_restarted(cloud: Cloud) -> None:
     """In order, as for an upgrade: the speaker goes too, and the gateway's routes are learned
     anew. Agents are not told in between that there are none."""
