@@ -74,7 +74,8 @@ class LocalPort(msgspec.Struct, frozen=True):
     ``vrf`` is the VNI of the router that the network is attached to, 0 if none.
     ``addresses`` are all addresses that it owns. ``security`` False turns anti-spoofing off.
     ``host_name`` is told by DHCP, "" for none. ``mtu`` is what fits into this hypervisor's
-    tunnels, in octets; 0 if that is not known.
+    tunnels, in octets; 0 if that is not known. ``device_id`` and ``project_id`` say to the
+    metadata service which instance asks.
     """
 
     port_id: str
@@ -87,6 +88,8 @@ class LocalPort(msgspec.Struct, frozen=True):
     host_name: str = ""
     dhcp_options: tuple[DhcpOption, ...] = ()
     mtu: int = 0
+    device_id: str = ""
+    project_id: str = ""
 
     @property
     def key(self) -> str:

@@ -88,6 +88,8 @@ def _port(row: LocalPort) -> dict[str, Any]:
                 for version, code, value in row.dhcp_options
             ],
             mtu=row.mtu,
+            device_id=row.device_id,
+            project_id=row.project_id,
         )
     }
 
@@ -242,6 +244,8 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         m.host_name,
         tuple(DhcpOption(o.version, o.code, o.value) for o in m.dhcp_options),
         m.mtu,
+        m.device_id,
+        m.project_id,
     ),
     "evi": lambda m: Evi(Vni(m.vni), Label(m.label), m.mtu, Vni(m.vrf)),
     "irb": lambda m: Irb(

@@ -20,6 +20,8 @@ import uvloop
 from sdnctl.logs import set_up_logs
 from sdnctl_vrouter.drivers.base import Failure, VifStatus
 from sdnctl_vrouter.drivers.ovs.driver import OvsDriver
+from sdnctl_vrouter.drivers.ovs.pipeline import METADATA_PORT
+from sdnctl_vrouter.metadata.proxy import MetadataProxy, Upstream
 from sdnctl_vrouter.reconciler import Reconciler
 from sdnctl_vrouter.session import ClientSession
 from sdnctl_vrouter.stream import Stream
@@ -66,6 +68,18 @@ def parser() -> argparse.ArgumentParser:
         default="system",
         help="of the bridge, if it must be made (default: %(default)s)",
     )
+    root.add_argument(
+        "--metadata",
+        type=Upstream.parse,
+        metavar="URL",
+        help="Nova's metadata service, http://HOST:PORT, for guests that ask 169.254.169.254",
+    )
+    root.add_argument(
+        "--metadata-secret",
+        type=Path,
+        metavar="FILE",
+        help="holds what Nova has as [neutron] metadata_proxy_shared_secret",
+    )
     root.add_argument("--verbose", action="store_true", help="log more")
     return root
 
@@ -94,7 +108,13 @@ async def _run(options: argparse.Namespace) -> None:
     state: Path = options.state_dir
     state.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - before anything runs
     epoch = EpochFile(state / "epoch")
-    driver = OvsDriver(options.ovs_rundir, bridge=options.bridge, datapath_type=options.datapath)
+    secret = _secret(options)
+    driver = OvsDriver(
+        options.ovs_rundir,
+        bridge=options.bridge,
+        datapath_type=options.datapath,
+        metadata=options.metadata is not None,
+    )
     reconciler = Reconciler(driver)
     session = ClientSession(epoch.read(), epoch.write)
     stream = Stream(options.name, controllers, session, reconciler, credentials=credentials)
@@ -114,16 +134,35 @@ async def _run(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    running = asyncio.create_task(stream.run())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
-    for task in (running, stopping):
+    tasks = [asyncio.create_task(stream.run()), asyncio.create_task(stop.wait())]
+    if options.metadata is not None:
+        proxy = MetadataProxy(METADATA_PORT, driver.guest, options.metadata, secret)
+        tasks.append(asyncio.create_task(proxy.run()))
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
         task.cancel()
-    ended, _stopped = await asyncio.gather(running, stopping, return_exceptions=True)
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
     await reconciler.stop()
-    if isinstance(ended, Exception):
-        # A change may be lost: what starts the agent anew brings it back in sync, without a loss.
-        raise ended
+    for error in ended:
+        if isinstance(error, Exception):
+            # A change may be lost: what starts the agent anew brings it back in sync, without a
+            # loss.
+            raise error
+
+
+def _secret(options: argparse.Namespace) -> bytes:
+    """Nova refuses what is not signed, so metadata needs it."""
+    if options.metadata is None:
+        return b""
+    if options.metadata_secret is None:
+        raise ValueError("--metadata needs --metadata-secret")
+    path: Path = options.metadata_secret
+    if path.stat().st_mode & 0o077:
+        raise ValueError(f"{path} is readable by others; chmod 600 it first")
+    secret = path.read_bytes().strip()
+    if not secret:
+        raise ValueError(f"{path} is empty")
+    return secret
 
 
 class EpochFile:

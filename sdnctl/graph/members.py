@@ -53,6 +53,8 @@ def local_port(port_id: str, v: View) -> PlacedPort | None:
             host_name=host_name(port),
             dhcp_options=dhcp_options(port),
             mtu=row.mtu,
+            device_id=port.device_id,
+            project_id=port.project_id,
         ),
     )
 

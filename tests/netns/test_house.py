@@ -8,10 +8,13 @@ the other dies by SIGKILL and comes back.
 from __future__ import annotations
 
 import contextlib
+import hmac
+import json
 import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -213,6 +216,84 @@ def test_dhcp_without_a_controller(cloud: Cloud, tmp_path: Path) -> None:
     told = dict(line.split("=", 1) for line in lines if "=" in line)
     assert (told["ip"], told["router"]) == (fixed["ip_address"], subnet["gateway_ip"])
     assert told["hostname"] == "host-" + fixed["ip_address"].replace(".", "-")
+
+
+NOVA = """
+import http.server, json, sys
+class Nova(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps([self.path, [[k.lower(), v] for k, v in self.headers.items()]]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer(("127.0.0.1", 8775), Nova).serve_forever()
+"""
+
+
+def test_metadata(cloud: Cloud, tmp_path: Path) -> None:
+    """Two tenants with one address on one host: each is who the controller says it is."""
+    secret = tmp_path / "secret"
+    secret.write_text("deadbeef\n")
+    secret.chmod(0o600)
+    guests = ("red-web1", "blue-web1")
+    for name in guests:
+        path = f"/v2.0/ports/{cloud.ports[name]['id']}"
+        cloud.api.send("PUT", path, {"port": {"device_id": f"instance-of-{name}"}})
+    assert cloud.guests[guests[0]].addresses == cloud.guests[guests[1]].addresses
+    old = cloud.process("hv1", "sdnctl-vrouter").argv
+    cloud.kill("hv1", "sdnctl-vrouter")
+    options = ["--metadata", "http://127.0.0.1:8775", "--metadata-secret", str(secret)]
+    cloud.lab.start("hv1", "sdnctl-vrouter", [*old, *options])
+    nova = subprocess.Popen(
+        netns.inside(cloud.lab.namespace("hv1"), [sys.executable, "-c", NOVA]),
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for url in ("169.254.169.254", "[fe80::a9fe:a9fe%25eth0]"):
+            for name in guests:
+                wait_for(
+                    f"metadata for {name} at {url}",
+                    lambda n=name, u=url: bool(_metadata(cloud, n, u)),  # type: ignore[misc]
+                    timeout=20,
+                )
+                asked, headers = json.loads(_metadata(cloud, name, url))
+                assert asked == "/openstack/latest/meta_data.json"
+                instance = f"instance-of-{name}"
+                said = [v for k, v in headers if k == "x-instance-id"]
+                assert said == [instance], "what the guest says of itself does not get through"
+                told = dict(headers)
+                assert told["x-tenant-id"] == cloud.ports[name]["project_id"]
+                assert told["x-forwarded-for"] == cloud.guests[name].addresses[0]
+                signed = hmac.new(b"deadbeef", instance.encode(), "sha256").hexdigest()
+                assert told["x-instance-id-signature"] == signed
+        # The switch comes back with another interface of the same name.
+        cloud.kill("hv1", "ovs-vswitchd")
+        cloud.lab.start("hv1", "ovs-vswitchd", cloud.lab.switch("hv1").daemon())
+        wait_for(
+            "metadata after the switch",
+            lambda: bool(_metadata(cloud, guests[0], "169.254.169.254")),
+            timeout=30,
+        )
+    finally:
+        nova.kill()
+        nova.wait(timeout=10)
+        cloud.kill("hv1", "sdnctl-vrouter")
+        cloud.lab.start("hv1", "sdnctl-vrouter", old)
+        cloud.await_agents()
+
+
+def _metadata(cloud: Cloud, name: str, address: str) -> str:
+    command = ["curl", "-sf", "--noproxy", "*", "-m", "5", "-H", "X-Instance-ID: another"]
+    command.append(f"http://{address}/openstack/latest/meta_data.json")
+    done = subprocess.run(
+        netns.inside(cloud.lab.namespace(name), command),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    return done.stdout
 
 
 def test_controller_restarted(cloud: Cloud) -> None:

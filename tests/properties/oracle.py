@@ -158,6 +158,8 @@ def told_by_dhcp(w: World, port: Port, network: Network, host: Hypervisor) -> di
             DhcpOption(o.ip_version, *wire[o.ip_version]) for o in port.extra_dhcp_options
         ),
         "mtu": min(room, network.mtu),
+        "device_id": port.device_id,
+        "project_id": port.project_id,
     }
 
 

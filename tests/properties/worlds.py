@@ -178,6 +178,7 @@ def _ports(key: str, network: str, **more: st.SearchStrategy[Any]) -> st.SearchS
         port_security_enabled=st.booleans(),
         extra_dhcp_options=st.sampled_from([(), (), (OPTIONS[0],), tuple(OPTIONS)]),
         dns_name=st.sampled_from(["", "", "web"]),
+        project_id=st.sampled_from(PROJECTS),
         **more,
     )
 

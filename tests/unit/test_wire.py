@@ -65,6 +65,8 @@ desired: st.SearchStrategy[Desired] = st.one_of(
             )
         ).map(tuple),
         st.integers(0, 65535),
+        texts,
+        texts,
     ),
     st.builds(
         SubnetOptions,

@@ -240,9 +240,12 @@ def _text(text: str) -> bytes:
 
 def _routes(subnet: SubnetOptions) -> bytes:
     """RFC 3442; the default route is among them, for who reads this ignores the router option."""
-    if not subnet.routes:
-        return b""
     routes = list(subnet.routes)
+    if subnet.gateway is None:
+        # On link, which is what a router of 0.0.0.0 means: metadata without a way out.
+        routes.append((Prefix.host(SERVICE_IP), _NONE))
+    if not routes:
+        return b""
     default = Prefix(_NONE, 0)
     if subnet.gateway is not None and all(destination != default for destination, _ in routes):
         routes.append((default, subnet.gateway))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sdnctl.desired import Irb, LocalPort, SubnetOptions
 from sdnctl.types import Ip, Mac
-from sdnctl_vrouter.responder.packets import link_local
+from sdnctl_vrouter.responder.packets import SERVICE_IP_6, SERVICE_MAC, link_local
 
 
 class Guest(NamedTuple):
@@ -26,7 +26,12 @@ class Guest(NamedTuple):
         ]
 
     def gateway(self, ip: Ip | None) -> Mac | None:
-        """The MAC of the router's interface with that address, its link-local one included."""
+        """The MAC of the router's interface with that address, its link-local one included.
+
+        The cloud's own address is as good as a router's.
+        """
+        if ip == SERVICE_IP_6:
+            return SERVICE_MAC
         for irb in self.irbs:
             if ip == link_local(irb.mac) or any(ip == address for address, _ in irb.addresses):
                 return irb.mac

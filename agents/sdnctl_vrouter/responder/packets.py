@@ -24,6 +24,9 @@ SERVICE_MAC: Final = Mac(b"\x02SDN\0\x01")
 SERVICE_IP: Final = Ip(b"\xa9\xfe\xa9\xfe")
 """169.254.169.254, the address by which instances know their cloud."""
 
+SERVICE_IP_6: Final = Ip(b"\xfe\x80" + bytes(10) + SERVICE_IP)
+"""fe80::a9fe:a9fe, the same in IPv6."""
+
 BROADCAST_MAC: Final = Mac(b"\xff" * 6)
 BROADCAST_IP: Final = Ip(b"\xff" * 4)
 UNSPECIFIED: Final = Ip(bytes(16))

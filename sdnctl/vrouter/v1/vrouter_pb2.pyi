@@ -103,7 +103,7 @@ class Node(_message.Message):
     def __init__(self, host: _Optional[str] = ..., vtep: _Optional[bytes] = ..., encapsulations: _Optional[_Iterable[int]] = ..., mtu: _Optional[int] = ..., router_mac: _Optional[bytes] = ..., distances: _Optional[_Iterable[_Union[Distance, _Mapping]]] = ...) -> None: ...
 
 class LocalPort(_message.Message):
-    __slots__ = ("port_id", "vni", "vrf", "mac", "addresses", "admin_state_up", "security", "host_name", "dhcp_options", "mtu")
+    __slots__ = ("port_id", "vni", "vrf", "mac", "addresses", "admin_state_up", "security", "host_name", "dhcp_options", "mtu", "device_id", "project_id")
     PORT_ID_FIELD_NUMBER: _ClassVar[int]
     VNI_FIELD_NUMBER: _ClassVar[int]
     VRF_FIELD_NUMBER: _ClassVar[int]
@@ -114,6 +114,8 @@ class LocalPort(_message.Message):
     HOST_NAME_FIELD_NUMBER: _ClassVar[int]
     DHCP_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     MTU_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_ID_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     port_id: str
     vni: int
     vrf: int
@@ -124,7 +126,9 @@ class LocalPort(_message.Message):
     host_name: str
     dhcp_options: _containers.RepeatedCompositeFieldContainer[DhcpOption]
     mtu: int
-    def __init__(self, port_id: _Optional[str] = ..., vni: _Optional[int] = ..., vrf: _Optional[int] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[bytes]] = ..., admin_state_up: _Optional[bool] = ..., security: _Optional[bool] = ..., host_name: _Optional[str] = ..., dhcp_options: _Optional[_Iterable[_Union[DhcpOption, _Mapping]]] = ..., mtu: _Optional[int] = ...) -> None: ...
+    device_id: str
+    project_id: str
+    def __init__(self, port_id: _Optional[str] = ..., vni: _Optional[int] = ..., vrf: _Optional[int] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[bytes]] = ..., admin_state_up: _Optional[bool] = ..., security: _Optional[bool] = ..., host_name: _Optional[str] = ..., dhcp_options: _Optional[_Iterable[_Union[DhcpOption, _Mapping]]] = ..., mtu: _Optional[int] = ..., device_id: _Optional[str] = ..., project_id: _Optional[str] = ...) -> None: ...
 
 class DhcpOption(_message.Message):
     __slots__ = ("version", "code", "value")

@@ -191,6 +191,7 @@ def test_a_subnet_without_a_gateway() -> None:
     _, told = told_4(guest(msgspec.structs.replace(FOUR, gateway=None), irbs=()))
     assert told["server_id"] == ("169.254.169.254",)
     assert "router" not in told
+    assert told["classless_static_routes"] == (["169.254.169.254/32:0.0.0.0"],)
 
 
 def test_the_client_identifier_comes_back() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from sdnctl.types import Ip
-from sdnctl_vrouter.drivers.ovs.pipeline import GRE_PORT, VXLAN_PORT
+from sdnctl_vrouter.drivers.ovs.pipeline import GRE_PORT, METADATA_PORT, VXLAN_PORT
 from sdnctl_vrouter.drivers.ovs.translate import Tunnels
 from sdnctl_vrouter.platform.ovsdb import Column, Ovsdb, Row, Schema
 
@@ -40,8 +40,8 @@ SCHEMA: Final[Schema] = {
     },
 }
 
-TUNNELS: Final = (VXLAN_PORT, GRE_PORT)
-"""In the order of ``Tunnels``."""
+TUNNELS: Final = (VXLAN_PORT, GRE_PORT, METADATA_PORT)
+"""In the order of ``Tunnels``; the last only where metadata is served."""
 
 PROTOCOL: Final = "OpenFlow14"
 RETRY_FIRST: Final = 0.05
@@ -58,12 +58,15 @@ class Bridge:
         datapath_type: str,
         on_vif: Callable[[str, int], None],
         on_tunnels: Callable[[Tunnels], None],
+        *,
+        metadata: bool = False,
     ) -> None:
         self._path = f"{rundir}/db.sock"
         self._name = name
         self._datapath_type = datapath_type
         self._on_vif = on_vif
         self._on_tunnels = on_tunnels
+        self._metadata = metadata
         self._vtep: Ip | None = None
         self._ovsdb: Ovsdb | None = None
         self._wake = asyncio.Event()
@@ -170,6 +173,8 @@ class Bridge:
                     operations += _new_tunnel(target, name, kind, options)
                 elif (tunnel["type"], tunnel["options"]) != (kind, options):
                     operations.append(_mended_tunnel(uuid, kind, options))
+        if self._metadata and self._tunnel_rows.get(METADATA_PORT) not in ovsdb.tables["Interface"]:
+            operations += _new_tunnel(target, METADATA_PORT, "internal", {})
         if operations:
             await ovsdb.transact(*operations)
         else:
@@ -177,7 +182,8 @@ class Bridge:
 
     def _check_settled(self, ovsdb: Ovsdb) -> None:
         """Each tunnel port is right, and the switch has said what became of it."""
-        rows = [ovsdb.tables["Interface"].get(self._tunnel_rows.get(name, "")) for name in TUNNELS]
+        own = TUNNELS if self._metadata else TUNNELS[:2]
+        rows = [ovsdb.tables["Interface"].get(self._tunnel_rows.get(name, "")) for name in own]
         if self._vtep is None or all(row and (row["ofport"] or row["error"]) for row in rows):
             self.settled.set()
 

@@ -42,6 +42,7 @@ from sdnctl_vrouter.platform.openflow import (
     Outcome,
     delete_by_cookie,
 )
+from sdnctl_vrouter.responder.guest import Guest
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class OvsDriver:
         rundir: Where Open vSwitch keeps its sockets (``db.sock``, ``BRIDGE.mgmt``).
         bridge: The integration bridge, made if it is missing.
         datapath_type: ``system`` for the kernel's data path, ``netdev`` for userspace.
+        metadata: Whether the bridge has an interface of the host for metadata.
         answers_nd: Whether the switch can answer ND; by default what the data path can.
     """
 
@@ -92,13 +94,16 @@ class OvsDriver:
         *,
         bridge: str = BRIDGE,
         datapath_type: str = "system",
+        metadata: bool = False,
         answers_nd: bool | None = None,
     ) -> None:
         self._management = f"{rundir}/{bridge}.mgmt"
         self._userspace = datapath_type == "netdev"
         self._answers_nd = self._userspace if answers_nd is None else answers_nd
         self._model = Model(answers_nd=self._answers_nd)
-        self._bridge = Bridge(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels)
+        self._bridge = Bridge(
+            *(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels), metadata=metadata
+        )
         self._peers = Peers()
         self._questions = Questions(self._model, answers_nd=self._answers_nd)
         self._connection: Connection | None = None
@@ -175,6 +180,10 @@ class OvsDriver:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def guest(self, ofport: int) -> Guest | None:
+        """The local port whose VIF is on that OpenFlow port."""
+        return self._model.guest(ofport)
 
     # ---- the switch's own events
 

@@ -207,6 +207,8 @@ class Model:
     def set_tunnels(self, tunnels: Tunnels) -> None:
         """The tunnel interfaces are on these OpenFlow ports."""
         if self.tunnels != tunnels:
+            if self.tunnels.metadata != tunnels.metadata:
+                self._mark((LocalPort,))
             self.tunnels = tunnels
             self._dirty[NODE] = None
             self._mark((Evi, Vrf))
@@ -319,7 +321,7 @@ class Model:
             case SubnetOptions():
                 return translate.subnet(resource)
             case Evi():
-                return translate.evi(resource, self.tunnels)
+                return translate.evi(resource, self.tunnels, answers_nd=self._answers_nd)
             case Vrf():
                 return translate.vrf(resource, self.tunnels)
             case Node():
@@ -331,7 +333,7 @@ class Model:
                     self._floods.leave(unit)
                     return NOTHING
                 self._floods.enlist(unit, FloodList(vni, remote=False), templates.send(ofport))
-                return translate.local_port(resource, ofport)
+                return translate.local_port(resource, ofport, self.tunnels)
             case FloodEntry(vni=vni, via=via):
                 if self.node is None or via.vtep == self.node.vtep:
                     self._floods.leave(unit)

@@ -49,6 +49,8 @@ PAUSE_SECONDS: Final = 1
 BRIDGE: Final = "br-int"
 VXLAN_PORT: Final = "sdnctl-vxlan"
 GRE_PORT: Final = "sdnctl-gre"
+METADATA_PORT: Final = "sdnctl-meta"
+"""An interface of the host, behind which the agent serves metadata."""
 
 
 class Table(enum.IntEnum):

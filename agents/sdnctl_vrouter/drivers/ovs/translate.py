@@ -24,6 +24,7 @@ from sdnctl.desired import (
     Vrf,
 )
 from sdnctl.types import Encapsulation, Prefix
+from sdnctl_vrouter.drivers.ovs import metadata
 from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs.pipeline import Preference, fib_priority
 from sdnctl_vrouter.responder.packets import SERVICE_MAC, link_local
@@ -45,10 +46,11 @@ class Unreachable(Exception):
 
 
 class Tunnels(NamedTuple):
-    """OpenFlow ports of the two tunnel interfaces, 0 while there is none."""
+    """OpenFlow ports of the two tunnel interfaces and of the host's, 0 while there is none."""
 
     vxlan: int = 0
     gre: int = 0
+    metadata: int = 0
 
 
 class Translation(NamedTuple):
@@ -112,13 +114,15 @@ def lacking(resource: Node, tunnels: Tunnels) -> str:
     return f"the switch has no port for {', '.join(missing)}" if missing else ""
 
 
-def evi(resource: Evi, tunnels: Tunnels) -> Translation:
-    """What comes out of the tunnels for a network."""
+def evi(resource: Evi, tunnels: Tunnels, *, answers_nd: bool) -> Translation:
+    """What comes out of the tunnels for a network, and where its metadata is."""
     flows = []
     if tunnels.vxlan and resource.vni:
         flows.append(t.vxlan_evi(tunnels.vxlan, resource.vni, resource.vni))
     if tunnels.gre and resource.label:
         flows.append(t.mpls_evi(tunnels.gre, resource.label, resource.vni))
+    if tunnels.metadata:
+        flows += metadata.network(resource.vni, answers_nd=answers_nd)
     return Translation(tuple(flows))
 
 
@@ -132,9 +136,12 @@ def vrf(resource: Vrf, tunnels: Tunnels) -> Translation:
     return Translation(tuple(flows))
 
 
-def local_port(port: LocalPort, ofport: int) -> Translation:
+def local_port(port: LocalPort, ofport: int, tunnels: Tunnels) -> Translation:
     """All of a port but its place in the flood list."""
-    return Translation(tuple(_local_port(port, ofport)))
+    flows = tuple(_local_port(port, ofport))
+    if tunnels.metadata:
+        flows += tuple(metadata.port(port, ofport, tunnels.metadata))
+    return Translation(flows)
 
 
 def _local_port(port: LocalPort, ofport: int) -> Iterator[bytes]:

@@ -39,6 +39,9 @@ IP6: Final = Kind("16s", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "bytes
 KINDS: Final = {
     "chunk": U32,
     "group": U32,
+    "host_ip": IP4,
+    "host_prefix": U64,
+    "host_port": U32,
     "label": U32,
     "mac": MAC,
     "nexthop_mac": MAC,
