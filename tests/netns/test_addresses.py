@@ -18,11 +18,13 @@ from scapy.layers.l2 import Ether
 from sdnctl.desired import DhcpOption, LocalPort, SubnetOptions
 from sdnctl.graph.attachments import fitting_mtu
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix
+from sdnctl_vrouter.drivers.ovs.driver import OvsDriver
 from sdnctl_vrouter.drivers.ovs.pipeline import PAUSE_COOKIE
 from sdnctl_vrouter.drivers.ovs.questions import BURST
+from sdnctl_vrouter.reconciler import Reconciler
 from sdnctl_vrouter.responder.packets import link_local
 from tests.netns.agents import until
-from tests.netns.harness import Guest, wait_for
+from tests.netns.harness import DATAPATH, Guest, wait_for
 from tests.netns.wire import Wire
 from tests.netns.world import Cloud, Place, Tenant
 
@@ -158,9 +160,15 @@ async def test_a_client_gets_its_address_and_all_that_goes_with_it(
     assert await agent.reconciler.audit() == []
 
 
-async def test_the_kernel_forms_its_address(cloud: MakeCloud) -> None:
+@pytest.mark.parametrize("answers_nd", [True, False])
+async def test_the_kernel_forms_its_address(cloud: MakeCloud, answers_nd: bool) -> None:
+    """Whether the switch or the agent says where the router's link-local address is."""
     made = await cloud(1)
     tenant = made.tenant(A, B)
+    driver = OvsDriver(str(made.switches[0].rundir), datapath_type=DATAPATH, answers_nd=answers_nd)
+    await made.agents[0].stop()
+    made.agents[0].reconciler = Reconciler(driver)
+    await made.agents[0].start()
     await made.program()
     agent, guest = made.agents[0], made.guests[0, A]
     mac = tenant.mac(A)

@@ -281,6 +281,12 @@ def test_metadata(cloud: Cloud, tmp_path: Path) -> None:
         cloud.kill("hv1", "sdnctl-vrouter")
         cloud.lab.start("hv1", "sdnctl-vrouter", old)
         cloud.await_agents()
+    wait_for(
+        "the interface is taken away by an agent that serves no metadata",
+        lambda: "sdnctl-meta" not in cloud.lab.exec("hv1", ["ip", "link"]),
+        timeout=20,
+    )
+    assert not _metadata(cloud, guests[0], "169.254.169.254")
 
 
 def _metadata(cloud: Cloud, name: str, address: str) -> str:

@@ -40,7 +40,7 @@ SCHEMA: Final[Schema] = {
     },
 }
 
-TUNNELS: Final = (VXLAN_PORT, GRE_PORT, METADATA_PORT)
+OURS: Final = (VXLAN_PORT, GRE_PORT, METADATA_PORT)
 """In the order of ``Tunnels``; the last only where metadata is served."""
 
 PROTOCOL: Final = "OpenFlow14"
@@ -66,7 +66,7 @@ class Bridge:
         self._datapath_type = datapath_type
         self._on_vif = on_vif
         self._on_tunnels = on_tunnels
-        self._metadata = metadata
+        self._wanted = OURS if metadata else OURS[:2]
         self._vtep: Ip | None = None
         self._ovsdb: Ovsdb | None = None
         self._wake = asyncio.Event()
@@ -173,17 +173,28 @@ class Bridge:
                     operations += _new_tunnel(target, name, kind, options)
                 elif (tunnel["type"], tunnel["options"]) != (kind, options):
                     operations.append(_mended_tunnel(uuid, kind, options))
-        if self._metadata and self._tunnel_rows.get(METADATA_PORT) not in ovsdb.tables["Interface"]:
-            operations += _new_tunnel(target, METADATA_PORT, "internal", {})
+        operations += self._metadata(ovsdb, target)
         if operations:
             await ovsdb.transact(*operations)
         else:
             self._check_settled(ovsdb)
 
+    def _metadata(self, ovsdb: Ovsdb, bridge: list[Any]) -> list[dict[str, Any]]:
+        """The host's interface made, or taken away where an agent before this one had it."""
+        uuid = self._tunnel_rows.get(METADATA_PORT)
+        there = uuid in ovsdb.tables["Interface"]
+        if METADATA_PORT in self._wanted:
+            return [] if there else _new_tunnel(bridge, METADATA_PORT, "internal", {})
+        if uuid is None or not there or uuid not in self._port_of:
+            return []
+        gone = ["set", [["uuid", self._port_of[uuid]]]]
+        mutation = {"where": [bridge], "mutations": [["ports", "delete", gone]]}
+        return [{"op": "mutate", "table": "Bridge"} | mutation]
+
     def _check_settled(self, ovsdb: Ovsdb) -> None:
         """Each tunnel port is right, and the switch has said what became of it."""
-        own = TUNNELS if self._metadata else TUNNELS[:2]
-        rows = [ovsdb.tables["Interface"].get(self._tunnel_rows.get(name, "")) for name in own]
+        wanted = self._wanted
+        rows = [ovsdb.tables["Interface"].get(self._tunnel_rows.get(name, "")) for name in wanted]
         if self._vtep is None or all(row and (row["ofport"] or row["error"]) for row in rows):
             self.settled.set()
 
@@ -235,7 +246,7 @@ class Bridge:
         row = ovsdb.tables["Interface"].get(uuid)
         if row is None:
             self._port_of.pop(uuid, None)
-        elif row["name"] in TUNNELS:
+        elif row["name"] in OURS:
             self._tunnel_rows[row["name"]] = uuid
             self._wake.set()
         new = self._claim(ovsdb, uuid, row)
@@ -246,7 +257,7 @@ class Bridge:
             del self._seen[uuid]
         else:
             self._seen[uuid] = new
-        if any(claim.name in TUNNELS for claim in (old, new) if claim):
+        if any(claim.name in OURS for claim in (old, new) if claim):
             self._settle_tunnels()
         if old and old.port_id:
             del self._claims[old.port_id][old.name]
@@ -268,7 +279,7 @@ class Bridge:
         return _Claim(row["name"], row["external_ids"].get("iface-id", ""), row["ofport"])
 
     def _settle_tunnels(self) -> None:
-        claims = [self._seen.get(self._tunnel_rows.get(name, "")) for name in TUNNELS]
+        claims = [self._seen.get(self._tunnel_rows.get(name, "")) for name in self._wanted]
         tunnels = Tunnels(*(claim.ofport if claim else 0 for claim in claims))
         if tunnels != self._tunnels:
             self._tunnels = tunnels
