@@ -164,6 +164,20 @@ class SubnetOptions(msgspec.Struct, frozen=True):
         return f"subnet/{self.vni}/{self.subnet_id}"
 
 
+class HostName(msgspec.Struct, frozen=True):
+    """A port of the network that has a name, for the network's resolver; without its domain."""
+
+    vni: Vni
+    port_id: str
+    name: str
+    addresses: tuple[Ip, ...]
+
+    @property
+    def key(self) -> str:
+        """By network and port."""
+        return f"name/{self.vni}/{self.port_id}"
+
+
 class Neighbor(msgspec.Struct, frozen=True):
     """An address of the network and its MAC: answered on the host by ARP or ND."""
 
@@ -228,5 +242,15 @@ class FibEntry(msgspec.Struct, frozen=True):
 
 
 Desired = (
-    Node | LocalPort | Evi | Irb | SubnetOptions | Neighbor | FdbEntry | FloodEntry | Vrf | FibEntry
+    Node
+    | LocalPort
+    | Evi
+    | Irb
+    | SubnetOptions
+    | HostName
+    | Neighbor
+    | FdbEntry
+    | FloodEntry
+    | Vrf
+    | FibEntry
 )

@@ -20,6 +20,7 @@ from sdnctl.desired import (
     FdbEntry,
     FibEntry,
     FloodEntry,
+    HostName,
     Irb,
     LocalPort,
     Neighbor,
@@ -137,6 +138,14 @@ def _subnet(row: SubnetOptions) -> dict[str, Any]:
     }
 
 
+def _name(row: HostName) -> dict[str, Any]:
+    return {
+        "name": pb.HostName(
+            vni=row.vni, port_id=row.port_id, name=row.name, addresses=row.addresses
+        )
+    }
+
+
 def _neighbor(row: Neighbor) -> dict[str, Any]:
     return {"neighbor": pb.Neighbor(vni=row.vni, ip=row.ip, mac=row.mac)}
 
@@ -169,6 +178,7 @@ _ENCODERS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     Evi: _evi,
     Irb: _irb,
     SubnetOptions: _subnet,
+    HostName: _name,
     Neighbor: _neighbor,
     FdbEntry: _fdb,
     FloodEntry: _flood,
@@ -266,6 +276,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         m.lease_time,
         m.domain,
     ),
+    "name": lambda m: HostName(Vni(m.vni), m.port_id, m.name, tuple(_ip(a) for a in m.addresses)),
     "neighbor": lambda m: Neighbor(Vni(m.vni), _ip(m.ip), _mac(m.mac)),
     "fdb": lambda m: FdbEntry(Vni(m.vni), _mac(m.mac), _read_hop(m.via)),
     "flood": lambda m: FloodEntry(Vni(m.vni), _read_hop(m.via)),

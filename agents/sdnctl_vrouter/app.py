@@ -18,11 +18,14 @@ import grpc
 import uvloop
 
 from sdnctl.logs import set_up_logs
+from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.base import Failure, VifStatus
 from sdnctl_vrouter.drivers.ovs.driver import OvsDriver
 from sdnctl_vrouter.drivers.ovs.pipeline import METADATA_PORT
+from sdnctl_vrouter.metadata import interface
 from sdnctl_vrouter.metadata.proxy import MetadataProxy, Upstream
 from sdnctl_vrouter.reconciler import Reconciler
+from sdnctl_vrouter.resolver.server import Resolver
 from sdnctl_vrouter.session import ClientSession
 from sdnctl_vrouter.stream import Stream
 
@@ -80,6 +83,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="holds what Nova has as [neutron] metadata_proxy_shared_secret",
     )
+    root.add_argument(
+        "--resolver",
+        type=_resolvers,
+        metavar="IP[,...]",
+        help="resolve names of ports for guests whose subnet names no resolver, and ask these "
+        "for all others",
+    )
     root.add_argument("--verbose", action="store_true", help="log more")
     return root
 
@@ -109,11 +119,13 @@ async def _run(options: argparse.Namespace) -> None:
     state.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - before anything runs
     epoch = EpochFile(state / "epoch")
     secret = _secret(options)
+    host_services = options.metadata is not None or options.resolver is not None
     driver = OvsDriver(
         options.ovs_rundir,
         bridge=options.bridge,
         datapath_type=options.datapath,
-        metadata=options.metadata is not None,
+        metadata=host_services,
+        resolver=options.resolver is not None,
     )
     reconciler = Reconciler(driver)
     session = ClientSession(epoch.read(), epoch.write)
@@ -135,9 +147,10 @@ async def _run(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     tasks = [asyncio.create_task(stream.run()), asyncio.create_task(stop.wait())]
-    if options.metadata is not None:
-        proxy = MetadataProxy(METADATA_PORT, driver.guest, options.metadata, secret)
-        tasks.append(asyncio.create_task(proxy.run()))
+    if host_services:
+        proxy = MetadataProxy(driver.guest, options.metadata, secret)
+        resolver = Resolver(driver.guest, driver.names, options.resolver or ())
+        tasks.append(asyncio.create_task(interface.run(METADATA_PORT, (proxy, resolver))))
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()
@@ -148,6 +161,10 @@ async def _run(options: argparse.Namespace) -> None:
             # A change may be lost: what starts the agent anew brings it back in sync, without a
             # loss.
             raise error
+
+
+def _resolvers(text: str) -> tuple[Ip, ...]:
+    return tuple(Ip.parse(part) for part in text.split(",") if part)
 
 
 def _secret(options: argparse.Namespace) -> bytes:

@@ -80,7 +80,7 @@ def group_of_node(host: str) -> str:
 
 _GROUPS: Final[dict[str, Callable[[Any], tuple[str, Desired]]]] = {
     **dict.fromkeys(
-        ("evi", "irb", "subnet_options", "fdb", "neighbor", "flood"),
+        ("evi", "irb", "subnet_options", "host_name", "fdb", "neighbor", "flood"),
         lambda row: (group_of_evi(row.vni), row),
     ),
     "vrf": lambda row: (group_of_vrf(row.vni), row),

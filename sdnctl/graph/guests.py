@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sdnctl.desired import DhcpOption, SubnetOptions
+from sdnctl.desired import DhcpOption, HostName, SubnetOptions
 from sdnctl.graph.dhcp_options import encode
 from sdnctl.graph.engine import Rule, View, on, same_key
-from sdnctl.graph.relations import EVI_INSTANCE, NETWORK, SUBNET, SUBNET_OPTIONS
+from sdnctl.graph.relations import EVI_INSTANCE, HOST_NAME, NETWORK, PORT, SUBNET, SUBNET_OPTIONS
 from sdnctl.intent import DEFAULT_DNS_DOMAIN, Port, Subnet
 from sdnctl.types import Ip
 
@@ -60,6 +60,18 @@ def subnet_options(subnet_id: str, v: View) -> SubnetOptions | None:
     )
 
 
+def named_port(port_id: str, v: View) -> HostName | None:
+    """A port with a name of its own; one by its address needs no telling."""
+    port = v.get(PORT, port_id)
+    if port is None or not port.dns_name or not port.fixed_ips:
+        return None
+    evi = v.get(EVI_INSTANCE, port.network_id)
+    if evi is None:
+        return None
+    addresses = tuple(dict.fromkeys(fixed.ip for fixed in port.fixed_ips))
+    return HostName(evi.vni, port_id, port.dns_name, addresses)
+
+
 def host_name(port: Port) -> str:
     """What the guest is told to call itself, as Neutron has it: a name by hand or by address."""
     if port.dns_name or not port.fixed_ips:
@@ -81,4 +93,7 @@ def dhcp_options(port: Port) -> tuple[DhcpOption, ...]:
     )
 
 
-RULES: Final = (Rule(SUBNET_OPTIONS, subnet_options, (on(SUBNET, same_key),)),)
+RULES: Final = (
+    Rule(SUBNET_OPTIONS, subnet_options, (on(SUBNET, same_key),)),
+    Rule(HOST_NAME, named_port, (on(PORT, same_key),)),
+)

@@ -9,6 +9,7 @@ from sdnctl.desired import (
     FdbEntry,
     FibEntry,
     FloodEntry,
+    HostName,
     Irb,
     LocalPort,
     Neighbor,
@@ -239,6 +240,7 @@ ADVERTISED: Final[Relation[Export, Advertised]] = Relation("advertised")
 
 EVI: Final[Relation[str, Evi]] = Relation("evi")
 IRB: Final[Relation[str, Irb]] = Relation("irb")
+HOST_NAME: Final[Relation[str, HostName]] = Relation("host_name")
 SUBNET_OPTIONS: Final[Relation[str, SubnetOptions]] = Relation("subnet_options")
 FDB: Final[Relation[tuple[Vni, Mac], FdbEntry]] = Relation("fdb")
 NEIGHBOR: Final[Relation[tuple[Vni, Ip], Neighbor]] = Relation("neighbor")

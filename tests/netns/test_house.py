@@ -230,6 +230,78 @@ class Nova(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("127.0.0.1", 8775), Nova).serve_forever()
 """
 
+WORLD = """
+import socket
+from scapy.layers.dns import DNS, DNSRR
+world = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+world.bind(("127.0.0.53", 53))
+while True:
+    data, peer = world.recvfrom(4096)
+    asked = DNS(data)
+    answer = DNSRR(rrname=asked.qd[0].qname, rdata="198.51.100.7")
+    world.sendto(bytes(DNS(id=asked.id, qr=1, ra=1, qd=asked.qd, an=answer)), peer)
+"""
+
+
+BY_TCP = """
+import socket
+from scapy.layers.dns import DNS, DNSQR
+with socket.socket(socket.AF_INET6) as tcp:
+    tcp.settimeout(10)
+    tcp.connect(("fe80::a9fe:a9fe", 53, 0, socket.if_nametoindex("eth0")))
+    asked = bytes(DNS(qd=DNSQR(qname="web3")))
+    tcp.sendall(len(asked).to_bytes(2, "big") + asked)
+    size = int.from_bytes(tcp.recv(2, socket.MSG_WAITALL), "big")
+    print(DNS(tcp.recv(size, socket.MSG_WAITALL)).an[0].rdata)
+"""
+
+
+def test_names(cloud: Cloud) -> None:
+    """Each tenant's network resolves its own names; all others are asked elsewhere."""
+    addresses = {"red-db1": "", "blue-web3": "", "red-web3": ""}
+    for name in addresses:
+        path = f"/v2.0/ports/{cloud.ports[name]['id']}"
+        cloud.api.send("PUT", path, {"port": {"dns_name": name.split("-")[1]}})
+        addresses[name] = cloud.guests[name].addresses[0]
+    old = cloud.process("hv1", "sdnctl-vrouter").argv
+    cloud.kill("hv1", "sdnctl-vrouter")
+    cloud.lab.start("hv1", "sdnctl-vrouter", [*old, "--resolver", "127.0.0.53"])
+    world = subprocess.Popen(
+        netns.inside(cloud.lab.namespace("hv1"), [sys.executable, "-c", WORLD])
+    )
+    try:
+        wait_for("a name", lambda: "198.51.100.7" in _lookup(cloud, "www.example.org"), timeout=20)
+        assert addresses["red-web3"] in _lookup(cloud, "web3")
+        assert addresses["red-web3"] in _lookup(cloud, "web3.openstacklocal")
+        assert "10.0.0.12" in _lookup(cloud, "host-10-0-0-12")
+        assert "NXDOMAIN" in _lookup(cloud, "db1"), "of another network of the same tenant"
+        done = subprocess.run(
+            netns.inside(cloud.lab.namespace("red-web1"), [sys.executable, "-c", BY_TCP]),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert done.stdout.strip() == addresses["red-web3"]
+    finally:
+        world.kill()
+        world.wait(timeout=10)
+        cloud.kill("hv1", "sdnctl-vrouter")
+        cloud.lab.start("hv1", "sdnctl-vrouter", old)
+        cloud.await_agents()
+
+
+def _lookup(cloud: Cloud, name: str) -> str:
+    command = ["busybox", "nslookup", "-type=a", name, "169.254.169.254"]
+    done = subprocess.run(
+        netns.inside(cloud.lab.namespace("red-web1"), command),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.stdout
+
 
 def test_metadata(cloud: Cloud, tmp_path: Path) -> None:
     """Two tenants with one address on one host: each is who the controller says it is."""
@@ -268,8 +340,7 @@ def test_metadata(cloud: Cloud, tmp_path: Path) -> None:
                 signed = hmac.new(b"deadbeef", instance.encode(), "sha256").hexdigest()
                 assert told["x-instance-id-signature"] == signed
         # The switch comes back with another interface of the same name.
-        cloud.kill("hv1", "ovs-vswitchd")
-        cloud.lab.start("hv1", "ovs-vswitchd", cloud.lab.switch("hv1").daemon())
+        services.restart(cloud.lab, "hv1", services.SWITCH)
         wait_for(
             "metadata after the switch",
             lambda: bool(_metadata(cloud, guests[0], "169.254.169.254")),

@@ -57,8 +57,8 @@ class House:
         self.live: dict[str, AgentSession] = {}
         everything: Log = {
             name: list(_all_rows(self.engine, name))
-            for name in ("evi", "irb", "subnet_options", "fdb", "neighbor", "flood", "vrf", "fib",
-                         "node", "local_port", "evi_member", "vrf_member")
+            for name in ("evi", "irb", "subnet_options", "host_name", "fdb", "neighbor", "flood",
+                         "vrf", "fib", "node", "local_port", "evi_member", "vrf_member")
         }  # fmt: skip
         self.delivery.commit(self.revision, everything, 0)
         for agent in self.agents.values():

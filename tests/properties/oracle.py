@@ -16,6 +16,7 @@ from sdnctl.desired import (
     FdbEntry,
     FibEntry,
     FloodEntry,
+    HostName,
     Irb,
     LocalPort,
     Neighbor,
@@ -268,6 +269,11 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
             Irb(network.vni, vrf, port.id, port.mac, addresses_of(w, port)) for port in interfaces
         ]
         table += told_in(w, network)
+        table += [
+            HostName(network.vni, p.id, p.dns_name, tuple({f.ip: 0 for f in p.fixed_ips}))
+            for p in w.port.values()
+            if p.network_id == network.id and p.dns_name and p.fixed_ips
+        ]
         macs = [(k, p) for k, p in mine if isinstance(k.nlri, MacIpRoute)]
         for mac in {k.nlri.mac for k, _p in macs if isinstance(k.nlri, MacIpRoute)}:
             best = min((r for r in macs if r[0].nlri.mac == mac), key=claim)  # type: ignore[union-attr]

@@ -85,7 +85,8 @@ def parse(data: bytes) -> Head:
             raise RefusedError(HTTPStatus.LENGTH_REQUIRED)
         if name == b"content-length":
             lengths.add(value)
-        headers.append((name, value))
+        if b"_" not in name:  # to a WSGI server it would be a dash, and so one of ours
+            headers.append((name, value))
     if len(lengths) > 1:
         raise RefusedError(HTTPStatus.BAD_REQUEST)
     return Head(found[1], found[2], tuple(headers), _length(*lengths))

@@ -1,8 +1,8 @@
-"""The metadata service of a host: an interface, two sockets, and the way to Nova.
+"""The metadata service of a host: its sockets, and the way to Nova.
 
-Promise: it stays there while the agent does, whatever becomes of the interface or of Nova; a guest
-can hold a few connections for some seconds, and no more. Without the agent there is no metadata;
-nothing else depends on it.
+Promise: it stays there while the agent does, whatever becomes of Nova; a guest can hold a few
+connections for some seconds, and no more. Without the agent there is no metadata; nothing else
+depends on it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,13 @@ from urllib.parse import urlsplit
 
 from sdnctl.types import Ip
 from sdnctl_vrouter.metadata import http
-from sdnctl_vrouter.metadata.addresses import HOST_4, HOST_6, Asker, asker
+from sdnctl_vrouter.metadata.addresses import Asker, asker
+from sdnctl_vrouter.metadata.interface import bound, cut_off
 from sdnctl_vrouter.responder.guest import Guest
-from sdnctl_vrouter.responder.packets import SERVICE_MAC
 
 log = logging.getLogger(__name__)
 
 PORT: Final = 80
-LOOK_EVERY: Final = 1.0
-"""Seconds between two looks whether the interface is still the same."""
-
 PATIENCE: Final = 30.0
 """Seconds for a request and its answer: the guest's part and Nova's."""
 
@@ -63,56 +60,28 @@ class MetadataProxy:
     """See the module.
 
     Args:
-        interface: The bridge's interface on the host.
         guest: Who is on an OpenFlow port.
-        upstream: Where requests go on to.
+        upstream: Where requests go on to; None finds nothing.
         secret: What Nova has as ``[neutron] metadata_proxy_shared_secret``.
     """
 
     def __init__(
         self,
-        interface: str,
         guest: Callable[[int], Guest | None],
-        upstream: Upstream,
+        upstream: Upstream | None,
         secret: bytes,
     ) -> None:
-        self._interface = interface
         self._guest = guest
         self._upstream = upstream
         self._secret = secret
         self._busy: Counter[int] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> None:
-        """For ever: a switch that restarts brings another interface of the same name."""
-        served = 0
-        servers: list[asyncio.Server] = []
-        try:
-            while True:
-                index = _index_of(self._interface)
-                if index != served:
-                    await _close(servers)
-                    served = 0
-                    if index:
-                        servers = await self._serve()
-                        served = index if servers else 0
-                await asyncio.sleep(LOOK_EVERY)
-        finally:
-            await _close(servers)
-            for task in self._tasks:
-                task.cancel()
-
-    async def _serve(self) -> list[asyncio.Server]:
-        """The interface with its addresses, and a socket on each that there can be."""
-        servers: list[asyncio.Server] = []
-        for address, length in ((HOST_4, 4), (HOST_6, 48)):
-            try:
-                await _configure(self._interface, address, length)
-                sock = _listen(self._interface, address)
-                servers.append(await asyncio.start_server(self._accept, sock=sock))
-            except OSError as error:
-                log.warning("metadata at %s on %s: %s", address, self._interface, error)
-        return servers
+    async def serve(self, interface: str, address: Ip) -> list[Callable[[], None]]:
+        """Open a socket there; what closes it."""
+        sock = bound(interface, address, PORT, socket.SOCK_STREAM)
+        server = await asyncio.start_server(self._accept, sock=sock)
+        return [server.close, lambda: cut_off(self._tasks)]
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -166,6 +135,8 @@ class MetadataProxy:
                 await to_nova.wait_closed()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._upstream is None:
+            raise http.RefusedError(HTTPStatus.NOT_FOUND)
         host, port, tls = self._upstream
         try:
             return await asyncio.open_connection(
@@ -174,49 +145,3 @@ class MetadataProxy:
         except OSError as error:
             log.warning("metadata from %s: %s", host, error)
             raise http.RefusedError(HTTPStatus.BAD_GATEWAY) from None
-
-
-def _index_of(interface: str) -> int:
-    try:
-        return socket.if_nametoindex(interface)
-    except OSError:
-        return 0
-
-
-def _listen(interface: str, address: Ip) -> socket.socket:
-    """On that interface alone: nobody else may say by its address which port it is."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
-        sock.bind((str(address), PORT))
-        sock.listen(128)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-async def _configure(interface: str, address: Ip, length: int) -> None:
-    """An address that covers all names of ports; no ARP, so every frame goes to the switch."""
-    commands = (
-        f"link set dev {interface} address {SERVICE_MAC} arp off up",
-        f"address replace {address}/{length} dev {interface}"
-        + (" nodad" if address.version == 6 else ""),
-    )
-    process = await asyncio.create_subprocess_exec(
-        *("ip", "-batch", "-"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, errors = await process.communicate("\n".join(commands).encode())
-    if process.returncode:
-        raise OSError(errors.decode(errors="replace").strip())
-
-
-async def _close(servers: list[asyncio.Server]) -> None:
-    for server in servers:
-        server.close()
-    servers.clear()

@@ -82,9 +82,7 @@ def advertise(guest: Guest, target: Ip = ALL_NODES) -> bytes | None:
         body += _option(MTU, struct.pack("!HI", 0, guest.port.mtu))
     for subnet in subnets:
         body += _prefix(subnet)
-    servers = b"".join(
-        dict.fromkeys(s for subnet in subnets for s in subnet.dns_servers if s.version == 6)
-    )
+    servers = guest.dns_servers(subnets, 6)
     if servers:
         body += _option(RESOLVERS, struct.pack("!HI", 0, LIFETIME) + servers)
     if subnets[0].domain:

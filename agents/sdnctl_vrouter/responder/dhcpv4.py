@@ -223,7 +223,7 @@ def _configuration(guest: Guest, ip: Ip, subnet: SubnetOptions) -> dict[int, byt
     options = {
         SUBNET_MASK: mask.to_bytes(4, "big"),
         ROUTER: subnet.gateway or b"",
-        DNS_SERVERS: b"".join(s for s in subnet.dns_servers if s.version == 4),
+        DNS_SERVERS: guest.dns_servers((subnet,), 4),
         MTU: struct.pack("!H", guest.port.mtu) if guest.port.mtu >= 68 else b"",
         CLASSLESS_ROUTES: _routes(subnet),
         HOST_NAME: _text(guest.port.host_name),

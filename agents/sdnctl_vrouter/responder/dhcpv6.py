@@ -182,8 +182,7 @@ def _status(code: int) -> bytes:
 def _configuration(guest: Guest, subnets: list[SubnetOptions]) -> bytes:
     options: dict[int, bytes] = {}
     if subnets:
-        servers = dict.fromkeys(s for n in subnets for s in n.dns_servers if s.version == 6)
-        options[DNS_SERVERS] = b"".join(servers)
+        options[DNS_SERVERS] = guest.dns_servers(subnets, 6)
         options[DOMAINS] = dns_name(subnets[0].domain) if subnets[0].domain else b""
     return b"".join(_option(code, value) for code, value in guest.override(6, options).items())
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sdnctl.desired import Irb, LocalPort, SubnetOptions
 from sdnctl.types import Ip, Mac
-from sdnctl_vrouter.responder.packets import SERVICE_IP_6, SERVICE_MAC, link_local
+from sdnctl_vrouter.responder.packets import SERVICE_IP, SERVICE_IP_6, SERVICE_MAC, link_local
 
 
 class Guest(NamedTuple):
-    """Who asks. ``subnets`` and ``irbs`` are of the port's network, each in order of their keys."""
+    """Who asks. ``subnets`` and ``irbs`` are of the port's network, each in order of their keys.
+
+    ``resolver`` says that the host resolves names for who is told of no other.
+    """
 
     port: LocalPort
     subnets: tuple[SubnetOptions, ...]
     irbs: tuple[Irb, ...]
+    resolver: bool = False
 
     def leased(self, version: int) -> list[tuple[Ip, SubnetOptions]]:
         """The port's own addresses that it may have by DHCP, and their subnets."""
@@ -24,6 +29,13 @@ class Guest(NamedTuple):
             for subnet in self.subnets
             if subnet.dhcp and ip in subnet.prefix and ip.version == version
         ]
+
+    def dns_servers(self, subnets: Sequence[SubnetOptions], version: int) -> bytes:
+        """The resolvers that those subnets have, or else the host's."""
+        told = dict.fromkeys(s for subnet in subnets for s in subnet.dns_servers)
+        if not told and self.resolver:
+            return SERVICE_IP if version == 4 else SERVICE_IP_6
+        return b"".join(server for server in told if server.version == version)
 
     def gateway(self, ip: Ip | None) -> Mac | None:
         """The MAC of the router's interface with that address, its link-local one included.

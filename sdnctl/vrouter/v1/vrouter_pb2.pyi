@@ -39,7 +39,7 @@ class GroupDelta(_message.Message):
     def __init__(self, group: _Optional[str] = ..., version: _Optional[int] = ..., snapshot: _Optional[bool] = ..., upserts: _Optional[_Iterable[_Union[Resource, _Mapping]]] = ..., removals: _Optional[_Iterable[str]] = ..., leave: _Optional[bool] = ..., partial: _Optional[bool] = ...) -> None: ...
 
 class Resource(_message.Message):
-    __slots__ = ("key", "node", "port", "evi", "irb", "neighbor", "fdb", "flood", "vrf", "fib", "subnet")
+    __slots__ = ("key", "node", "port", "evi", "irb", "neighbor", "fdb", "flood", "vrf", "fib", "subnet", "name")
     KEY_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +51,7 @@ class Resource(_message.Message):
     VRF_FIELD_NUMBER: _ClassVar[int]
     FIB_FIELD_NUMBER: _ClassVar[int]
     SUBNET_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
     key: str
     node: Node
     port: LocalPort
@@ -62,7 +63,8 @@ class Resource(_message.Message):
     vrf: Vrf
     fib: Fib
     subnet: SubnetOptions
-    def __init__(self, key: _Optional[str] = ..., node: _Optional[_Union[Node, _Mapping]] = ..., port: _Optional[_Union[LocalPort, _Mapping]] = ..., evi: _Optional[_Union[Evi, _Mapping]] = ..., irb: _Optional[_Union[Irb, _Mapping]] = ..., neighbor: _Optional[_Union[Neighbor, _Mapping]] = ..., fdb: _Optional[_Union[Fdb, _Mapping]] = ..., flood: _Optional[_Union[Flood, _Mapping]] = ..., vrf: _Optional[_Union[Vrf, _Mapping]] = ..., fib: _Optional[_Union[Fib, _Mapping]] = ..., subnet: _Optional[_Union[SubnetOptions, _Mapping]] = ...) -> None: ...
+    name: HostName
+    def __init__(self, key: _Optional[str] = ..., node: _Optional[_Union[Node, _Mapping]] = ..., port: _Optional[_Union[LocalPort, _Mapping]] = ..., evi: _Optional[_Union[Evi, _Mapping]] = ..., irb: _Optional[_Union[Irb, _Mapping]] = ..., neighbor: _Optional[_Union[Neighbor, _Mapping]] = ..., fdb: _Optional[_Union[Fdb, _Mapping]] = ..., flood: _Optional[_Union[Flood, _Mapping]] = ..., vrf: _Optional[_Union[Vrf, _Mapping]] = ..., fib: _Optional[_Union[Fib, _Mapping]] = ..., subnet: _Optional[_Union[SubnetOptions, _Mapping]] = ..., name: _Optional[_Union[HostName, _Mapping]] = ...) -> None: ...
 
 class NextHop(_message.Message):
     __slots__ = ("vtep", "label", "vni", "encapsulations", "router_mac")
@@ -211,6 +213,18 @@ class SubnetOptions(_message.Message):
     domain: str
     other: bool
     def __init__(self, vni: _Optional[int] = ..., subnet_id: _Optional[str] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., gateway: _Optional[bytes] = ..., dhcp: _Optional[bool] = ..., stateless: _Optional[bool] = ..., advertised: _Optional[bool] = ..., autonomous: _Optional[bool] = ..., dns_servers: _Optional[_Iterable[bytes]] = ..., routes: _Optional[_Iterable[_Union[HostRoute, _Mapping]]] = ..., lease_time: _Optional[int] = ..., domain: _Optional[str] = ..., other: _Optional[bool] = ...) -> None: ...
+
+class HostName(_message.Message):
+    __slots__ = ("vni", "port_id", "name", "addresses")
+    VNI_FIELD_NUMBER: _ClassVar[int]
+    PORT_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    vni: int
+    port_id: str
+    name: str
+    addresses: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, vni: _Optional[int] = ..., port_id: _Optional[str] = ..., name: _Optional[str] = ..., addresses: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Neighbor(_message.Message):
     __slots__ = ("vni", "ip", "mac")

@@ -194,6 +194,18 @@ def test_a_subnet_without_a_gateway() -> None:
     assert told["classless_static_routes"] == (["169.254.169.254/32:0.0.0.0"],)
 
 
+def test_the_hosts_resolver_is_for_who_has_no_other() -> None:
+    own = msgspec.structs.replace(FOUR, dns_servers=(Ip.parse("192.0.2.53"),))
+    for subnet, wanted in ((FOUR, "169.254.169.254"), (own, "192.0.2.53")):
+        _, told = told_4(guest(subnet)._replace(resolver=True))
+        assert told["name_server"] == (wanted,)
+    assert "name_server" not in told_4(guest())[1]
+    frame = bytes(Ether(src=str(MAC)) / IPv6(src="::", dst="ff02::2") / ICMPv6ND_RS())
+    reply = answer(guest(STATELESS)._replace(resolver=True), frame)
+    assert reply is not None
+    assert Ether(reply)[ICMPv6NDOptRDNSS].dns == ["fe80::a9fe:a9fe"]
+
+
 def test_the_client_identifier_comes_back() -> None:
     _, told = told_4(guest(), ("client_id", b"\1abcdef"))
     assert told["client_id"][-1].endswith(b"abcdef")

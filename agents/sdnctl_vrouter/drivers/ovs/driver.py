@@ -42,6 +42,7 @@ from sdnctl_vrouter.platform.openflow import (
     Outcome,
     delete_by_cookie,
 )
+from sdnctl_vrouter.resolver.names import Names
 from sdnctl_vrouter.responder.guest import Guest
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,8 @@ class OvsDriver:
         rundir: Where Open vSwitch keeps its sockets (``db.sock``, ``BRIDGE.mgmt``).
         bridge: The integration bridge, made if it is missing.
         datapath_type: ``system`` for the kernel's data path, ``netdev`` for userspace.
-        metadata: Whether the bridge has an interface of the host for metadata.
+        metadata: Whether the bridge has an interface of the host for its services.
+        resolver: Whether guests are told of the resolver there.
         answers_nd: Whether the switch can answer ND; by default what the data path can.
     """
 
@@ -95,12 +97,13 @@ class OvsDriver:
         bridge: str = BRIDGE,
         datapath_type: str = "system",
         metadata: bool = False,
+        resolver: bool = False,
         answers_nd: bool | None = None,
     ) -> None:
         self._management = f"{rundir}/{bridge}.mgmt"
         self._userspace = datapath_type == "netdev"
         self._answers_nd = self._userspace if answers_nd is None else answers_nd
-        self._model = Model(answers_nd=self._answers_nd)
+        self._model = Model(answers_nd=self._answers_nd, resolver=resolver)
         self._bridge = Bridge(
             *(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels), metadata=metadata
         )
@@ -184,6 +187,10 @@ class OvsDriver:
     def guest(self, ofport: int) -> Guest | None:
         """The local port whose VIF is on that OpenFlow port."""
         return self._model.guest(ofport)
+
+    def names(self, guest: Guest) -> Names:
+        """The names of a guest's network."""
+        return self._model.names(guest.port.vni)
 
     # ---- the switch's own events
 

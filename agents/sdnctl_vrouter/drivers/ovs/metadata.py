@@ -1,4 +1,4 @@
-"""The flows to the metadata service: of a network, and of a port."""
+"""The flows to the services on the host: of all, of a network, and of a port."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ from sdnctl_vrouter.metadata.addresses import name_4, prefix_6
 from sdnctl_vrouter.responder.packets import SERVICE_IP, SERVICE_IP_6, SERVICE_MAC
 
 _UPPER_HALF: Final = b"\xff" * 8 + bytes(8)
+
+
+def static() -> Iterator[bytes]:
+    """Which services there are."""
+    yield t.service_http_4()
+    yield t.service_http_6()
+    yield t.service_dns_4()
+    yield t.service_dns_6()
+    yield t.service_dns_tcp_4()
+    yield t.service_dns_tcp_6()
 
 
 def network(vni: Vni, *, answers_nd: bool) -> Iterator[bytes]:
@@ -28,9 +38,9 @@ def port(local: LocalPort, ofport: int, host_port: int) -> Iterator[bytes]:
     four = [ip for ip in local.addresses if ip.version == 4]
     for index, ip in enumerate(four):
         name = name_4(ofport, index)
-        yield t.metadata_asked_4(ofport, ip, name, host_port)
-        yield t.metadata_answer_4(host_port, name, ip, local.mac, ofport)
+        yield t.service_asked_4(ofport, ip, name, host_port)
+        yield t.service_answer_4(host_port, name, ip, local.mac, ofport)
     prefix = prefix_6(ofport)
-    yield t.metadata_asked_6(ofport, prefix, host_port)
+    yield t.service_asked_6(ofport, prefix, host_port)
     covering = Ip(prefix.to_bytes(8, "big") + bytes(8))
-    yield t.metadata_answer_6(host_port, covering, _UPPER_HALF, local.mac, ofport)
+    yield t.service_answer_6(host_port, covering, _UPPER_HALF, local.mac, ofport)

@@ -23,6 +23,7 @@ from sdnctl.desired import (
     FdbEntry,
     FibEntry,
     FloodEntry,
+    HostName,
     Irb,
     LocalPort,
     Neighbor,
@@ -43,6 +44,7 @@ from sdnctl_vrouter.drivers.ovs.translate import (
     Unreachable,
     with_actions,
 )
+from sdnctl_vrouter.resolver.names import Names, NameTable
 from sdnctl_vrouter.responder.guest import Guest
 
 _OWNER: Final = OWNER.to_bytes(2, "big")
@@ -98,8 +100,10 @@ class Model:
             data path can, the kernel's cannot set the type of an option.
     """
 
-    def __init__(self, *, answers_nd: bool = True) -> None:
+    def __init__(self, *, answers_nd: bool = True, resolver: bool = False) -> None:
         self._answers_nd = answers_nd
+        self._resolver = resolver
+        self._names = NameTable()
         self.resources: dict[str, Desired] = {}
         self.node: Node | None = None
         self.tunnels = Tunnels()
@@ -144,6 +148,8 @@ class Model:
                 self._meet(via)
             case Irb(vni=vni) | SubnetOptions(vni=vni):
                 self._put_segment(vni, key, new)
+            case HostName():
+                self._names.put(old, new)
             case LocalPort(vni=vni, mtu=mtu):
                 if isinstance(old, LocalPort) and old.mtu != mtu:
                     self._changed_segments.add(vni)
@@ -159,6 +165,14 @@ class Model:
         segment.pop(key, None)
         if not segment:
             del self._segments[vni]
+
+    def names(self, vni: Vni) -> Names:
+        """The names of a network."""
+
+        def exists(ip: Ip) -> bool:
+            return f"neighbor/{vni}/{ip}" in self.resources
+
+        return self._names.of(vni, exists)
 
     def _meet(self, via: Iterable[NextHop]) -> None:
         for hop in via:
@@ -202,6 +216,7 @@ class Model:
             port,
             tuple(row for row in rows if isinstance(row, SubnetOptions)),
             tuple(row for row in rows if isinstance(row, Irb)),
+            self._resolver,
         )
 
     def set_tunnels(self, tunnels: Tunnels) -> None:
@@ -320,6 +335,8 @@ class Model:
                 return translate.irb(resource, answers_nd=self._answers_nd)
             case SubnetOptions():
                 return translate.subnet(resource)
+            case HostName():
+                return NOTHING
             case Evi():
                 return translate.evi(resource, self.tunnels, answers_nd=self._answers_nd)
             case Vrf():

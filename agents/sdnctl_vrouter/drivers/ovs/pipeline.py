@@ -70,6 +70,8 @@ class Table(enum.IntEnum):
     """The second half of an answer to ND."""
     ASK = 22
     """Questions that the agent answers, as far as it lets a port ask."""
+    SERVICE = 23
+    """To the host's own services: which port asks becomes the source address."""
     L2 = 30
     """FDB, and the door to the router."""
     FLOOD_LOCAL = 31

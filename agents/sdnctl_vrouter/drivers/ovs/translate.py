@@ -104,6 +104,8 @@ def node(resource: Node, tunnels: Tunnels) -> Translation:
     if tunnels.gre:
         flows.append(t.to_mpls(tunnels.gre))
         flows.append(t.to_mpls_routed(tunnels.gre))
+    if tunnels.metadata:
+        flows += metadata.static()
     return Translation(tuple(flows))
 
 

@@ -1,4 +1,4 @@
-"""The way to the metadata service on the host, and back: addresses rewritten, nothing kept.
+"""The way to the services on the host, and back: addresses rewritten, nothing kept.
 
 A guest's address becomes one that says which port it is, for the agent's own TCP stack; so tenants
 with equal addresses never meet there, and no connection is tracked.
@@ -12,20 +12,19 @@ from os_ken.ofproto import ofproto_v1_4_parser as p
 
 from sdnctl_vrouter.drivers.ovs.pipeline import Priority, Table
 from sdnctl_vrouter.drivers.ovs.shapes.words import (
-    IPV4,
-    IPV6,
-    Match,
     flow,
     ip_match,
     output,
+    per_family,
     put,
+    resubmit,
     shape,
 )
 from sdnctl_vrouter.metadata.addresses import HOST_4, HOST_6
 from sdnctl_vrouter.responder.packets import SERVICE_IP, SERVICE_IP_6, SERVICE_MAC
 
-HTTP: Final = 80
 TCP: Final = 6
+UDP: Final = 17
 UPPER_HALF: Final = 64 << 6 | 63
 """Offset and number less one of bits (struct nx_action_reg_load)."""
 
@@ -33,19 +32,37 @@ LINK_LOCAL_64: Final = ("fe80::", "ffff:ffff:ffff:ffff::")
 LINK_LOCAL_HALF: Final = 0xFE80 << 48
 
 
-def asked(family: int, ofport: Any, source: Any) -> Match:
-    """From a port to the metadata service."""
-    return {
-        **ip_match(family, "src", source),
-        "in_port": ofport,
-        f"ipv{family}_dst": str(SERVICE_IP if family == 4 else SERVICE_IP_6),
-        "ip_proto": TCP,
-        "tcp_dst": HTTP,
+def service(family: int, protocol: int, port: int) -> Any:
+    """One of the host's services, whoever asks."""
+    address = SERVICE_IP if family == 4 else SERVICE_IP_6
+    match = {
+        **ip_match(family, "dst", str(address)),
+        "ip_proto": protocol,
+        f"{'tcp' if protocol == TCP else 'udp'}_dst": port,
     }
+    return flow(Table.RESPOND, Priority.ROUTER, match, [resubmit(Table.SERVICE)])
+
+
+@per_family
+def service_http(family: int) -> Any:
+    """Metadata."""
+    return service(family, TCP, 80)
+
+
+@per_family
+def service_dns(family: int) -> Any:
+    """The resolver."""
+    return service(family, UDP, 53)
+
+
+@per_family
+def service_dns_tcp(family: int) -> Any:
+    """The resolver, for long answers (RFC 7766)."""
+    return service(family, TCP, 53)
 
 
 @shape
-def metadata_asked_4(ofport: Any, ip: Any, host_ip: Any, host_port: Any) -> Any:
+def service_asked_4(ofport: Any, ip: Any, host_ip: Any, host_port: Any) -> Any:
     """A port's address becomes the host's name for it."""
     actions = [
         put(eth_dst=str(SERVICE_MAC)),
@@ -53,19 +70,14 @@ def metadata_asked_4(ofport: Any, ip: Any, host_ip: Any, host_port: Any) -> Any:
         put(ipv4_dst=str(HOST_4)),
         output(host_port),
     ]
-    return flow(Table.RESPOND, Priority.ROUTER, asked(4, ofport, ip), actions)
+    match = {"in_port": ofport, **ip_match(4, "src", ip)}
+    return flow(Table.SERVICE, Priority.DEFAULT, match, actions)
 
 
 @shape
-def metadata_answer_4(host_port: Any, host_ip: Any, ip: Any, mac: Any, ofport: Any) -> Any:
+def service_answer_4(host_port: Any, host_ip: Any, ip: Any, mac: Any, ofport: Any) -> Any:
     """And back."""
-    match = {
-        "in_port": host_port,
-        "eth_type": IPV4,
-        "ipv4_dst": host_ip,
-        "ip_proto": TCP,
-        "tcp_src": HTTP,
-    }
+    match = {"in_port": host_port, **ip_match(4, "dst", host_ip)}
     actions = [
         put(eth_src=str(SERVICE_MAC)),
         put(eth_dst=mac),
@@ -77,7 +89,7 @@ def metadata_answer_4(host_port: Any, host_ip: Any, ip: Any, mac: Any, ofport: A
 
 
 @shape
-def metadata_asked_6(ofport: Any, host_prefix: Any, host_port: Any) -> Any:
+def service_asked_6(ofport: Any, host_prefix: Any, host_port: Any) -> Any:
     """A link-local address keeps its interface identifier; the prefix names the port."""
     actions = [
         put(eth_dst=str(SERVICE_MAC)),
@@ -85,19 +97,14 @@ def metadata_asked_6(ofport: Any, host_prefix: Any, host_port: Any) -> Any:
         put(ipv6_dst=str(HOST_6)),
         output(host_port),
     ]
-    return flow(Table.RESPOND, Priority.ROUTER, asked(6, ofport, LINK_LOCAL_64), actions)
+    match = {"in_port": ofport, **ip_match(6, "src", LINK_LOCAL_64)}
+    return flow(Table.SERVICE, Priority.DEFAULT, match, actions)
 
 
 @shape
-def metadata_answer_6(host_port: Any, ip: Any, mask: Any, mac: Any, ofport: Any) -> Any:
+def service_answer_6(host_port: Any, ip: Any, mask: Any, mac: Any, ofport: Any) -> Any:
     """And back."""
-    match = {
-        "in_port": host_port,
-        "eth_type": IPV6,
-        "ipv6_dst": (ip, mask),
-        "ip_proto": TCP,
-        "tcp_src": HTTP,
-    }
+    match = {"in_port": host_port, **ip_match(6, "dst", (ip, mask))}
     actions = [
         put(eth_src=str(SERVICE_MAC)),
         put(eth_dst=mac),
