@@ -80,7 +80,7 @@ class MetadataProxy:
     async def serve(self, interface: str, address: Ip) -> list[Callable[[], None]]:
         """Open a socket there; what closes it."""
         sock = bound(interface, address, PORT, socket.SOCK_STREAM)
-        server = await asyncio.start_server(self._accept, sock=sock)
+        server = await asyncio.start_server(self._accept, sock=sock, limit=http.LONGEST_HEAD)
         return [server.close, lambda: cut_off(self._tasks)]
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -11,11 +11,13 @@ import contextlib
 import logging
 import secrets
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sdnctl.types import Ip
+from sdnctl_vrouter.allowance import Allowance
 from sdnctl_vrouter.metadata.addresses import asker
 from sdnctl_vrouter.metadata.interface import bound, cut_off
 from sdnctl_vrouter.resolver import dns, names
@@ -30,6 +32,13 @@ PATIENCE: Final = 2.0
 
 QUESTIONS: Final = 64
 """Of one port on their way at a time."""
+
+RATE: Final = 200.0
+BURST: Final = 400.0
+"""Questions of a port, a second and at once."""
+
+CONNECTIONS: Final = 16
+"""Of one port at a time."""
 
 IDLE: Final = 10.0
 """Seconds that a TCP connection may be silent."""
@@ -53,7 +62,9 @@ class Resolver:
         self._guest = guest
         self._names = names_of
         self._forwarders = forwarders
+        self._allowance = Allowance(RATE, BURST)
         self._busy: Counter[int] = Counter()
+        self._connections: Counter[int] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, interface: str, address: Ip) -> list[Callable[[], None]]:
@@ -66,13 +77,19 @@ class Resolver:
         return [transport.close, server.close, lambda: cut_off(self._tasks)]
 
     def start(self, transport: asyncio.DatagramTransport, data: bytes, peer: Any) -> None:
-        """A question by UDP."""
-        task = asyncio.create_task(self._by_udp(transport, data, peer))
+        """A question by UDP; who asks too often gets no answer."""
+        ip = Ip.parse(peer[0])
+        who = asker(ip)
+        if who is None or self._allowance.take(who.ofport, time.monotonic()):
+            return
+        task = asyncio.create_task(self._by_udp(transport, data, ip, peer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _by_udp(self, transport: asyncio.DatagramTransport, data: bytes, peer: Any) -> None:
-        reply = await self._resolve(data, Ip.parse(peer[0]), self._ask_udp)
+    async def _by_udp(
+        self, transport: asyncio.DatagramTransport, data: bytes, ip: Ip, peer: Any
+    ) -> None:
+        reply = await self._resolve(data, ip, self._ask_udp)
         if reply is not None and not transport.is_closing():
             transport.sendto(reply, peer)
 
@@ -81,9 +98,12 @@ class Resolver:
         if task is not None:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        peer = Ip.parse(writer.get_extra_info("peername")[0])
+        who = asker(peer)
+        ofport = who.ofport if who is not None else -1
+        self._connections[ofport] += 1
         try:
-            peer = Ip.parse(writer.get_extra_info("peername")[0])
-            while True:
+            while self._connections[ofport] <= CONNECTIONS:
                 async with asyncio.timeout(IDLE):
                     size = int.from_bytes(await reader.readexactly(2), "big")
                     data = await reader.readexactly(size)
@@ -95,6 +115,7 @@ class Resolver:
         except (OSError, asyncio.IncompleteReadError):
             return
         finally:
+            self._connections[ofport] -= 1
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()

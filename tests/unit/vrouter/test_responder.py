@@ -45,7 +45,8 @@ from scapy.layers.l2 import Ether
 
 from sdnctl.desired import DhcpOption, Irb, LocalPort, SubnetOptions
 from sdnctl.types import Ip, Mac, Prefix, Vni
-from sdnctl_vrouter.drivers.ovs.questions import BURST, RATE, Allowance
+from sdnctl_vrouter.allowance import Allowance
+from sdnctl_vrouter.drivers.ovs.questions import BURST, RATE
 from sdnctl_vrouter.responder import dhcpv4, dhcpv6, packets
 from sdnctl_vrouter.responder.answer import answer
 from sdnctl_vrouter.responder.guest import Guest
@@ -345,7 +346,7 @@ def test_without_a_router_there_is_no_default_route() -> None:
 
 
 def test_an_allowance_is_a_ports_own_and_comes_back() -> None:
-    allowance = Allowance()
+    allowance = Allowance(RATE, BURST)
     taken = [allowance.take(1, 100.0) == 0 for _ in range(int(BURST) + 5)]
     assert taken == [True] * int(BURST) + [False] * 5
     assert allowance.take(2, 100.0) == 0

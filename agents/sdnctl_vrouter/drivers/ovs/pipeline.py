@@ -7,8 +7,8 @@ The way of a packet::
 
     CLASSIFY -> SOURCE_MAC -> SOURCE_IP -> RESPOND -> L2 -> FLOOD_LOCAL, FLOOD_REMOTE
         |   (only where port security is on)  |       |
-        |                                     v       v
-        |                          ASK -> the agent   |
+        |                                     v       |
+        |       ASK -> the agent, SERVICE -> the host v
         +-- tunnel, label of a VRF --> POPPED ------> FIB -> ADJACENCY -> port
         +-- tunnel, VNI or label of an EVI --> L2      |
                                                        +-> TO_VXLAN_ROUTED, TO_MPLS_ROUTED

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from sdnctl.types import Vni
+from sdnctl_vrouter.allowance import Allowance
 from sdnctl_vrouter.drivers.ovs import discovery, templates
 from sdnctl_vrouter.drivers.ovs.pipeline import PAUSE_COOKIE, PAUSE_SECONDS
 from sdnctl_vrouter.platform.openflow import Connection
@@ -48,34 +49,13 @@ class Guests(Protocol):
         """Networks of which guests are told otherwise since the last call."""
 
 
-class Allowance:
-    """A token bucket for each port."""
-
-    def __init__(self, rate: float = RATE, burst: float = BURST) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._full_at: dict[int, float] = {}
-        """When the port's bucket is full again; it is if that is past."""
-
-    def take(self, port: int, now: float) -> float:
-        """Take one token; seconds by which the port is beyond its allowance, 0 if it is not."""
-        if len(self._full_at) > 4096:
-            self._full_at = {p: at for p, at in self._full_at.items() if at > now}
-        full_at = max(self._full_at.get(port, now), now) + 1 / self._rate
-        over = full_at - now - self._burst / self._rate
-        if over <= 0:
-            self._full_at[port] = full_at
-            return 0
-        return over
-
-
 class Questions:
     """See the module."""
 
     def __init__(self, guests: Guests, *, answers_nd: bool) -> None:
         self._guests = guests
         self._answers_nd = answers_nd
-        self._allowance = Allowance()
+        self._allowance = Allowance(RATE, BURST)
         self._paused: dict[int, float] = {}
         self._due: dict[str, float] = {}
         """When a port is to get its next advertisement."""
