@@ -84,9 +84,10 @@ def udhcpc(guest: Guest, folder: Path, *options: str) -> dict[str, str]:
 
 
 def addresses(guest: Guest, version: int) -> set[str]:
-    """The addresses of a scope that others can reach."""
+    """The addresses of a scope that others can reach, once nobody else turned out to have them."""
     (link,) = json.loads(guest.run("ip", "-j", f"-{version}", "addr", "show", "dev", "eth0"))
-    return {a["local"] for a in link["addr_info"] if a["scope"] == "global"}
+    found = (a for a in link["addr_info"] if a["scope"] == "global" and not a.get("tentative"))
+    return {a["local"] for a in found}
 
 
 def subnet_6(tenant: Tenant, network: int = 0, **more: object) -> SubnetOptions:
