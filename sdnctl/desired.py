@@ -56,6 +56,19 @@ class Node(msgspec.Struct, frozen=True):
         return "node"
 
 
+class DhcpOption(NamedTuple):
+    """An option that one port is told beyond its subnet's, or instead of them.
+
+    ``version`` is that of IP: DHCP (RFC 2132) or DHCPv6 (RFC 8415). ``value`` is as on the wire;
+    empty means that the option is not sent at all. DHCP's code 0, which no option has, stands for
+    the header's ``siaddr``, the next server to boot from.
+    """
+
+    version: int
+    code: int
+    value: bytes
+
+
 class LocalPort(msgspec.Struct, frozen=True):
     """A port bound to this hypervisor; its VIF is the interface with ``iface-id = port_id``.
 
@@ -65,6 +78,9 @@ class LocalPort(msgspec.Struct, frozen=True):
     nothing else does; ``pairs`` are what it may send as besides its own.
     ``behind`` are prefixes of the VRF that the guest routes: packets to them are sent to it from
     ``router_mac``, and it may send packets from them.
+    ``host_name`` is told by DHCP, "" for none. ``mtu`` is what fits into this hypervisor's
+    tunnels, in octets; 0 if that is not known. ``device_id`` and ``project_id`` say to the
+    metadata service which instance asks.
     """
 
     port_id: str
@@ -78,6 +94,11 @@ class LocalPort(msgspec.Struct, frozen=True):
     pairs: tuple[tuple[Mac, Prefix], ...] = ()
     behind: tuple[Prefix, ...] = ()
     router_mac: Mac | None = None
+    host_name: str = ""
+    dhcp_options: tuple[DhcpOption, ...] = ()
+    mtu: int = 0
+    device_id: str = ""
+    project_id: str = ""
 
     @property
     def key(self) -> str:
@@ -119,6 +140,51 @@ class Irb(msgspec.Struct, frozen=True):
     def key(self) -> str:
         """By network and interface."""
         return f"irb/{self.vni}/{self.port_id}"
+
+
+class SubnetOptions(msgspec.Struct, frozen=True):
+    """What the guests of a subnet are told, on the host, by DHCP and router advertisements.
+
+    ``dhcp`` says that addresses of the subnet are leased (DHCP, or stateful DHCPv6);
+    ``stateless`` that DHCPv6 tells the rest to who has an address (RFC 8415 section 6.1).
+    ``advertised`` says that router advertisements name the prefix, ``autonomous`` that guests
+    form their addresses in it (RFC 4862), ``other`` that DHCPv6 has the rest for them.
+    ``routes`` are (destination, next hop). ``lease_time`` is in seconds; ``domain`` is the
+    network's in the DNS, "" for none.
+    """
+
+    vni: Vni
+    subnet_id: str
+    prefix: Prefix
+    gateway: Ip | None = None
+    dhcp: bool = False
+    stateless: bool = False
+    advertised: bool = False
+    autonomous: bool = False
+    other: bool = False
+    dns_servers: tuple[Ip, ...] = ()
+    routes: tuple[tuple[Prefix, Ip], ...] = ()
+    lease_time: int = 86400
+    domain: str = ""
+
+    @property
+    def key(self) -> str:
+        """By network and subnet."""
+        return f"subnet/{self.vni}/{self.subnet_id}"
+
+
+class HostName(msgspec.Struct, frozen=True):
+    """A port of the network that has a name, for the network's resolver; without its domain."""
+
+    vni: Vni
+    port_id: str
+    name: str
+    addresses: tuple[Ip, ...]
+
+    @property
+    def key(self) -> str:
+        """By network and port."""
+        return f"name/{self.vni}/{self.port_id}"
 
 
 class Neighbor(msgspec.Struct, frozen=True):
@@ -249,6 +315,8 @@ Desired = (
     | LocalPort
     | Evi
     | Irb
+    | SubnetOptions
+    | HostName
     | Neighbor
     | FdbEntry
     | FloodEntry

@@ -17,6 +17,10 @@ ROUTER_INTERFACE_OWNER: Final = "network:router_interface"
 """``device_owner`` of a port that is a router's interface; ``device_id`` is then the router."""
 
 
+DEFAULT_DNS_DOMAIN: Final = "openstacklocal."
+"""What ports' names end in where their network says nothing; Neutron's default."""
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What every kind has.
 
@@ -109,7 +113,8 @@ class Network(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A layer 2 segment: an EVI.
 
     ``vni``, ``label`` and ``number`` (of the route distinguisher) are allocated once and never
-    change. ``encapsulation`` pins one for all traffic of the network.
+    change. ``encapsulation`` pins one for all traffic of the network. ``dns_domain`` is what its
+    ports' names end in, with its last dot.
     """
 
     vni: Vni
@@ -123,6 +128,7 @@ class Network(Row, frozen=True, kw_only=True, omit_defaults=True):
     encapsulation: Encapsulation | None = None
     import_targets: tuple[RouteTarget, ...] = ()
     export_targets: tuple[RouteTarget, ...] = ()
+    dns_domain: str = ""
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -153,6 +159,14 @@ class Subnet(Row, frozen=True, kw_only=True, omit_defaults=True):
     ipv6_address_mode: str | None = None
 
 
+class ExtraDhcpOption(msgspec.Struct, frozen=True):
+    """An option for one port: its name or number, its value as text ("" sends none), 4 or 6."""
+
+    name: str
+    value: str
+    ip_version: int = 4
+
+
 class FixedIp(msgspec.Struct, frozen=True):
     """An address of a port, taken from a subnet."""
 
@@ -172,6 +186,7 @@ class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
 
     ``moves`` counts how often it left a host that it was bound to: the sequence number of MAC
     mobility (RFC 7432 section 7.7), which has to rise whatever restarts in between.
+    ``dns_name`` is its host name, without its network's domain.
     """
 
     network_id: str
@@ -187,6 +202,8 @@ class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
     security_groups: tuple[str, ...] = ()
     allowed_address_pairs: tuple[AddressPair, ...] = ()
     profile: dict[str, object] = msgspec.field(default_factory=dict)
+    extra_dhcp_options: tuple[ExtraDhcpOption, ...] = ()
+    dns_name: str = ""
 
 
 class Router(Row, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,10 +15,12 @@ from google.protobuf.message import DecodeError
 
 from sdnctl.desired import (
     Desired,
+    DhcpOption,
     Evi,
     FdbEntry,
     FibEntry,
     FloodEntry,
+    HostName,
     Irb,
     LocalPort,
     Neighbor,
@@ -27,6 +29,7 @@ from sdnctl.desired import (
     Probe,
     RemoteAddresses,
     SecurityRule,
+    SubnetOptions,
     Vrf,
 )
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
@@ -91,6 +94,14 @@ def _port(row: LocalPort) -> dict[str, Any]:
             pairs=[pb.AddressPair(mac=mac, prefix=_prefix(prefix)) for mac, prefix in row.pairs],
             behind=[pb.Prefix(ip=ip, length=length) for ip, length in row.behind],
             router_mac=row.router_mac or b"",
+            host_name=row.host_name,
+            dhcp_options=[
+                pb.DhcpOption(version=version, code=code, value=value)
+                for version, code, value in row.dhcp_options
+            ],
+            mtu=row.mtu,
+            device_id=row.device_id,
+            project_id=row.project_id,
         )
     }
 
@@ -107,6 +118,37 @@ def _irb(row: Irb) -> dict[str, Any]:
             port_id=row.port_id,
             mac=row.mac,
             addresses=[pb.Prefix(ip=ip, length=length) for ip, length in row.addresses],
+        )
+    }
+
+
+def _subnet(row: SubnetOptions) -> dict[str, Any]:
+    return {
+        "subnet": pb.SubnetOptions(
+            vni=row.vni,
+            subnet_id=row.subnet_id,
+            prefix=_prefix(row.prefix),
+            gateway=row.gateway or b"",
+            dhcp=row.dhcp,
+            stateless=row.stateless,
+            advertised=row.advertised,
+            autonomous=row.autonomous,
+            other=row.other,
+            dns_servers=row.dns_servers,
+            routes=[
+                pb.HostRoute(destination=_prefix(destination), next_hop=hop)
+                for destination, hop in row.routes
+            ],
+            lease_time=row.lease_time,
+            domain=row.domain,
+        )
+    }
+
+
+def _name(row: HostName) -> dict[str, Any]:
+    return {
+        "name": pb.HostName(
+            vni=row.vni, port_id=row.port_id, name=row.name, addresses=row.addresses
         )
     }
 
@@ -176,6 +218,8 @@ _ENCODERS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     LocalPort: _port,
     Evi: _evi,
     Irb: _irb,
+    SubnetOptions: _subnet,
+    HostName: _name,
     Neighbor: _neighbor,
     FdbEntry: _fdb,
     FloodEntry: _flood,
@@ -272,11 +316,32 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         tuple((_mac(pair.mac), _read_prefix(pair.prefix)) for pair in m.pairs),
         tuple(map(_read_prefix, m.behind)),
         _mac(m.router_mac) if m.router_mac else None,
+        m.host_name,
+        tuple(DhcpOption(o.version, o.code, o.value) for o in m.dhcp_options),
+        m.mtu,
+        m.device_id,
+        m.project_id,
     ),
     "evi": lambda m: Evi(Vni(m.vni), Label(m.label), m.mtu, Vni(m.vrf)),
     "irb": lambda m: Irb(
         Vni(m.vni), Vni(m.vrf), m.port_id, _mac(m.mac), _read_addresses(m.addresses)
     ),
+    "subnet": lambda m: SubnetOptions(
+        Vni(m.vni),
+        m.subnet_id,
+        _read_prefix(m.prefix),
+        _ip(m.gateway) if m.gateway else None,
+        m.dhcp,
+        m.stateless,
+        m.advertised,
+        m.autonomous,
+        m.other,
+        tuple(_ip(server) for server in m.dns_servers),
+        tuple((_read_prefix(r.destination), _ip(r.next_hop)) for r in m.routes),
+        m.lease_time,
+        m.domain,
+    ),
+    "name": lambda m: HostName(Vni(m.vni), m.port_id, m.name, tuple(_ip(a) for a in m.addresses)),
     "neighbor": lambda m: Neighbor(Vni(m.vni), _ip(m.ip), _mac(m.mac)),
     "fdb": lambda m: FdbEntry(Vni(m.vni), _mac(m.mac), _read_hop(m.via)),
     "flood": lambda m: FloodEntry(Vni(m.vni), _read_hop(m.via)),

@@ -11,16 +11,22 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import uvloop
 
 from sdnctl.logs import set_up_logs
+from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus
 from sdnctl_vrouter.drivers.ovs.driver import OvsDriver
+from sdnctl_vrouter.drivers.ovs.pipeline import METADATA_PORT
+from sdnctl_vrouter.metadata import interface
+from sdnctl_vrouter.metadata.proxy import MetadataProxy, Upstream
 from sdnctl_vrouter.reconciler import Reconciler
+from sdnctl_vrouter.resolver.server import Resolver
 from sdnctl_vrouter.session import ClientSession
 from sdnctl_vrouter.stream import Stream
 
@@ -66,6 +72,25 @@ def parser() -> argparse.ArgumentParser:
         default="system",
         help="of the bridge, if it must be made (default: %(default)s)",
     )
+    root.add_argument(
+        "--metadata",
+        type=Upstream.parse,
+        metavar="URL",
+        help="Nova's metadata service, http://HOST:PORT, for guests that ask 169.254.169.254",
+    )
+    root.add_argument(
+        "--metadata-secret",
+        type=Path,
+        metavar="FILE",
+        help="holds what Nova has as [neutron] metadata_proxy_shared_secret",
+    )
+    root.add_argument(
+        "--resolver",
+        type=_resolvers,
+        metavar="IP[,...]",
+        help="resolve names of ports for guests whose subnet names no resolver, and ask these "
+        "for all others",
+    )
     root.add_argument("--verbose", action="store_true", help="log more")
     return root
 
@@ -94,7 +119,15 @@ async def _run(options: argparse.Namespace) -> None:
     state: Path = options.state_dir
     state.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - before anything runs
     epoch = EpochFile(state / "epoch")
-    driver = OvsDriver(options.ovs_rundir, bridge=options.bridge, datapath_type=options.datapath)
+    secret = _secret(options)
+    host_services = options.metadata is not None or options.resolver is not None
+    driver = OvsDriver(
+        options.ovs_rundir,
+        bridge=options.bridge,
+        datapath_type=options.datapath,
+        metadata=host_services,
+        resolver=options.resolver is not None,
+    )
     reconciler = Reconciler(driver)
     session = ClientSession(epoch.read(), epoch.write)
     stream = Stream(options.name, controllers, session, reconciler, credentials=credentials)
@@ -114,22 +147,52 @@ async def _run(options: argparse.Namespace) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    parts = [stream.run(), stream.watch_drops()]
+    if host_services:
+        proxy = MetadataProxy(driver.guest, options.metadata, secret)
+        resolver = Resolver(driver.guest, driver.names, options.resolver or ())
+        parts.append(interface.run(METADATA_PORT, (proxy, resolver)))
+    try:
+        await _until_told(parts)
+    finally:
+        await reconciler.stop()
+
+
+async def _until_told(parts: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all parts until a signal, or until one of them breaks: its exception.
+
+    A change may be lost then: what starts the agent anew brings it back in sync, without a loss.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    running = asyncio.create_task(stream.run())
-    watching = asyncio.create_task(stream.watch_drops())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
-    tasks = (running, stopping, watching)
+    tasks = [asyncio.create_task(part) for part in (*parts, stop.wait())]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()
-    ended, *_others = await asyncio.gather(*tasks, return_exceptions=True)
-    await reconciler.stop()
-    if isinstance(ended, Exception):
-        # A change may be lost: what starts the agent anew brings it back in sync, without a loss.
-        raise ended
+    for ended in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended
+
+
+def _resolvers(text: str) -> tuple[Ip, ...]:
+    return tuple(Ip.parse(part) for part in text.split(",") if part)
+
+
+def _secret(options: argparse.Namespace) -> bytes:
+    """Nova refuses what is not signed, so metadata needs it."""
+    if options.metadata is None:
+        return b""
+    if options.metadata_secret is None:
+        raise ValueError("--metadata needs --metadata-secret")
+    path: Path = options.metadata_secret
+    if path.stat().st_mode & 0o077:
+        raise ValueError(f"{path} is readable by others; chmod 600 it first")
+    secret = path.read_bytes().strip()
+    if not secret:
+        raise ValueError(f"{path} is empty")
+    return secret
 
 
 class EpochFile:

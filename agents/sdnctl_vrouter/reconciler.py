@@ -21,6 +21,7 @@ from sdnctl.desired import (
     FdbEntry,
     FibEntry,
     FloodEntry,
+    HostName,
     Irb,
     LocalPort,
     Neighbor,
@@ -28,6 +29,7 @@ from sdnctl.desired import (
     Probe,
     RemoteAddresses,
     SecurityRule,
+    SubnetOptions,
     Vrf,
 )
 from sdnctl_vrouter.drivers.base import Driver, Failure, Reachability, VifStatus, unheard
@@ -38,6 +40,8 @@ KINDS: Final[tuple[type[Desired], ...]] = (
     Vrf,
     Evi,
     Irb,
+    SubnetOptions,
+    HostName,
     Neighbor,
     FdbEntry,
     FloodEntry,

@@ -24,9 +24,14 @@ class Wish(NamedTuple):
     ip_address: Ip | None = None
 
 
-def is_automatic(mode: str | None) -> bool:
-    """Whether guests form their addresses from router advertisements in this address mode."""
-    return mode in {"slaac", "dhcpv6-stateless"}
+def is_automatic(ra_mode: str | None, address_mode: str | None) -> bool:
+    """Whether guests form their addresses from router advertisements: either mode says so."""
+    return not {"slaac", "dhcpv6-stateless"}.isdisjoint((ra_mode, address_mode))
+
+
+def forms_addresses(subnet: Subnet) -> bool:
+    """The same of a subnet."""
+    return is_automatic(subnet.ipv6_ra_mode, subnet.ipv6_address_mode)
 
 
 def eui64(prefix: Prefix, mac: Mac) -> Ip:
@@ -46,7 +51,7 @@ def following(tx: Transaction, port: Port, mac: Mac) -> tuple[FixedIp, ...]:
     found = []
     for fixed in port.fixed_ips:
         subnet = tx.get(Subnet, fixed.subnet_id)
-        automatic = subnet is not None and is_automatic(subnet.ipv6_address_mode)
+        automatic = subnet is not None and forms_addresses(subnet)
         found.append(
             FixedIp(subnet.id, eui64(subnet.prefix, mac)) if subnet and automatic else fixed
         )
@@ -69,7 +74,7 @@ def addresses(
     """
     tx = work.tx
     subnets = tx.find(Subnet, "network_id", network_id)
-    automatic = [s for s in subnets if is_automatic(s.ipv6_address_mode)]
+    automatic = [s for s in subnets if forms_addresses(s)]
     found: list[FixedIp] = []
     if wishes is None:
         for version in (4, 6):
@@ -133,7 +138,7 @@ def _granted(
     *,
     router: bool,
 ) -> FixedIp:
-    automatic = is_automatic(subnet.ipv6_address_mode) and not router
+    automatic = forms_addresses(subnet) and not router
     ip = wish.ip_address
     if ip is None:
         if automatic:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sdnctl.api import values
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input
+from sdnctl.api.guests import DNS_DOMAIN
 from sdnctl.api.schema import STANDARD, UNSET, Attribute, Context, Resource, Work, shown, stored
 from sdnctl.api.values import Json
 from sdnctl.graph.attachments import is_automatic
@@ -128,6 +129,7 @@ NETWORKS: Final = Resource(
         stored("router:external", values.BOOLEAN, False, field="external"),
         stored("mtu", values.integer(0, 65535), 0),
         stored("port_security_enabled", values.BOOLEAN, True),
+        DNS_DOMAIN,
         shown("l2_adjacency", values.BOOLEAN, lambda _c, _n: True),
         # One provider type exists; naming it is allowed, since tools do.
         Attribute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sdnctl.api import values
+from sdnctl.api import guests, values
 from sdnctl.api.addressing import Wish, addresses, following
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input, not_found
@@ -139,6 +139,7 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
         row["port_security_enabled"] = network.port_security_enabled
     mac = row["mac"] = row.get("mac") or tx.allocate_mac(network.id)
     row["fixed_ips"] = addresses(work, network.id, mac, given.get("fixed_ips"))
+    row["extra_dhcp_options"] = guests.merged((), given["extra_dhcp_opts"])
     settle(work, row, given, mac)
     return Port(**row)
 
@@ -170,6 +171,8 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
         )
     elif mac != old.mac:
         row["fixed_ips"] = following(tx, old, mac)
+    if "extra_dhcp_opts" in given:
+        row["extra_dhcp_options"] = guests.merged(old.extra_dhcp_options, given["extra_dhcp_opts"])
     settle(work, row, given, mac, old)
     return work.replace(old, row)
 
@@ -217,6 +220,7 @@ PORTS: Final = Resource(
         stored("binding:profile", values.OBJECT, {}, field="profile", filter=False, sort=False),
         shown("binding:vif_type", values.NAME, _vif_type, filter=True),
         shown("binding:vif_details", values.OBJECT, _vif_details),
+        *guests.PORT_ATTRIBUTES,
         shown(
             "ip_allocation",
             values.NAME,

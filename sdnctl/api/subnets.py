@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from sdnctl.api import values
-from sdnctl.api.addressing import add_automatic_address, is_automatic
+from sdnctl.api.addressing import add_automatic_address, forms_addresses, is_automatic
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
 from sdnctl.api.schema import (
     REQUIRED,
@@ -152,7 +152,7 @@ def _check_modes(prefix: Prefix, row: dict[str, Any]) -> None:
             f"ipv6_ra_mode set to '{ra}' with ipv6_address_mode set to '{address}' is not valid. "
             "If both attributes are set, they must be the same value"
         )
-    if is_automatic(address) and prefix.length != 64:
+    if is_automatic(ra, address) and prefix.length != 64:
         raise invalid_input(
             f"Invalid CIDR {prefix} for IPv6 address mode. OpenStack uses the EUI-64 address "
             "format, which requires the prefix to be /64"
@@ -199,7 +199,7 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     if not row["project_id"]:
         row["project_id"] = network.project_id
     subnet = Subnet(**row)
-    if is_automatic(subnet.ipv6_address_mode):
+    if forms_addresses(subnet):
         for port in work.tx.find(Port, "network_id", network.id):
             if port.device_owner != ROUTER_INTERFACE_OWNER:
                 work.put(port, fixed_ips=add_automatic_address(port, subnet))
@@ -227,7 +227,7 @@ def _update(work: Work, old: Subnet, given: dict[str, Any], row: dict[str, Any])
 
 def _delete(work: Work, subnet: Subnet) -> None:
     user = work.tx.first(Port, "subnet_id", subnet.id)
-    if user is not None and is_automatic(subnet.ipv6_address_mode):
+    if user is not None and forms_addresses(subnet):
         # Addresses that guests formed by themselves go with the subnet; a router's stays.
         user = next(
             (

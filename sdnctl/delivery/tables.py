@@ -90,7 +90,10 @@ def group_of_remote(remote_id: str) -> str:
 
 _GROUPS: Final[dict[str, Callable[[Any], tuple[str, Desired]]]] = {
     **dict.fromkeys(
-        ("evi", "irb", "fdb", "neighbor", "flood", "evi_probe"),
+        (
+            *("evi", "irb", "subnet_options", "host_name", "fdb", "neighbor", "flood"),
+            "evi_probe",
+        ),
         lambda row: (group_of_evi(row.vni), row),
     ),
     "vrf_probe": lambda row: (group_of_vrf(row.vni), row),

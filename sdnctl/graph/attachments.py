@@ -34,7 +34,7 @@ from sdnctl.graph.relations import (
 from sdnctl.graph.targets import asked_for, automatic_target, is_automatic
 from sdnctl.graph.vpns import joined, terms_of_network
 from sdnctl.intent import ROUTER_INTERFACE_OWNER, BgpVpnNetwork, Network, Port, Router
-from sdnctl.types import Ip, Prefix, RouteTarget, Vni
+from sdnctl.types import Encapsulation, Ip, Prefix, RouteTarget, Vni
 
 __all__ = ["RULES", "is_automatic", "routing_of"]
 
@@ -199,6 +199,25 @@ def _said(v: View, port_id: str, routed: tuple[Ip, ...]) -> tuple[tuple[Prefix, 
     return tuple((prefix, joined(policies)) for prefix, policies in sorted(said.items()))
 
 
+OVERHEAD: Final = {
+    Encapsulation.VXLAN: 20 + 8 + 8 + 14,
+    Encapsulation.MPLS_GRE: 20 + 4 + 4 + 14,
+    Encapsulation.MPLS_UDP: 20 + 8 + 4 + 14,
+}
+"""Octets around a guest's IP packet over IPv4: RFC 7348 section 5, RFC 4023, RFC 7510. A bridged
+frame brings its Ethernet header, a routed one over MPLS does not."""
+
+
+def fitting_mtu(
+    mtu: int, underlay: int, vtep: Ip, encapsulations: tuple[Encapsulation, ...]
+) -> int:
+    """A network's MTU, or what an underlay of that MTU has room for if that is less."""
+    overhead = max((OVERHEAD[e] for e in encapsulations), default=0)
+    if vtep.version == 6:
+        overhead += 20
+    return max(min(mtu, underlay - overhead), 0)
+
+
 def attachment(port_id: str, v: View) -> Attachment | None:
     """A guest's port whose network and hypervisor are both known."""
     port = v.get(PORT, port_id)
@@ -242,6 +261,7 @@ def attachment(port_id: str, v: View) -> Attachment | None:
         said=_said(v, port_id, routed) if where is not None else (),
         moves=port.moves,
         router_mac=where.mac if where is not None else None,
+        mtu=fitting_mtu(network.mtu, hypervisor.mtu, hypervisor.vtep, encapsulations),
     )
 
 

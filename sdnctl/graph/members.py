@@ -8,6 +8,7 @@ import msgspec
 
 from sdnctl.desired import LocalPort, Node
 from sdnctl.graph.engine import Rule, View, on, same_key
+from sdnctl.graph.guests import dhcp_options, host_name
 from sdnctl.graph.origination import router_mac
 from sdnctl.graph.relations import (
     ATTACHMENT,
@@ -17,6 +18,7 @@ from sdnctl.graph.relations import (
     HYPERVISOR,
     LOCAL_PORT,
     NODE,
+    PORT,
     UNDERLAY,
     VRF_MEMBER,
     PlacedPort,
@@ -37,9 +39,10 @@ def vrf_member(key: tuple[Vni, str], v: View) -> bool | None:
 def local_port(port_id: str, v: View) -> PlacedPort | None:
     """A port as its hypervisor is told of it."""
     row = v.get(ATTACHMENT, port_id)
-    if row is None:
+    port = v.get(PORT, port_id)
+    if row is None or port is None:
         return None
-    port = LocalPort(
+    placed = LocalPort(
         port_id,
         row.vni,
         row.vrf,
@@ -49,10 +52,15 @@ def local_port(port_id: str, v: View) -> PlacedPort | None:
         row.security,
         row.security_groups,
         row.pairs,
+        host_name=host_name(port),
+        dhcp_options=dhcp_options(port),
+        mtu=row.mtu,
+        device_id=port.device_id,
+        project_id=port.project_id,
     )
     if row.behind:
-        port = msgspec.structs.replace(port, behind=row.behind, router_mac=row.router_mac)
-    return PlacedPort(row.host, port)
+        placed = msgspec.structs.replace(placed, behind=row.behind, router_mac=row.router_mac)
+    return PlacedPort(row.host, placed)
 
 
 def competing(key: tuple[Vni, Ip], v: View) -> bool | None:
@@ -85,7 +93,7 @@ def node(host: str, v: View) -> Node | None:
 RULES: Final = (
     Rule(EVI_MEMBER, evi_member, (on(ATTACHMENT, ATTACHMENT.indexes["evi"]),)),
     Rule(VRF_MEMBER, vrf_member, (on(ATTACHMENT, ATTACHMENT.indexes["vrf"]),)),
-    Rule(LOCAL_PORT, local_port, (on(ATTACHMENT, same_key),)),
+    Rule(LOCAL_PORT, local_port, (on(ATTACHMENT, same_key), on(PORT, same_key))),
     Rule(COMPETING, competing, (on(FIB, FIB.indexes["competing"]),)),
     Rule(NODE, node, (on(HYPERVISOR, same_key),)),
 )

@@ -7,6 +7,7 @@ from typing import Final
 from sdnctl.graph import (
     advertise,
     attachments,
+    guests,
     members,
     origination,
     probes,
@@ -62,6 +63,7 @@ RULES: Final = (
     *rib.RULES,  # originated and learned routes -> imported by route target
     *tables.RULES,  # imported routes -> FDB, neighbours, flooding, FIB
     *probes.RULES,  # imported routes and gateways -> next hops to be asked
+    *guests.RULES,  # subnets -> what their guests are told by DHCP and router advertisements
     *members.RULES,  # attachments -> members, local ports, nodes
     *security.RULES,  # security groups -> rules, their remote addresses, and who needs them
     *advertise.RULES,  # originated routes -> Adj-RIB-Out

@@ -9,6 +9,7 @@ from sdnctl.desired import (
     FdbEntry,
     FibEntry,
     FloodEntry,
+    HostName,
     Irb,
     LocalPort,
     Neighbor,
@@ -16,6 +17,7 @@ from sdnctl.desired import (
     Probe,
     RemoteAddresses,
     SecurityRule,
+    SubnetOptions,
     Vrf,
 )
 from sdnctl.graph.engine import Relation
@@ -223,7 +225,8 @@ class Attachment(NamedTuple):
     ``routed`` are those of ``addresses`` that an interface of the router has on link. ``said`` is
     what BGP VPNs want said of the port's own prefixes: of its addresses, and of what is behind it,
     which ``router_mac`` sends to it.
-    ``up`` False: programmed as closed, and no route leads to it.
+    ``up`` False: programmed as closed, and no route leads to it. ``mtu`` is what fits into every
+    tunnel that may carry its packets.
     """
 
     host: str
@@ -241,6 +244,7 @@ class Attachment(NamedTuple):
     security: bool
     security_groups: tuple[str, ...]
     pairs: tuple[tuple[Mac, Prefix], ...]
+    mtu: int
     said: tuple[tuple[Prefix, Policy], ...] = ()
     moves: int = 0
     router_mac: Mac | None = None
@@ -404,6 +408,8 @@ ADVERTISED: Final[Relation[RouteKey, Advertised]] = Relation("advertised")
 
 EVI: Final[Relation[str, Evi]] = Relation("evi")
 IRB: Final[Relation[str, Irb]] = Relation("irb")
+HOST_NAME: Final[Relation[str, HostName]] = Relation("host_name")
+SUBNET_OPTIONS: Final[Relation[str, SubnetOptions]] = Relation("subnet_options")
 FDB: Final[Relation[tuple[Vni, Mac], FdbEntry]] = Relation("fdb")
 NEIGHBOR: Final[Relation[tuple[Vni, Ip], Neighbor]] = Relation("neighbor")
 FLOOD: Final[Relation[tuple[Vni, Ip], FloodEntry]] = Relation("flood")

@@ -329,3 +329,27 @@ def test_security_groups(openstack: Client) -> None:
         "security group list -f json",
     )
     assert (left, [row["Name"] for row in groups]) == ([], ["default"])
+
+
+def test_what_guests_are_told(openstack: Client) -> None:
+    network, _subnet, made, after = openstack(
+        "network create --dns-domain red.example. -f json o-told",
+        "subnet create --network o-told --subnet-range 10.9.0.0/24 --dns-nameserver 192.0.2.53"
+        " --host-route destination=10.8.0.0/16,gateway=10.9.0.9 -f json o-told-4",
+        "port create --network o-told --dns-name web1 -f json"
+        " --extra-dhcp-option name=tftp-server,value=192.0.2.7"
+        " --extra-dhcp-option name=bootfile-url,value=http://boot/x,ip-version=6 o-told-p",
+        "port set --extra-dhcp-option name=tftp-server,value=192.0.2.8 o-told-p",
+        "port show -f json o-told-p",
+    )
+    assert network["dns_domain"] == "red.example."
+    assert made["extra_dhcp_opts"] == [
+        {"opt_name": "tftp-server", "opt_value": "192.0.2.7", "ip_version": 4},
+        {"opt_name": "bootfile-url", "opt_value": "http://boot/x", "ip_version": 6},
+    ]
+    assert made["dns_assignment"] == [
+        {"ip_address": "10.9.0.2", "hostname": "web1", "fqdn": "web1.red.example."}
+    ]
+    assert after["extra_dhcp_opts"][0]["opt_value"] == "192.0.2.8"
+    refused = openstack.fails("port create --network o-told --extra-dhcp-option name=x,value=y z")
+    assert "'x' is not the name or number of an option of DHCPv4" in refused

@@ -11,6 +11,7 @@ import pytest
 from sdnctl.desired import FdbEntry, FibEntry
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix
 from sdnctl_vrouter.drivers.ovs.driver import OvsDriver
+from sdnctl_vrouter.drivers.ovs.pipeline import Table
 from sdnctl_vrouter.reconciler import Reconciler
 from tests.netns.harness import DATAPATH
 from tests.netns.wire import BROADCAST, Wire, arp_request, neighbor_advert, tcp, udp
@@ -257,7 +258,9 @@ async def test_the_agent_answers_for_gateways_where_the_switch_cannot(cloud: Mak
         agent.reconciler = Reconciler(driver)
         await agent.start()
     await made.program()
-    assert "nd_target=fd00::fe actions=CONTROLLER" in made.switches[0].ofctl("dump-flows")
+    assert f"nd_target=fd00::fe actions=resubmit(,{Table.ASK})" in made.switches[0].ofctl(
+        "dump-flows"
+    )
     for address in ("fd00::2", "fd00::fe", "fd00:1::fe", "fd00:1::4"):
         assert await pings(made, tenant, A, address) == 2
 

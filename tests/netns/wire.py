@@ -85,15 +85,20 @@ class Wire:
 
     def count(self, part: bytes, within: float = 0.4, enough: int = 1 << 30) -> int:
         """Received frames that contain ``part``, until there are ``enough`` or time is up."""
-        seen, end = 0, time.monotonic() + within
-        while time.monotonic() < end and seen < enough:
+        return len(self.frames(part, within, enough))
+
+    def frames(self, part: bytes, within: float = 0.4, enough: int = 1 << 30) -> list[bytes]:
+        """The same, with what is in them."""
+        seen: list[bytes] = []
+        end = time.monotonic() + within
+        while time.monotonic() < end and len(seen) < enough:
             try:
                 frame, address = self._socket.recvfrom(65536)
             except BlockingIOError:
                 time.sleep(0.005)
                 continue
             if address[2] != socket.PACKET_OUTGOING and part in frame:
-                seen += 1
+                seen.append(frame)
         return seen
 
 

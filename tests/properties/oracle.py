@@ -11,10 +11,12 @@ from typing import Any
 
 from sdnctl.desired import (
     Desired,
+    DhcpOption,
     Evi,
     FdbEntry,
     FibEntry,
     FloodEntry,
+    HostName,
     Irb,
     LocalPort,
     Neighbor,
@@ -23,6 +25,7 @@ from sdnctl.desired import (
     Probe,
     RemoteAddresses,
     SecurityRule,
+    SubnetOptions,
     Vrf,
 )
 from sdnctl.intent import (
@@ -198,6 +201,55 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
             )
             routes.setdefault(RouteKey(host.id, IpPrefixRoute(rd, prefix)), path)
     return routes
+
+
+def told_by_dhcp(w: World, port: Port, network: Network, host: Hypervisor) -> dict[str, Any]:
+    """What a port is told in particular; the worlds have options 26 and 59 only."""
+    around = {2: 42, 8: 50, 13: 46}
+    room = host.mtu - max([around[e] for e in tunnels(network, host)], default=0)
+    if len(host.vtep) == 16:
+        room -= 20
+    wire = {4: (26, b"\x05\x78"), 6: (59, b"http://[2001:db8::9]/")}
+    name = port.dns_name
+    if port.fixed_ips and not name:
+        name = "host-" + "-".join(str(port.fixed_ips[0].ip).replace(":", ".").split("."))
+    return {
+        "host_name": name,
+        "dhcp_options": tuple(
+            DhcpOption(o.ip_version, *wire[o.ip_version]) for o in port.extra_dhcp_options
+        ),
+        "mtu": min(room, network.mtu),
+        "device_id": port.device_id,
+        "project_id": port.project_id,
+    }
+
+
+def told_in(w: World, network: Network) -> list[SubnetOptions]:
+    """By Neutron's table of modes (API reference, subnets: ipv6_ra_mode, ipv6_address_mode)."""
+    rows = []
+    for subnet in w.subnet.values():
+        if subnet.network_id != network.id:
+            continue
+        four, on = len(subnet.prefix.ip) == 4, subnet.enable_dhcp
+        ra, mode = subnet.ipv6_ra_mode, subnet.ipv6_address_mode
+        rows.append(
+            SubnetOptions(
+                network.vni,
+                subnet.id,
+                subnet.prefix,
+                subnet.gateway_ip,
+                on and (four or mode == "dhcpv6-stateful" or (ra, mode) == (None, None)),
+                on and mode == "dhcpv6-stateless",
+                on and ra is not None,
+                on and ra in {"slaac", "dhcpv6-stateless"},
+                on and ra == "dhcpv6-stateless",
+                subnet.dns_nameservers,
+                tuple((r.destination, r.nexthop) for r in subnet.host_routes),
+                86400,
+                network.dns_domain or "openstacklocal.",
+            )
+        )
+    return rows
 
 
 def usable(w: World, key: RouteKey, path: Path) -> Path | None:
@@ -382,6 +434,12 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
         vrf = router.vni if router else Vni(0)
         table: list[Desired] = [Evi(network.vni, network.label, network.mtu, vrf)]
         table += [Irb(network.vni, vrf, id_, mac, pairs) for id_, mac, pairs in interfaces]
+        table += told_in(w, network)
+        table += [
+            HostName(network.vni, p.id, p.dns_name, tuple({f.ip: 0 for f in p.fixed_ips}))
+            for p in w.port.values()
+            if p.network_id == network.id and p.dns_name and p.fixed_ips
+        ]
         macs = [(k, p) for k, p in mine if isinstance(k.nlri, MacIpRoute)]
         for mac in {k.nlri.mac for k, _p in macs if isinstance(k.nlri, MacIpRoute)}:
             rivals = [r for r in macs if r[0].nlri.mac == mac]  # type: ignore[union-attr]
@@ -439,6 +497,7 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 tuple((pair.mac, pair.prefix) for pair in port.allowed_address_pairs),
                 behind,
                 router_mac,
+                **told_by_dhcp(w, port, network, where),
             )
             mine_[row.key] = row
             mine_.update((each.key, each) for each in policy_of(w, port))

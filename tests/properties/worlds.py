@@ -34,8 +34,10 @@ from sdnctl.intent import (
     BgpVpnNetwork,
     BgpVpnPort,
     BgpVpnRouter,
+    ExtraDhcpOption,
     FixedIp,
     Gateway,
+    HostRoute,
     Hypervisor,
     Network,
     Port,
@@ -108,6 +110,7 @@ def hypervisors(key: str) -> st.SearchStrategy[Any]:
         id=st.just(key),
         vtep=st.sampled_from([vtep, vtep, vtep, *VTEPS, IPV6_VTEP]),
         encapsulations=encapsulations,
+        mtu=st.sampled_from([1450, 1500]),
     )
 
 
@@ -125,6 +128,7 @@ def networks(key: str) -> st.SearchStrategy[Any]:
         encapsulation=st.sampled_from([None, None, Encapsulation.VXLAN, Encapsulation.MPLS_GRE]),
         import_targets=some_targets,
         export_targets=some_targets,
+        dns_domain=st.sampled_from(["", "", "red.example."]),
     )
 
 
@@ -169,6 +173,13 @@ IN_PLACE = {
 anywhere = st.lists(anything, max_size=3).map(tuple)
 
 
+MODES = st.sampled_from([None, "slaac", "dhcpv6-stateless", "dhcpv6-stateful"])
+OPTIONS = [
+    ExtraDhcpOption("mtu", "1400", 4),
+    ExtraDhcpOption("bootfile-url", "http://[2001:db8::9]/", 6),
+]
+
+
 def subnets(key: str) -> st.SearchStrategy[Any]:
     network, prefix = WHERE.get(key, ("n2", PREFIXES[0]))
     return st.builds(
@@ -177,6 +188,11 @@ def subnets(key: str) -> st.SearchStrategy[Any]:
         network_id=st.sampled_from([network] * 20 + NETWORKS),
         prefix=st.sampled_from([prefix] * 20 + PREFIXES),
         gateway_ip=st.sampled_from([ip for ip in IPS if ip in prefix] + [None, IPS[2]]),
+        enable_dhcp=mostly,
+        dns_nameservers=st.sampled_from([(), (IPS[0],)]),
+        host_routes=st.sampled_from([(), (HostRoute(PREFIXES[1], IPS[1]),)]),
+        ipv6_ra_mode=MODES,
+        ipv6_address_mode=MODES,
     )
 
 
@@ -247,6 +263,9 @@ def _ports(key: str, network: str, **more: st.SearchStrategy[Any]) -> st.SearchS
         port_security_enabled=mostly,
         security_groups=some_groups,
         allowed_address_pairs=some_pairs,
+        extra_dhcp_options=st.sampled_from([(), (), (OPTIONS[0],), tuple(OPTIONS)]),
+        dns_name=st.sampled_from(["", "", "web"]),
+        project_id=st.sampled_from(PROJECTS),
         **more,
     )
 

@@ -232,6 +232,10 @@ class Connection(asyncio.Protocol):
         """Empty a zone of the connection tracker; nothing answers (NXT_CT_FLUSH_ZONE)."""
         self._send(EXPERIMENTER, struct.pack("!II6xH", NICIRA, NXT_CT_FLUSH_ZONE, zone), 0)
 
+    def flow(self, cookie: int, body: bytes) -> None:
+        """Put one flow, outside of any bundle; nothing answers, a refusal is passed over."""
+        self._send(FLOW_MOD, cookie.to_bytes(8, "big") + body, 0)
+
     def _dump(self, kind: int, request: bytes) -> asyncio.Future[list[bytes]]:
         future: asyncio.Future[list[bytes]] = self._loop.create_future()
         if self._transport.is_closing():

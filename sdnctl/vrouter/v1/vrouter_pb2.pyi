@@ -39,7 +39,7 @@ class GroupDelta(_message.Message):
     def __init__(self, group: _Optional[str] = ..., version: _Optional[int] = ..., snapshot: _Optional[bool] = ..., upserts: _Optional[_Iterable[_Union[Resource, _Mapping]]] = ..., removals: _Optional[_Iterable[str]] = ..., leave: _Optional[bool] = ..., partial: _Optional[bool] = ...) -> None: ...
 
 class Resource(_message.Message):
-    __slots__ = ("key", "node", "port", "evi", "irb", "neighbor", "fdb", "flood", "vrf", "fib", "probe", "rule", "remote")
+    __slots__ = ("key", "node", "port", "evi", "irb", "neighbor", "fdb", "flood", "vrf", "fib", "probe", "subnet", "rule", "remote", "name")
     KEY_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
@@ -51,8 +51,10 @@ class Resource(_message.Message):
     VRF_FIELD_NUMBER: _ClassVar[int]
     FIB_FIELD_NUMBER: _ClassVar[int]
     PROBE_FIELD_NUMBER: _ClassVar[int]
+    SUBNET_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
     REMOTE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
     key: str
     node: Node
     port: LocalPort
@@ -64,9 +66,11 @@ class Resource(_message.Message):
     vrf: Vrf
     fib: Fib
     probe: Probe
+    subnet: SubnetOptions
     rule: SecurityRule
     remote: RemoteAddresses
-    def __init__(self, key: _Optional[str] = ..., node: _Optional[_Union[Node, _Mapping]] = ..., port: _Optional[_Union[LocalPort, _Mapping]] = ..., evi: _Optional[_Union[Evi, _Mapping]] = ..., irb: _Optional[_Union[Irb, _Mapping]] = ..., neighbor: _Optional[_Union[Neighbor, _Mapping]] = ..., fdb: _Optional[_Union[Fdb, _Mapping]] = ..., flood: _Optional[_Union[Flood, _Mapping]] = ..., vrf: _Optional[_Union[Vrf, _Mapping]] = ..., fib: _Optional[_Union[Fib, _Mapping]] = ..., probe: _Optional[_Union[Probe, _Mapping]] = ..., rule: _Optional[_Union[SecurityRule, _Mapping]] = ..., remote: _Optional[_Union[RemoteAddresses, _Mapping]] = ...) -> None: ...
+    name: HostName
+    def __init__(self, key: _Optional[str] = ..., node: _Optional[_Union[Node, _Mapping]] = ..., port: _Optional[_Union[LocalPort, _Mapping]] = ..., evi: _Optional[_Union[Evi, _Mapping]] = ..., irb: _Optional[_Union[Irb, _Mapping]] = ..., neighbor: _Optional[_Union[Neighbor, _Mapping]] = ..., fdb: _Optional[_Union[Fdb, _Mapping]] = ..., flood: _Optional[_Union[Flood, _Mapping]] = ..., vrf: _Optional[_Union[Vrf, _Mapping]] = ..., fib: _Optional[_Union[Fib, _Mapping]] = ..., probe: _Optional[_Union[Probe, _Mapping]] = ..., subnet: _Optional[_Union[SubnetOptions, _Mapping]] = ..., rule: _Optional[_Union[SecurityRule, _Mapping]] = ..., remote: _Optional[_Union[RemoteAddresses, _Mapping]] = ..., name: _Optional[_Union[HostName, _Mapping]] = ...) -> None: ...
 
 class NextHop(_message.Message):
     __slots__ = ("vtep", "label", "vni", "encapsulations", "router_mac")
@@ -107,7 +111,7 @@ class Node(_message.Message):
     def __init__(self, host: _Optional[str] = ..., vtep: _Optional[bytes] = ..., encapsulations: _Optional[_Iterable[int]] = ..., mtu: _Optional[int] = ..., router_mac: _Optional[bytes] = ..., distances: _Optional[_Iterable[_Union[Distance, _Mapping]]] = ...) -> None: ...
 
 class LocalPort(_message.Message):
-    __slots__ = ("port_id", "vni", "vrf", "mac", "addresses", "admin_state_up", "security", "behind", "router_mac", "security_groups", "pairs")
+    __slots__ = ("port_id", "vni", "vrf", "mac", "addresses", "admin_state_up", "security", "behind", "router_mac", "host_name", "dhcp_options", "mtu", "device_id", "project_id", "security_groups", "pairs")
     PORT_ID_FIELD_NUMBER: _ClassVar[int]
     VNI_FIELD_NUMBER: _ClassVar[int]
     VRF_FIELD_NUMBER: _ClassVar[int]
@@ -117,6 +121,11 @@ class LocalPort(_message.Message):
     SECURITY_FIELD_NUMBER: _ClassVar[int]
     BEHIND_FIELD_NUMBER: _ClassVar[int]
     ROUTER_MAC_FIELD_NUMBER: _ClassVar[int]
+    HOST_NAME_FIELD_NUMBER: _ClassVar[int]
+    DHCP_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    MTU_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_ID_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     SECURITY_GROUPS_FIELD_NUMBER: _ClassVar[int]
     PAIRS_FIELD_NUMBER: _ClassVar[int]
     port_id: str
@@ -128,9 +137,14 @@ class LocalPort(_message.Message):
     security: bool
     behind: _containers.RepeatedCompositeFieldContainer[Prefix]
     router_mac: bytes
+    host_name: str
+    dhcp_options: _containers.RepeatedCompositeFieldContainer[DhcpOption]
+    mtu: int
+    device_id: str
+    project_id: str
     security_groups: _containers.RepeatedScalarFieldContainer[str]
     pairs: _containers.RepeatedCompositeFieldContainer[AddressPair]
-    def __init__(self, port_id: _Optional[str] = ..., vni: _Optional[int] = ..., vrf: _Optional[int] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[bytes]] = ..., admin_state_up: _Optional[bool] = ..., security: _Optional[bool] = ..., behind: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ..., router_mac: _Optional[bytes] = ..., security_groups: _Optional[_Iterable[str]] = ..., pairs: _Optional[_Iterable[_Union[AddressPair, _Mapping]]] = ...) -> None: ...
+    def __init__(self, port_id: _Optional[str] = ..., vni: _Optional[int] = ..., vrf: _Optional[int] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[bytes]] = ..., admin_state_up: _Optional[bool] = ..., security: _Optional[bool] = ..., behind: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ..., router_mac: _Optional[bytes] = ..., host_name: _Optional[str] = ..., dhcp_options: _Optional[_Iterable[_Union[DhcpOption, _Mapping]]] = ..., mtu: _Optional[int] = ..., device_id: _Optional[str] = ..., project_id: _Optional[str] = ..., security_groups: _Optional[_Iterable[str]] = ..., pairs: _Optional[_Iterable[_Union[AddressPair, _Mapping]]] = ...) -> None: ...
 
 class AddressPair(_message.Message):
     __slots__ = ("mac", "prefix")
@@ -174,6 +188,16 @@ class RemoteAddresses(_message.Message):
     prefixes: _containers.RepeatedCompositeFieldContainer[Prefix]
     def __init__(self, remote: _Optional[str] = ..., name: _Optional[str] = ..., prefixes: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ...) -> None: ...
 
+class DhcpOption(_message.Message):
+    __slots__ = ("version", "code", "value")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    code: int
+    value: bytes
+    def __init__(self, version: _Optional[int] = ..., code: _Optional[int] = ..., value: _Optional[bytes] = ...) -> None: ...
+
 class Evi(_message.Message):
     __slots__ = ("vni", "label", "mtu", "vrf")
     VNI_FIELD_NUMBER: _ClassVar[int]
@@ -207,6 +231,56 @@ class Irb(_message.Message):
     mac: bytes
     addresses: _containers.RepeatedCompositeFieldContainer[Prefix]
     def __init__(self, vni: _Optional[int] = ..., vrf: _Optional[int] = ..., port_id: _Optional[str] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ...) -> None: ...
+
+class HostRoute(_message.Message):
+    __slots__ = ("destination", "next_hop")
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    NEXT_HOP_FIELD_NUMBER: _ClassVar[int]
+    destination: Prefix
+    next_hop: bytes
+    def __init__(self, destination: _Optional[_Union[Prefix, _Mapping]] = ..., next_hop: _Optional[bytes] = ...) -> None: ...
+
+class SubnetOptions(_message.Message):
+    __slots__ = ("vni", "subnet_id", "prefix", "gateway", "dhcp", "stateless", "advertised", "autonomous", "dns_servers", "routes", "lease_time", "domain", "other")
+    VNI_FIELD_NUMBER: _ClassVar[int]
+    SUBNET_ID_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_FIELD_NUMBER: _ClassVar[int]
+    DHCP_FIELD_NUMBER: _ClassVar[int]
+    STATELESS_FIELD_NUMBER: _ClassVar[int]
+    ADVERTISED_FIELD_NUMBER: _ClassVar[int]
+    AUTONOMOUS_FIELD_NUMBER: _ClassVar[int]
+    DNS_SERVERS_FIELD_NUMBER: _ClassVar[int]
+    ROUTES_FIELD_NUMBER: _ClassVar[int]
+    LEASE_TIME_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    OTHER_FIELD_NUMBER: _ClassVar[int]
+    vni: int
+    subnet_id: str
+    prefix: Prefix
+    gateway: bytes
+    dhcp: bool
+    stateless: bool
+    advertised: bool
+    autonomous: bool
+    dns_servers: _containers.RepeatedScalarFieldContainer[bytes]
+    routes: _containers.RepeatedCompositeFieldContainer[HostRoute]
+    lease_time: int
+    domain: str
+    other: bool
+    def __init__(self, vni: _Optional[int] = ..., subnet_id: _Optional[str] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., gateway: _Optional[bytes] = ..., dhcp: _Optional[bool] = ..., stateless: _Optional[bool] = ..., advertised: _Optional[bool] = ..., autonomous: _Optional[bool] = ..., dns_servers: _Optional[_Iterable[bytes]] = ..., routes: _Optional[_Iterable[_Union[HostRoute, _Mapping]]] = ..., lease_time: _Optional[int] = ..., domain: _Optional[str] = ..., other: _Optional[bool] = ...) -> None: ...
+
+class HostName(_message.Message):
+    __slots__ = ("vni", "port_id", "name", "addresses")
+    VNI_FIELD_NUMBER: _ClassVar[int]
+    PORT_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    vni: int
+    port_id: str
+    name: str
+    addresses: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, vni: _Optional[int] = ..., port_id: _Optional[str] = ..., name: _Optional[str] = ..., addresses: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Neighbor(_message.Message):
     __slots__ = ("vni", "ip", "mac")

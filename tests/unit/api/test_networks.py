@@ -30,6 +30,7 @@ async def test_a_network_has_all_that_neutron_shows(api: Api) -> None:
         "router:external": False,
         "mtu": 1450,
         "port_security_enabled": True,
+        "dns_domain": "",
         "l2_adjacency": True,
         "provider:network_type": "vxlan",
         "provider:physical_network": None,

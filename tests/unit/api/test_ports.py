@@ -44,6 +44,15 @@ async def test_a_port_has_all_that_neutron_shows(api: Api) -> None:
         "binding:profile": {},
         "binding:vif_type": "unbound",
         "binding:vif_details": {},
+        "extra_dhcp_opts": [],
+        "dns_name": "",
+        "dns_assignment": [
+            {
+                "ip_address": "10.1.0.2",
+                "hostname": "host-10-1-0-2",
+                "fqdn": "host-10-1-0-2.openstacklocal.",
+            }
+        ],
         "ip_allocation": "immediate",
     }
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from sdnctl.types import Ip
-from sdnctl_vrouter.drivers.ovs.pipeline import GRE_PORT, VXLAN_PORT
+from sdnctl_vrouter.drivers.ovs.pipeline import GRE_PORT, METADATA_PORT, VXLAN_PORT
 from sdnctl_vrouter.drivers.ovs.translate import Tunnels
 from sdnctl_vrouter.platform.ovsdb import Column, Ovsdb, Row, Schema
 
@@ -40,8 +40,8 @@ SCHEMA: Final[Schema] = {
     },
 }
 
-TUNNELS: Final = (VXLAN_PORT, GRE_PORT)
-"""In the order of ``Tunnels``."""
+OURS: Final = (VXLAN_PORT, GRE_PORT, METADATA_PORT)
+"""In the order of ``Tunnels``; the last only where metadata is served."""
 
 PROTOCOL: Final = "OpenFlow14"
 RETRY_FIRST: Final = 0.05
@@ -58,12 +58,15 @@ class Bridge:
         datapath_type: str,
         on_vif: Callable[[str, int], None],
         on_tunnels: Callable[[Tunnels], None],
+        *,
+        metadata: bool = False,
     ) -> None:
         self._path = f"{rundir}/db.sock"
         self._name = name
         self._datapath_type = datapath_type
         self._on_vif = on_vif
         self._on_tunnels = on_tunnels
+        self._wanted = OURS if metadata else OURS[:2]
         self._vtep: Ip | None = None
         self._ovsdb: Ovsdb | None = None
         self._wake = asyncio.Event()
@@ -170,14 +173,28 @@ class Bridge:
                     operations += _new_tunnel(target, name, kind, options)
                 elif (tunnel["type"], tunnel["options"]) != (kind, options):
                     operations.append(_mended_tunnel(uuid, kind, options))
+        operations += self._metadata(ovsdb, target)
         if operations:
             await ovsdb.transact(*operations)
         else:
             self._check_settled(ovsdb)
 
+    def _metadata(self, ovsdb: Ovsdb, bridge: list[Any]) -> list[dict[str, Any]]:
+        """The host's interface made, or taken away where an agent before this one had it."""
+        uuid = self._tunnel_rows.get(METADATA_PORT)
+        there = uuid in ovsdb.tables["Interface"]
+        if METADATA_PORT in self._wanted:
+            return [] if there else _new_tunnel(bridge, METADATA_PORT, "internal", {})
+        if uuid is None or not there or uuid not in self._port_of:
+            return []
+        gone = ["set", [["uuid", self._port_of[uuid]]]]
+        mutation = {"where": [bridge], "mutations": [["ports", "delete", gone]]}
+        return [{"op": "mutate", "table": "Bridge"} | mutation]
+
     def _check_settled(self, ovsdb: Ovsdb) -> None:
         """Each tunnel port is right, and the switch has said what became of it."""
-        rows = [ovsdb.tables["Interface"].get(self._tunnel_rows.get(name, "")) for name in TUNNELS]
+        wanted = self._wanted
+        rows = [ovsdb.tables["Interface"].get(self._tunnel_rows.get(name, "")) for name in wanted]
         if self._vtep is None or all(row and (row["ofport"] or row["error"]) for row in rows):
             self.settled.set()
 
@@ -229,7 +246,7 @@ class Bridge:
         row = ovsdb.tables["Interface"].get(uuid)
         if row is None:
             self._port_of.pop(uuid, None)
-        elif row["name"] in TUNNELS:
+        elif row["name"] in OURS:
             self._tunnel_rows[row["name"]] = uuid
             self._wake.set()
         new = self._claim(ovsdb, uuid, row)
@@ -240,7 +257,7 @@ class Bridge:
             del self._seen[uuid]
         else:
             self._seen[uuid] = new
-        if any(claim.name in TUNNELS for claim in (old, new) if claim):
+        if any(claim.name in OURS for claim in (old, new) if claim):
             self._settle_tunnels()
         if old and old.port_id:
             del self._claims[old.port_id][old.name]
@@ -262,7 +279,7 @@ class Bridge:
         return _Claim(row["name"], row["external_ids"].get("iface-id", ""), row["ofport"])
 
     def _settle_tunnels(self) -> None:
-        claims = [self._seen.get(self._tunnel_rows.get(name, "")) for name in TUNNELS]
+        claims = [self._seen.get(self._tunnel_rows.get(name, "")) for name in self._wanted]
         tunnels = Tunnels(*(claim.ofport if claim else 0 for claim in claims))
         if tunnels != self._tunnels:
             self._tunnels = tunnels

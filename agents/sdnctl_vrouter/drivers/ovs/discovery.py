@@ -11,6 +11,7 @@ import struct
 from typing import Final
 
 from sdnctl.types import Ip, Mac
+from sdnctl_vrouter.responder.guest import Guest
 
 IPV6_AT: Final = 14
 ICMP_AT: Final = IPV6_AT + 40
@@ -30,6 +31,13 @@ def target(frame: bytes) -> Ip | None:
     ):
         return None
     return Ip(frame[ICMP_AT + 8 : ICMP_AT + 24])
+
+
+def answer(guest: Guest, frame: bytes) -> bytes | None:
+    """The answer to a guest's solicitation for a gateway of its network."""
+    ip = target(frame)
+    mac = guest.gateway(ip) if ip is not None else None
+    return None if ip is None or mac is None else advertisement(frame, ip, mac)
 
 
 def advertisement(frame: bytes, ip: Ip, mac: Mac) -> bytes:

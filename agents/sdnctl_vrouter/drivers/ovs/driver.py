@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from sdnctl.delta import Change
 from sdnctl.desired import Desired, LocalPort, Probe
 from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus, unheard
-from sdnctl_vrouter.drivers.ovs import discovery, templates
+from sdnctl_vrouter.drivers.ovs import templates
 from sdnctl_vrouter.drivers.ovs.bridge import Bridge
 from sdnctl_vrouter.drivers.ovs.model import SLICE, Difference, Flow, Model
 from sdnctl_vrouter.drivers.ovs.peers import Peers
@@ -34,6 +34,7 @@ from sdnctl_vrouter.drivers.ovs.pipeline import (
     Reason,
     Table,
 )
+from sdnctl_vrouter.drivers.ovs.questions import Questions
 from sdnctl_vrouter.drivers.ovs.translate import Tunnels
 from sdnctl_vrouter.platform.openflow import (
     FLOW_MOD,
@@ -44,6 +45,8 @@ from sdnctl_vrouter.platform.openflow import (
     delete_by_cookie,
 )
 from sdnctl_vrouter.prober import Prober
+from sdnctl_vrouter.resolver.names import Names
+from sdnctl_vrouter.responder.guest import Guest
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +88,8 @@ class OvsDriver:
         rundir: Where Open vSwitch keeps its sockets (``db.sock``, ``BRIDGE.mgmt``).
         bridge: The integration bridge, made if it is missing.
         datapath_type: ``system`` for the kernel's data path, ``netdev`` for userspace.
+        metadata: Whether the bridge has an interface of the host for its services.
+        resolver: Whether guests are told of the resolver there.
         answers_nd: Whether the switch can answer ND; by default what the data path can.
     """
 
@@ -94,15 +99,20 @@ class OvsDriver:
         *,
         bridge: str = BRIDGE,
         datapath_type: str = "system",
+        metadata: bool = False,
+        resolver: bool = False,
         answers_nd: bool | None = None,
     ) -> None:
         self._management = f"{rundir}/{bridge}.mgmt"
         self._userspace = datapath_type == "netdev"
         self._answers_nd = self._userspace if answers_nd is None else answers_nd
-        self._model = Model(answers_nd=self._answers_nd)
-        self._bridge = Bridge(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels)
+        self._model = Model(answers_nd=self._answers_nd, resolver=resolver)
+        self._bridge = Bridge(
+            *(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels), metadata=metadata
+        )
         self._peers = Peers()
         self._prober = Prober(self._on_reachability)
+        self._questions = Questions(self._model, answers_nd=self._answers_nd)
         self._connection: Connection | None = None
         self._live = asyncio.Event()
         """Connected, and all that the model said is in the switch or on its way."""
@@ -127,7 +137,8 @@ class OvsDriver:
         """See ``Driver``."""
         self._tell_vif, self._tell_failure = on_vif, on_failure
         self._tell_reachability = on_reachability
-        self._tasks = [asyncio.create_task(self._bridge.run()), asyncio.create_task(self._run())]
+        parts = (self._bridge.run(), self._run(), self._questions.advertise())
+        self._tasks = [asyncio.create_task(part) for part in parts]
         if self._userspace:
             self._tasks.append(asyncio.create_task(self._peers.run()))
         for task in self._tasks:
@@ -203,6 +214,14 @@ class OvsDriver:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def guest(self, ofport: int) -> Guest | None:
+        """The local port whose VIF is on that OpenFlow port."""
+        return self._model.guest(ofport)
+
+    def names(self, guest: Guest) -> Names:
+        """The names of a guest's network."""
+        return self._model.names(guest.port.vni)
+
     # ---- the switch's own events
 
     def _on_vif(self, port_id: str, ofport: int) -> None:
@@ -219,14 +238,6 @@ class OvsDriver:
             self._peers.connected(self._connection, tunnels.vxlan)
         self._push()
 
-    def _on_packet(self, ofport: int, frame: bytes) -> None:
-        """The switch asks for a gateway's link-layer address."""
-        ip = discovery.target(frame)
-        mac = self._model.gateway(ofport, ip) if ip is not None else None
-        if ip is not None and mac is not None and self._connection is not None:
-            answer = discovery.advertisement(frame, ip, mac)
-            self._connection.packet_out(templates.send(ofport), answer)
-
     # ---- probed next hops
 
     def _on_reachability(self, reachability: Reachability) -> None:
@@ -242,8 +253,9 @@ class OvsDriver:
         while True:
             try:
                 connection = self._connection = await Connection.open(
-                    self._management, None if self._answers_nd else self._on_packet
+                    self._management, self._questions.asked
                 )
+                self._questions.connected(connection)
                 log.info("connected to %s", self._management)
                 pause = RETRY_FIRST
                 if self._userspace:
@@ -259,6 +271,7 @@ class OvsDriver:
                 self._live.clear()
                 self._take_back()
                 self._peers.connected(None, 0)
+                self._questions.connected(None)
                 for status in list(self._told.values()):
                     if status.up:
                         self._report(status._replace(up=False, reason="the switch is away"))

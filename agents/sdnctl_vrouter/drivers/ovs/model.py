@@ -13,7 +13,7 @@ one goes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -23,6 +23,7 @@ from sdnctl.desired import (
     FdbEntry,
     FibEntry,
     FloodEntry,
+    HostName,
     Irb,
     LocalPort,
     Neighbor,
@@ -31,9 +32,10 @@ from sdnctl.desired import (
     Probe,
     RemoteAddresses,
     SecurityRule,
+    SubnetOptions,
     Vrf,
 )
-from sdnctl.types import Ip, Mac, Vni
+from sdnctl.types import Ip, Vni
 from sdnctl_vrouter.drivers.ovs import templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
@@ -46,6 +48,8 @@ from sdnctl_vrouter.drivers.ovs.translate import (
     Unreachable,
     with_actions,
 )
+from sdnctl_vrouter.resolver.names import Names, NameTable
+from sdnctl_vrouter.responder.guest import Guest
 
 _OWNER: Final = OWNER.to_bytes(2, "big")
 
@@ -100,8 +104,10 @@ class Model:
             data path can, the kernel's cannot set the type of an option.
     """
 
-    def __init__(self, *, answers_nd: bool = True) -> None:
+    def __init__(self, *, answers_nd: bool = True, resolver: bool = False) -> None:
         self._answers_nd = answers_nd
+        self._resolver = resolver
+        self._names = NameTable()
         self.resources: dict[str, Desired] = {}
         self.node: Node | None = None
         self.tunnels = Tunnels()
@@ -110,7 +116,9 @@ class Model:
         self.groups = Groups()
         self._vifs: dict[str, int] = {}
         self._ports_by_number: dict[int, str] = {}
-        self._irbs: dict[Vni, dict[str, Irb]] = {}
+        self._segments: dict[Vni, dict[str, Irb | SubnetOptions]] = {}
+        """By network: what its guests meet on their segment."""
+        self._changed_segments: set[Vni] = set()
         self._holders: dict[bytes, tuple[str, Flow]] = {}
         self._rivals: dict[bytes, dict[str, Flow]] = {}
         self._owned: dict[str, tuple[Flow, ...]] = {}
@@ -143,14 +151,33 @@ class Model:
                 self._meet((via,))
             case FibEntry(via=via, backup=backup):
                 self._meet((*via, *backup))
-            case Irb(vni=vni):
-                irbs = self._irbs.setdefault(vni, {})
-                if isinstance(new, Irb):
-                    irbs[key] = new
-                else:
-                    irbs.pop(key, None)
+            case Irb(vni=vni) | SubnetOptions(vni=vni):
+                self._put_segment(vni, key, new)
+            case HostName():
+                self._names.put(old, new)
+            case LocalPort(vni=vni, mtu=mtu):
+                if isinstance(old, LocalPort) and old.mtu != mtu:
+                    self._changed_segments.add(vni)
             case _:
                 pass
+
+    def _put_segment(self, vni: Vni, key: str, new: Desired | None) -> None:
+        self._changed_segments.add(vni)
+        segment = self._segments.setdefault(vni, {})
+        if isinstance(new, Irb | SubnetOptions):
+            segment[key] = new
+            return
+        segment.pop(key, None)
+        if not segment:
+            del self._segments[vni]
+
+    def names(self, vni: Vni) -> Names:
+        """The names of a network."""
+
+        def exists(ip: Ip) -> bool:
+            return f"neighbor/{vni}/{ip}" in self.resources
+
+        return self._names.of(vni, exists)
 
     def _meet(self, via: Iterable[NextHop]) -> None:
         for hop in via:
@@ -174,18 +201,34 @@ class Model:
         """The OpenFlow port of a port's VIF, or 0."""
         return self._vifs.get(port_id, 0)
 
-    def gateway(self, ofport: int, ip: Ip) -> Mac | None:
-        """The MAC of the router's interface with that address, as the VIF there sees it."""
+    @property
+    def vifs(self) -> Mapping[str, int]:
+        """The OpenFlow ports of all VIFs, by port."""
+        return self._vifs
+
+    def changed_segments(self) -> set[Vni]:
+        """Networks of which guests are told otherwise since the last call."""
+        changed, self._changed_segments = self._changed_segments, set()
+        return changed
+
+    def guest(self, ofport: int) -> Guest | None:
+        """The local port whose VIF is there, with what its answers depend on."""
         port = self.resources.get(f"port/{self._ports_by_number.get(ofport, '')}")
-        if isinstance(port, LocalPort):
-            for _, irb in sorted(self._irbs.get(port.vni, {}).items()):
-                if any(ip == address for address, _ in irb.addresses):
-                    return irb.mac
-        return None
+        if not isinstance(port, LocalPort):
+            return None
+        rows = [row for _, row in sorted(self._segments.get(port.vni, {}).items())]
+        return Guest(
+            port,
+            tuple(row for row in rows if isinstance(row, SubnetOptions)),
+            tuple(row for row in rows if isinstance(row, Irb)),
+            self._resolver,
+        )
 
     def set_tunnels(self, tunnels: Tunnels) -> None:
         """The tunnel interfaces are on these OpenFlow ports."""
         if self.tunnels != tunnels:
+            if self.tunnels.metadata != tunnels.metadata:
+                self._mark((LocalPort,))
             self.tunnels = tunnels
             self._dirty[NODE] = None
             self._mark((Evi, Vrf, FloodEntry, FibEntry))
@@ -313,8 +356,12 @@ class Model:
                 return translate.neighbor(resource, answers_nd=self._answers_nd)
             case Irb():
                 return translate.irb(resource, answers_nd=self._answers_nd)
+            case SubnetOptions():
+                return translate.subnet(resource)
+            case HostName():
+                return NOTHING
             case Evi():
-                return translate.evi(resource, self.tunnels)
+                return translate.evi(resource, self.tunnels, answers_nd=self._answers_nd)
             case Vrf():
                 return translate.vrf(resource, self.tunnels)
             case Node():
@@ -331,7 +378,7 @@ class Model:
                     policy = self._policies.enlist(unit, resource.security_groups)
                 else:
                     self._policies.leave(unit)
-                return translate.local_port(resource, ofport, policy)
+                return translate.local_port(resource, ofport, policy, self.tunnels)
             case FloodEntry(vni=vni, via=via):
                 if self.node is None or via.vtep == self.node.vtep:
                     self._floods.leave(unit)

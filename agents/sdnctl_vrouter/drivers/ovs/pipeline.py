@@ -8,7 +8,8 @@ The way of a packet::
     CLASSIFY -> SOURCE_MAC -> SOURCE_IP -> TRACK_OUT -> EGRESS -> EGRESS_ALLOWED
         |   (only where port security is on)                           |
         |                                                              v
-        +--------------------------------------------------------> RESPOND
+        +--------------------------------------------------------> RESPOND -> ASK -> the agent
+        |                                                              |  +> SERVICE -> the host
         |                                                              v
         +-- tunnel, VNI or label of an EVI -------------------------> L2 -> FLOOD_REMOTE
         |                                                              |  +> FLOOD_LOCAL
@@ -52,9 +53,17 @@ GROUP_OWNER: Final = 0x5D000000
 
 GROUP_OWNER_MASK: Final = 0xFF000000
 
+PAUSE_COOKIE: Final = (OWNER + 1) << 48
+"""Of flows that go by themselves: no part of what is desired, so not of our own."""
+
+PAUSE_SECONDS: Final = 1
+"""How long a port is not heard that asked too much."""
+
 BRIDGE: Final = "br-int"
 VXLAN_PORT: Final = "sdnctl-vxlan"
 GRE_PORT: Final = "sdnctl-gre"
+METADATA_PORT: Final = "sdnctl-meta"
+"""An interface of the host, behind which the agent serves metadata."""
 
 
 class Table(enum.IntEnum):
@@ -78,6 +87,10 @@ class Table(enum.IntEnum):
     """ARP and ND answered on the host."""
     ND_REPLY = 21
     """The second half of an answer to ND."""
+    ASK = 22
+    """Questions that the agent answers, as far as it lets a port ask."""
+    SERVICE = 23
+    """To the host's own services: which port asks becomes the source address."""
     L2 = 30
     """FDB, and the door to the router."""
     FLOOD_LOCAL = 31

@@ -21,11 +21,14 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    SubnetOptions,
     Vrf,
 )
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix
+from sdnctl_vrouter.drivers.ovs import metadata
 from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs.pipeline import Preference, Reason, fib_priority
+from sdnctl_vrouter.responder.packets import SERVICE_MAC, link_local
 
 _INSTRUCTION: Final = struct.Struct("!HH4x").pack
 _BUCKET: Final = struct.Struct("!HHII4x").pack
@@ -44,10 +47,11 @@ class Unreachable(Exception):
 
 
 class Tunnels(NamedTuple):
-    """OpenFlow ports of the two tunnel interfaces, 0 while there is none."""
+    """OpenFlow ports of the two tunnel interfaces and of the host's, 0 while there is none."""
 
     vxlan: int = 0
     gre: int = 0
+    metadata: int = 0
 
 
 class Bucket(NamedTuple):
@@ -112,6 +116,7 @@ def static() -> Translation:
             t.nd_reply_rest(),
             t.popped_4(),
             t.popped_6(),
+            t.service_refused(SERVICE_MAC),
         )
     )
 
@@ -125,6 +130,8 @@ def node(resource: Node, tunnels: Tunnels) -> Translation:
     if tunnels.gre:
         flows.append(t.to_mpls(tunnels.gre))
         flows.append(t.to_mpls_routed(tunnels.gre))
+    if tunnels.metadata:
+        flows += metadata.static()
     return Translation(tuple(flows))
 
 
@@ -135,13 +142,15 @@ def lacking(resource: Node, tunnels: Tunnels) -> str:
     return f"the switch has no port for {', '.join(missing)}" if missing else ""
 
 
-def evi(resource: Evi, tunnels: Tunnels) -> Translation:
-    """What comes out of the tunnels for a network."""
+def evi(resource: Evi, tunnels: Tunnels, *, answers_nd: bool) -> Translation:
+    """What comes out of the tunnels for a network, and where its metadata is."""
     flows = []
     if tunnels.vxlan and resource.vni:
         flows.append(t.vxlan_evi(tunnels.vxlan, resource.vni, resource.vni))
     if tunnels.gre and resource.label:
         flows.append(t.mpls_evi(tunnels.gre, resource.label, resource.vni))
+    if tunnels.metadata:
+        flows += metadata.network(resource.vni, answers_nd=answers_nd)
     return Translation(tuple(flows))
 
 
@@ -155,12 +164,16 @@ def vrf(resource: Vrf, tunnels: Tunnels) -> Translation:
     return Translation(tuple(flows))
 
 
-def local_port(port: LocalPort, ofport: int, policy: int) -> Translation:
+def local_port(port: LocalPort, ofport: int, policy: int, tunnels: Tunnels) -> Translation:
     """All of a port but its place in the flood list; ``policy`` is its groups' number."""
-    return Translation(tuple(_local_port(port, ofport, policy)))
+    flows = tuple(_local_port(port, ofport, policy))
+    if tunnels.metadata:
+        flows += tuple(metadata.port(port, ofport, tunnels.metadata))
+    return Translation(flows)
 
 
 def _local_port(port: LocalPort, ofport: int, policy: int) -> Iterator[bytes]:
+    yield t.ask(ofport)
     if port.security:
         yield t.vif_checked(ofport, port.vni, policy)
         yield t.deliver_checked(ofport, policy)
@@ -222,6 +235,18 @@ def neighbor(resource: Neighbor, *, answers_nd: bool) -> Translation:
     return Translation((answer(resource.vni, resource.ip, resource.mac),))
 
 
+def subnet(resource: SubnetOptions) -> Translation:
+    """What the guests of the network ask the agent, because of this subnet."""
+    flows = []
+    if resource.dhcp and resource.prefix.version == 4:
+        flows.append(t.question_dhcp(resource.vni))
+    elif resource.dhcp or resource.stateless:
+        flows.append(t.question_dhcpv6(resource.vni))
+    if resource.advertised:
+        flows.append(t.question_router(resource.vni))
+    return Translation(tuple(flows))
+
+
 def irb(resource: Irb, *, answers_nd: bool) -> Translation:
     """A router's interface: its door, its answers, its connected prefixes."""
     return Translation(tuple(_irb(resource, answers_nd=answers_nd)))
@@ -231,6 +256,13 @@ def _irb(irb: Irb, *, answers_nd: bool) -> Iterator[bytes]:
     yield t.l2_router_4(irb.vni, irb.mac, irb.vrf)
     yield t.l2_router_6(irb.vni, irb.mac, irb.vrf)
     yield t.l2_router_refused(irb.vni, irb.mac)
+    if any(ip.version == 6 for ip, _ in irb.addresses):
+        # The address that router advertisements come from (RFC 4861 section 4.2).
+        ip = link_local(irb.mac)
+        if answers_nd:
+            yield t.gateway_6(irb.vni, ip, irb.mac)
+        else:
+            yield t.gateway_asked_6(irb.vni, ip)
     for ip, length in irb.addresses:
         four = ip.version == 4
         if four or answers_nd:

@@ -7,12 +7,24 @@ are os-ken's for any value of the fields. The agent never imports this package: 
 
 from sdnctl_vrouter.drivers.ovs.shapes import (
     answer,
+    ask,
     classify,
     forward,
     guard,
+    metadata,
     parts,
     security,
 )
 from sdnctl_vrouter.drivers.ovs.shapes.words import SHAPES
 
-__all__ = ["SHAPES", "answer", "classify", "forward", "guard", "parts", "security"]
+__all__ = [
+    "SHAPES",
+    "answer",
+    "ask",
+    "classify",
+    "forward",
+    "guard",
+    "metadata",
+    "parts",
+    "security",
+]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from typing import Any, Final
 
-from os_ken.ofproto import ofproto_v1_4 as of
 from os_ken.ofproto import ofproto_v1_4_parser as p
 
 from sdnctl_vrouter.drivers.ovs.pipeline import Priority, Table
@@ -139,8 +138,7 @@ def gateway_6(vni: Any, ip: Any, mac: Any) -> Any:
 def gateway_asked_6(vni: Any, ip: Any) -> Any:
     """The router's own address where the switch cannot answer: the agent does."""
     match = {**reg(evi=vni), **nd_match(ND_SOLICIT), "ipv6_nd_target": ip}
-    to_agent = p.OFPActionOutput(of.OFPP_CONTROLLER, of.OFPCML_NO_BUFFER)
-    return flow(Table.RESPOND, Priority.ROUTER, match, [to_agent])
+    return flow(Table.RESPOND, Priority.ROUTER, match, [resubmit(Table.ASK)])
 
 
 @shape
