@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sdnctl.api import quotas
+from sdnctl.api.address_groups import ADDRESS_GROUPS
 from sdnctl.api.authentication import AnyOf, Authenticator, Nobody, StaticToken
 from sdnctl.api.bgpvpns import BGPVPNS
 from sdnctl.api.caller import Identity
@@ -38,7 +39,8 @@ from sdnctl.api.policy import forbidden
 from sdnctl.api.ports import PORTS
 from sdnctl.api.routers import ROUTERS
 from sdnctl.api.schema import Context, Resource
-from sdnctl.api.security import ADDRESS_GROUPS, SECURITY_GROUP_RULES, SECURITY_GROUPS
+from sdnctl.api.security import SECURITY_GROUPS
+from sdnctl.api.security_rules import SECURITY_GROUP_RULES
 from sdnctl.api.service import Request, Service
 from sdnctl.api.settings import Settings
 from sdnctl.api.status import status

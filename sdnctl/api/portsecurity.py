@@ -14,7 +14,7 @@ from sdnctl.api.schema import Attribute, Context, Lookup, Work
 from sdnctl.api.security import check_groups, ensure_default
 from sdnctl.api.values import Json
 from sdnctl.intent import AddressPair, Port
-from sdnctl.types import Ip, Mac, Prefix
+from sdnctl.types import Mac, Prefix
 
 MOST_PAIRS: Final = 10
 """Neutron's default of ``max_allowed_address_pair``."""
@@ -27,18 +27,11 @@ class PairWish(NamedTuple):
     mac_address: Mac | None = None
 
 
-def _address(text: str) -> Prefix:
-    if "/" not in text:
-        return Prefix.host(Ip.parse(text))
-    prefix: Prefix = values.PREFIX.convert(text)
-    return prefix
-
-
 _PAIRS: Final = values.sequence(
     values.record(
         lambda fields: PairWish(**fields),
         {
-            "ip_address": values.parsed(_address, "IP address or prefix"),
+            "ip_address": values.ADDRESS_OR_PREFIX,
             "mac_address": values.optional(values.MAC),
         },
         need=1,

@@ -207,6 +207,11 @@ def _canonical_prefix(text: str) -> Prefix:
     return Prefix.covering(parsed_ip, int(length))
 
 
+def address_or_prefix(text: str) -> Prefix:
+    """An address is the prefix of that one."""
+    return _canonical_prefix(text) if "/" in text else Prefix.host(Ip.parse(text))
+
+
 def _plain_object(value: Json) -> dict[str, object]:
     if value is None:
         return {}
@@ -237,6 +242,7 @@ DESCRIPTION: Final = string(1024)
 MAC: Final = parsed(_unicast_mac, "MAC address")
 IP: Final = parsed(Ip.parse, "IP address")
 PREFIX: Final = parsed(_canonical_prefix, "IP prefix in CIDR form")
+ADDRESS_OR_PREFIX: Final = parsed(address_or_prefix, "IP address or prefix")
 ENCAPSULATION: Final = parsed(Encapsulation.parse, "encapsulation: vxlan, mpls-gre or mpls-udp")
 ROUTE_TARGETS: Final = sequence(parsed(RouteTarget.parse, "route target, ASN:number"))
 _COMMUNITY: Final = parsed(parse_community, "community, ASN:number or a well-known name")

@@ -128,6 +128,7 @@ class House:
             "port",
             **{"name": name, "network_id": network["id"], "binding:host_id": host, **wanted},
         )
+        self._open(port["security_groups"][0])
         listed = self.api.list(f"/v2.0/subnets?network_id={network['id']}", "subnets")
         subnets = {s["id"]: s for s in listed}
         fixed = [(f["ip_address"], subnets[f["subnet_id"]]) for f in port["fixed_ips"]]
@@ -141,6 +142,22 @@ class House:
             mtu=network["mtu"],
         )
         return str(fixed[0][0])
+
+    def _open(self, security_group: str) -> None:
+        """Let in whoever is outside: a default group lets in its own members alone."""
+        path = f"/v2.0/security-group-rules?security_group_id={security_group}"
+        if any(
+            rule["direction"] == "ingress" and rule["remote_group_id"] is None
+            for rule in self.api.list(path, "security_group_rules")
+        ):
+            return
+        for ethertype in ("IPv4", "IPv6"):
+            self.api.create(
+                *("/v2.0/security-group-rules", "security_group_rule"),
+                security_group_id=security_group,
+                direction="ingress",
+                ethertype=ethertype,
+            )
 
     def session(self, peer: str) -> dict[str, Any]:
         """The controller's account of it."""

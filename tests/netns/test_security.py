@@ -492,3 +492,35 @@ async def test_a_port_that_goes_leaves_no_connection_behind(cloud: MakeCloud) ->
     assert f"zone={zone}" in switch.appctl("dpctl/dump-conntrack")
     guest.unplug()
     await until(lambda: f"zone={zone}" not in switch.appctl("dpctl/dump-conntrack"))
+
+
+async def test_a_live_connection_survives_agent_and_switch(
+    cloud: MakeCloud, tmp_path: Path
+) -> None:
+    """The tracker's memory dies with the switch; who began the connection begins it anew."""
+    made = await cloud(2)
+    tenant = made.tenant(FRIEND, OTHER_HOST)
+    await made.program()
+    friend = tuple(Prefix.host(ip) for ip in tenant.addresses(FRIEND))
+    await made.agents[1].put(
+        *rules({"protocol": 6, "first": 7777, "last": 7777, "remote": "friends"}),
+        RemoteAddresses("friends", "p", friend),
+    )
+    await dress(made, tenant, OTHER_HOST, "web")
+    address = str(tenant.addresses(OTHER_HOST)[0])
+    talk = Conversation(
+        made.guests[0, FRIEND], made.guests[0, OTHER_HOST], address, tmp_path / "answers"
+    )
+    try:
+        await talk.goes_on()
+        before = made.switches[1].ofctl("dump-flows", "--no-stats").count("cookie=0x5d4e")
+        await made.restart(1)
+        await talk.goes_on()
+        assert made.switches[1].ofctl("dump-flows", "--no-stats").count("cookie=0x5d4e") == before
+        for switch in made.switches:
+            switch.kill("ovs-vswitchd")
+            switch.start_switch()
+        await talk.goes_on()
+        assert await made.agents[1].reconciler.audit() == []
+    finally:
+        talk.close()
