@@ -324,6 +324,7 @@ def _unix(path: Path) -> socket.socket:
     mask = os.umask(0o177)
     try:
         listener.bind(str(path))
+        listener.listen(BACKLOG)  # who reads "ready" may come at once
     finally:
         os.umask(mask)
     return listener
