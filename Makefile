@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
-APT_TESTS := frr bird2 user-mode-linux udhcpc isc-dhcp-client
+APT_TESTS := frr bird2 user-mode-linux udhcpc isc-dhcp-client curl
 
 .PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency bench-security protos templates requirements clean bench-adjribs bench-failover fuzz-bgp keystone
 
