@@ -194,6 +194,12 @@ class Router(Row, frozen=True, kw_only=True, omit_defaults=True):
     export_targets: tuple[RouteTarget, ...] = ()
 
 
+class Quota(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """How much a project, whose id is the row's, may have of each resource; -1 for no limit."""
+
+    limits: dict[str, int] = msgspec.field(default_factory=dict)
+
+
 class BgpVpn(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A BGP VPN that tenants may join (Neutron's ``bgpvpn``).
 
@@ -331,6 +337,7 @@ KINDS: Final[dict[str, type[Row]]] = {
     "subnet": Subnet,
     "port": Port,
     "router": Router,
+    "quota": Quota,
     "bgpvpn": BgpVpn,
     "bgpvpn_network": BgpVpnNetwork,
     "bgpvpn_router": BgpVpnRouter,

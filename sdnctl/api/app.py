@@ -22,7 +22,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sdnctl.api import quotas
 from sdnctl.api.authentication import AnyOf, Authenticator, Nobody, StaticToken
 from sdnctl.api.bgpvpns import BGPVPNS
 from sdnctl.api.caller import Identity
@@ -36,6 +35,7 @@ from sdnctl.api.openapi import document
 from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
 from sdnctl.api.policy import forbidden
 from sdnctl.api.ports import PORTS
+from sdnctl.api.quotas import QuotaApi
 from sdnctl.api.routers import ROUTERS
 from sdnctl.api.schema import Context, Resource
 from sdnctl.api.service import Request, Service
@@ -88,14 +88,10 @@ def make_app(
 
 def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
     openapi = _encode(document({"/v2.0": NEUTRON, "/sdn/v1": OWN}))
+    quotas = QuotaApi(context, NEUTRON)
 
     async def own_status(_request: StarletteRequest) -> Response:
         return JsonResponse({"status": status(context)})
-
-    async def quota_usage(request: StarletteRequest) -> Response:
-        project_id = request.path_params["project_id"]
-        quotas.check(request.scope["caller"], project_id)
-        return JsonResponse({"quota": quotas.usage(context, NEUTRON, project_id)})
 
     async def openapi_document(_request: StarletteRequest) -> Response:
         # A response of its own: the headers of an answer are added to it.
@@ -108,9 +104,7 @@ def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
             *(Route(path, _neutron_resources) for path in ("/v2.0", "/v2.0/")),
             Route("/v2.0/extensions", _extensions),
             Route("/v2.0/extensions/{alias}", _extension),
-            Route("/v2.0/quotas/{project_id}", _quotas),
-            Route("/v2.0/quotas/{project_id}/default", _quotas),
-            Route("/v2.0/quotas/{project_id}/details.json", quota_usage),
+            *(Route(path, quotas) for path in ("/v2.0/quotas", "/v2.0/quotas/{path:path}")),
             Route("/openapi.json", openapi_document),
             Route("/sdn/v1/status", own_status),
             Route("/v2.0/{path:path}", _Endpoint(context, NEUTRON)),
@@ -247,11 +241,6 @@ async def _neutron_resources(request: StarletteRequest) -> Response:
 
 async def _extensions(_request: StarletteRequest) -> Response:
     return JsonResponse({"extensions": list(EXTENSIONS.values())})
-
-
-async def _quotas(request: StarletteRequest) -> Response:
-    quotas.check(request.scope["caller"], request.path_params["project_id"])
-    return JsonResponse({"quota": quotas.limits(NEUTRON)})
 
 
 async def _extension(request: StarletteRequest) -> Response:

@@ -27,6 +27,7 @@ _SERVED: Final = (
     ("port-security", "Port Security", "2012-07-23T10:00:00-00:00"),
     ("project-id", "project_id field enabled", "2016-09-09T09:09:09-09:09"),
     ("provider", "Provider Network", "2012-09-07T10:00:00-00:00"),
+    ("quota-check-limit", "Quota engine limit check", "2021-09-08T16:00:00-00:00"),
     ("quota_details", "Quota details management support", "2017-02-10T10:00:00-00:00"),
     ("quotas", "Quota management support", "2012-07-29T10:00:00-00:00"),
     (

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from sdnctl.api import query
+from sdnctl.api import query, quotas
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import (
     ApiError,
@@ -268,6 +268,7 @@ def _create(
     elif work.tx.get(resource.kind, row["id"]) is not None:
         raise conflict(f"{resource.title}Exists", f"{resource.title} {row['id']} exists already.")
     new = resource.create(work, given, row)
+    quotas.check_create(work, resource, new.project_id)
     work.tx.put(new)
     return new
 

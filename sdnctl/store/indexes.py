@@ -56,6 +56,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
     | {"ip": _port_ips, "subnet_id": _port_subnets, "interface_network": _interface_network},
     "router": _COMMON,
+    "quota": {},
     "bgpvpn": _COMMON,
     "bgpvpn_network": _COMMON | _joined("network_id"),
     "bgpvpn_router": _COMMON | _joined("router_id"),

@@ -221,6 +221,28 @@ def test_routers(openstack: Client) -> None:
     assert third["fixed_ips"][0]["ip_address"] == "10.3.0.2"
 
 
+def test_quotas(openstack: Client) -> None:
+    [made] = openstack("network create -f json q-net")
+    project = made["project_id"]
+    if not project:
+        pytest.skip("nobody is in a project without identity")
+    shown, usage = openstack(
+        f"quota set --networks 1 --no-force {project}",
+        f"quota show --network -f json {project}",
+        f"quota show --network --usage -f json {project}",
+    )
+    assert {row["Resource"]: row["Limit"] for row in shown}["networks"] == 1
+    [networks] = [row for row in usage if row["Resource"] == "networks"]
+    assert (networks["Limit"], networks["In Use"], networks["Reserved"]) == (1, 1, 0)
+    assert "Quota exceeded for resources: ['network']" in openstack.fails("network create q-more")
+    [rest] = openstack(
+        f"quota delete --network {project}",
+        "network create -f json q-more",
+        "network delete q-net q-more",
+    )
+    assert rest["name"] == "q-more"
+
+
 def test_what_is_served_beside(openstack: Client) -> None:
     [extensions] = openstack("extension list --network -f json")
     assert {"router", "standard-attr-tag"} <= {row["Alias"] for row in extensions}

@@ -167,17 +167,6 @@ async def test_a_handled_error_is_not_worth_a_line(
     assert caplog.text == ""
 
 
-async def test_quotas_limit_nothing(api: Api) -> None:
-    await api.create("networks", project_id="acme")
-    names = {"network", "subnet", "port", "router", "bgpvpn"}
-    for path in ("quotas/acme", "quotas/acme/default"):
-        assert (await api.call("GET", path))["quota"] == dict.fromkeys(names, -1)
-    details = (await api.call("GET", "quotas/acme/details.json"))["quota"]
-    assert details["network"] == {"limit": -1, "used": 1, "reserved": 0}
-    assert details["port"]["used"] == 0
-    await api.refused("PUT", "quotas/acme", {"quota": {"network": 1}}, 404, "HTTPNotFound")
-
-
 async def test_each_answer_has_one_id(api: Api) -> None:
     answers = [await api.http.get("/openapi.json") for _ in range(3)]
     ids = [answer.headers.get_list("x-openstack-request-id") for answer in answers]
