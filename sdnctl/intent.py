@@ -105,7 +105,14 @@ class Gateway(Row, frozen=True, kw_only=True, omit_defaults=True):
     probe_multiplier: int = 3
 
 
-class Network(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Shareable(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """What may be shared: with every project, or (``shared_with``) with those."""
+
+    shared: bool = False
+    shared_with: tuple[str, ...] = ()
+
+
+class Network(Shareable, frozen=True, kw_only=True, omit_defaults=True):
     """A layer 2 segment: an EVI.
 
     ``vni``, ``label`` and ``number`` (of the route distinguisher) are allocated once and never
@@ -117,7 +124,6 @@ class Network(Row, frozen=True, kw_only=True, omit_defaults=True):
     number: int
     mtu: int = 1450
     admin_state_up: bool = True
-    shared: bool = False
     external: bool = False
     port_security_enabled: bool = True
     encapsulation: Encapsulation | None = None
@@ -139,6 +145,32 @@ class HostRoute(msgspec.Struct, frozen=True):
     nexthop: Ip
 
 
+class AddressScope(Shareable, frozen=True, kw_only=True, omit_defaults=True):
+    """Subnet pools whose prefixes do not overlap, so that their subnets may be routed together."""
+
+    ip_version: int
+
+
+class SubnetPool(Shareable, frozen=True, kw_only=True, omit_defaults=True):
+    """Prefixes, of one IP version, that subnets get theirs from.
+
+    ``default_quota`` is what a project may have of it, in /32 (IPv4) or /64 (IPv6).
+    """
+
+    prefixes: tuple[Prefix, ...]
+    min_prefixlen: int
+    max_prefixlen: int
+    default_prefixlen: int
+    default_quota: int | None = None
+    is_default: bool = False
+    address_scope_id: str | None = None
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return self.prefixes[0].version
+
+
 class Subnet(Row, frozen=True, kw_only=True, omit_defaults=True):
     """An IP prefix on a network."""
 
@@ -151,6 +183,7 @@ class Subnet(Row, frozen=True, kw_only=True, omit_defaults=True):
     host_routes: tuple[HostRoute, ...] = ()
     ipv6_ra_mode: str | None = None
     ipv6_address_mode: str | None = None
+    subnetpool_id: str | None = None
 
 
 class FixedIp(msgspec.Struct, frozen=True):
@@ -334,6 +367,8 @@ KINDS: Final[dict[str, type[Row]]] = {
     "bgp_peer": BgpPeer,
     "gateway": Gateway,
     "network": Network,
+    "address_scope": AddressScope,
+    "subnetpool": SubnetPool,
     "subnet": Subnet,
     "port": Port,
     "router": Router,

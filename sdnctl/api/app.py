@@ -41,13 +41,16 @@ from sdnctl.api.schema import Context, Resource
 from sdnctl.api.service import Request, Service
 from sdnctl.api.settings import Settings
 from sdnctl.api.status import status
+from sdnctl.api.subnetpools import ADDRESS_SCOPES, SUBNETPOOLS
 from sdnctl.api.subnets import SUBNETS
 from sdnctl.api.values import Json
 from sdnctl.store import Store
 
 log = logging.getLogger(__name__)
 
-NEUTRON: Final = {r.path: r for r in (NETWORKS, SUBNETS, PORTS, ROUTERS, BGPVPNS)}
+NEUTRON: Final = {
+    r.path: r for r in (NETWORKS, SUBNETS, PORTS, ROUTERS, SUBNETPOOLS, ADDRESS_SCOPES, BGPVPNS)
+}
 """What is served under /v2.0."""
 
 OWN: Final = {r.path: r for r in (HYPERVISORS, LINKS, GATEWAYS, BGP_PEERS)}

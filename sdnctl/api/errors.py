@@ -45,10 +45,15 @@ def invalid_input(message: str) -> ApiError:
     return ApiError(400, "InvalidInput", f"Invalid input for operation: {message.rstrip('.')}.")
 
 
+_WORDS = {"SubnetPool": "Subnet pool", "AddressScope": "Address scope"}
+"""Types of resources that are not called as they are written."""
+
+
 def not_found(name: str, id_: str) -> ApiError:
     """``name`` is the type of a resource, as in ``Network``."""
     end = "" if name in {"Router", "BGPVPN"} else "."
-    return ApiError(404, f"{name}NotFound", f"{name} {id_} could not be found{end}")
+    words = _WORDS.get(name, name)
+    return ApiError(404, f"{name}NotFound", f"{words} {id_} could not be found{end}")
 
 
 def no_such_path() -> ApiError:

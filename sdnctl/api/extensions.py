@@ -7,10 +7,12 @@ from typing import Final
 from sdnctl.api.values import Json
 
 _SERVED: Final = (
+    ("address-scope", "Address scope", "2015-07-26T10:00:00-00:00"),
     ("bgpvpn", "BGPVPN Extension", "2014-06-10T17:00:00-00:00"),
     ("bgpvpn-routes-control", "BGPVPN Routes Control Extension", "2017-05-20T00:00:00-00:00"),
     ("bgpvpn-vni", "BGPVPN VXLAN VNI extension", "2017-09-12T10:00:00-00:00"),
     ("binding", "Port Binding", "2014-02-03T10:00:00-00:00"),
+    ("default-subnetpools", "Default Subnetpools", "2016-02-18T18:00:00-00:00"),
     ("empty-string-filtering", "Empty String Filtering Extension", "2018-05-01T10:00:00-00:00"),
     ("external-net", "Neutron external network", "2013-01-14T10:00:00-00:00"),
     ("filter-validation", "Filter parameters validation", "2018-07-04T10:00:00-00:00"),
@@ -60,6 +62,8 @@ _SERVED: Final = (
     ),
     ("standard-attr-timestamp", "Resource timestamps", "2016-09-12T10:00:00-00:00"),
     ("subnet-external-network", "Subnet belongs to external network", "2023-02-15T10:00:00-00:00"),
+    ("subnet_allocation", "Subnet Allocation", "2015-03-30T10:00:00-00:00"),
+    ("subnetpool-prefix-ops", "Subnet Pool Prefix Operations", "2019-02-08T10:00:00-00:00"),
     ("tag-creation", "Tag creation extension", "2024-07-23T10:00:00-00:00"),
     (
         "tag-ports-during-bulk-creation",

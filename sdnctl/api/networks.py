@@ -11,7 +11,7 @@ from sdnctl.api.errors import conflict, invalid_input
 from sdnctl.api.schema import STANDARD, UNSET, Attribute, Context, Resource, Work, shown, stored
 from sdnctl.api.values import Json
 from sdnctl.graph.attachments import is_automatic
-from sdnctl.intent import BgpVpnNetwork, Network, Port, Row, Subnet
+from sdnctl.intent import BgpVpnNetwork, Network, Port, Row, Subnet, SubnetPool
 from sdnctl.types import MAX_VNI, RouteTarget
 
 _VNI: Final = values.integer(1, MAX_VNI)
@@ -58,6 +58,20 @@ def refuse_automatic(work: Work, name: str, targets: Iterable[RouteTarget]) -> N
 
 def _subnets(context: Context, network: Network) -> Json:
     return [subnet.id for subnet in context.store.find(Subnet, "network_id", network.id)]
+
+
+def _address_scope(version: int) -> Attribute:
+    """The address scope of a network's subnets, which is that of their pools."""
+
+    def read(context: Context, network: Network) -> Json:
+        store = context.store
+        for subnet in store.find(Subnet, "network_id", network.id):
+            if subnet.prefix.version == version and subnet.subnetpool_id is not None:
+                pool = store.get(SubnetPool, subnet.subnetpool_id)
+                return pool.address_scope_id if pool is not None else None
+        return None
+
+    return shown(f"ipv{version}_address_scope", values.optional(values.UUID), read)
 
 
 def _mtu(work: Work, row: dict[str, Any]) -> None:
@@ -128,6 +142,8 @@ NETWORKS: Final = Resource(
         stored("router:external", values.BOOLEAN, False, field="external"),
         stored("mtu", values.integer(0, 65535), 0),
         stored("port_security_enabled", values.BOOLEAN, True),
+        _address_scope(4),
+        _address_scope(6),
         shown("l2_adjacency", values.BOOLEAN, lambda _c, _n: True),
         # One provider type exists; naming it is allowed, since tools do.
         Attribute(

@@ -115,7 +115,8 @@ class Service:
     async def _below(
         self, resource: Resource, request: Request, id_: str, name: str, *rest: str
     ) -> Answer:
-        if name == "tags" and (request.method, len(rest)) in TAGS:
+        taggable = "tags" in resource.by_name
+        if name == "tags" and taggable and (request.method, len(rest)) in TAGS:
             return await self._tags(resource, request, id_, rest)
         if request.method == "PUT" and name in resource.actions and not rest:
             return await self._act(resource, request, id_, name)

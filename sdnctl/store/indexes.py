@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, Network, Port, Row
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, Network, Port, Row, Shareable, Subnet, SubnetPool
 
 Extract = Callable[[Any], tuple[Hashable, ...]]
 
@@ -33,11 +33,24 @@ def _interface_network(port: Port) -> tuple[Hashable, ...]:
     return (port.network_id,) if port.device_owner == ROUTER_INTERFACE_OWNER else ()
 
 
-def _open(network: Network) -> tuple[Hashable, ...]:
-    return (True,) if network.shared or network.external else ()
+def _subnetpool(subnet: Subnet) -> tuple[Hashable, ...]:
+    return () if subnet.subnetpool_id is None else (subnet.subnetpool_id,)
+
+
+def _default_pool(pool: SubnetPool) -> tuple[Hashable, ...]:
+    return (pool.version,) if pool.is_default else ()
+
+
+def _open(row: Shareable) -> tuple[Hashable, ...]:
+    return (True,) if row.shared or (isinstance(row, Network) and row.external) else ()
+
+
+def _granted(row: Shareable) -> tuple[Hashable, ...]:
+    return row.shared_with
 
 
 _COMMON: Final = {name: _field(name) for name in ("name", "project_id")}
+_SHAREABLE: Final = _COMMON | {"open": _open, "granted": _granted}
 
 
 def _joined(to: str) -> dict[str, Extract]:
@@ -50,8 +63,11 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "link": _COMMON,
     "bgp_peer": _COMMON,
     "gateway": _COMMON,
-    "network": _COMMON | {"open": _open},
-    "subnet": _COMMON | {"network_id": _field("network_id")},
+    "network": _SHAREABLE,
+    "address_scope": _SHAREABLE,
+    "subnetpool": _SHAREABLE
+    | {"address_scope_id": _field("address_scope_id"), "default": _default_pool},
+    "subnet": _COMMON | {"network_id": _field("network_id"), "subnetpool_id": _subnetpool},
     "port": _COMMON
     | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
     | {"ip": _port_ips, "subnet_id": _port_subnets, "interface_network": _interface_network},
@@ -73,7 +89,8 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "token_key": {},
 }
 """By kind and name: the values under which a row is found. ``interface_network`` finds the
-router interfaces of a network, ``open`` the networks that are not their owner's alone,
+router interfaces of a network, ``open`` what is not its owner's alone,
+``granted`` what is shared with a project, ``default`` the default subnet pool of an IP version,
 ``leak`` the port associations with a route from a BGP VPN."""
 
 

@@ -221,6 +221,47 @@ def test_routers(openstack: Client) -> None:
     assert third["fixed_ips"][0]["ip_address"] == "10.3.0.2"
 
 
+def test_subnet_pools_and_address_scopes(openstack: Client) -> None:
+    scope, pool, _, first, second, grown, renamed, pools, scopes, network = openstack(
+        "address scope create --ip-version 4 -f json s-scope",
+        "subnet pool create --address-scope s-scope --pool-prefix 10.64.0.0/12"
+        " --default-prefix-length 24 --min-prefix-length 20 --tag t -f json s-pool",
+        "network create -f json s-net",
+        "subnet create --network s-net --subnet-pool s-pool --prefix-length 26 -f json s-sub",
+        "subnet create --network s-net --subnet-pool s-pool --subnet-range 10.65.0.0/24 -f json"
+        " s-sub2",
+        "subnet pool set --pool-prefix 10.128.0.0/16 --description more s-pool",
+        "subnet pool show -f json s-pool",
+        "subnet pool set --name s-p2 --default-prefix-length 25 s-pool",
+        "subnet pool show -f json s-p2",
+        "subnet pool list --long --address-scope s-scope -f json",
+        "address scope list --ip-version 4 -f json",
+        "network show -f json s-net",
+    )
+    assert (pool["default_prefixlen"], pool["tags"]) == (24, ["t"])
+    assert (first["cidr"], first["subnetpool_id"]) == ("10.64.0.0/26", pool["id"])
+    assert second["cidr"] == "10.65.0.0/24"
+    assert grown["prefixes"] == ["10.64.0.0/12", "10.128.0.0/16"]
+    assert renamed["default_prefixlen"] == 25
+    assert [row["ID"] for row in pools] == [pool["id"]]
+    assert [row["ID"] for row in scopes] == [scope["id"]]
+    assert network["ipv4_address_scope"] == scope["id"]
+    assert "existing allocations" in openstack.fails("subnet pool delete s-p2")
+    assert "in use" in openstack.fails("address scope delete s-scope")
+    assert "minimum allowed prefix" in openstack.fails(
+        "subnet create --network s-net --subnet-pool s-p2 --prefix-length 19 s-sub3"
+    )
+    [rest] = openstack(
+        "network delete s-net",
+        "subnet pool unset --tag t s-p2",
+        "subnet pool delete s-p2",
+        "address scope set --name s-s2 s-scope",
+        "address scope delete s-s2",
+        "subnet pool list -f json",
+    )
+    assert rest == []
+
+
 def test_quotas(openstack: Client) -> None:
     [made] = openstack("network create -f json q-net")
     project = made["project_id"]

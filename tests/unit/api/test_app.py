@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sdnctl.api import ApiError, JsonResponse, Settings, make_app, make_server, read_token
+from sdnctl.api.app import NEUTRON
 from sdnctl.store import Store
 from tests.unit.api.client import Api, opened
 
@@ -33,8 +34,7 @@ async def test_versions(api: Api) -> None:
     }
     for path in ("/v2.0", "/v2.0/"):
         resources = (await api.call("GET", path))["resources"]
-        collections = {"networks", "subnets", "ports", "routers", "bgpvpns"}
-        assert {r["collection"] for r in resources} == collections
+        assert {r["collection"] for r in resources} == {r.collection for r in NEUTRON.values()}
         assert resources[0]["links"][0]["href"] == "http://sdn.test/v2.0/networks"
 
 

@@ -31,6 +31,8 @@ async def test_a_network_has_all_that_neutron_shows(api: Api) -> None:
         "mtu": 1450,
         "port_security_enabled": True,
         "l2_adjacency": True,
+        "ipv4_address_scope": None,
+        "ipv6_address_scope": None,
         "provider:network_type": "vxlan",
         "provider:physical_network": None,
         "provider:segmentation_id": 4096,
