@@ -17,6 +17,10 @@ ROUTER_INTERFACE_OWNER: Final = "network:router_interface"
 """``device_owner`` of a port that is a router's interface; ``device_id`` is then the router."""
 
 
+EVERYBODY: Final = "*"
+"""The target of an RBAC policy for all projects."""
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What every kind has.
 
@@ -112,11 +116,25 @@ class Shareable(Row, frozen=True, kw_only=True, omit_defaults=True):
     shared_with: tuple[str, ...] = ()
 
 
+class RbacPolicy(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Opens an object to a project, or to ``EVERYBODY``.
+
+    ``action`` is ``access_as_shared`` or ``access_as_external``. What follows for the object is
+    noted in its row.
+    """
+
+    object_type: str
+    object_id: str
+    action: str
+    target_project: str
+
+
 class Network(Shareable, frozen=True, kw_only=True, omit_defaults=True):
     """A layer 2 segment: an EVI.
 
     ``vni``, ``label`` and ``number`` (of the route distinguisher) are allocated once and never
-    change. ``encapsulation`` pins one for all traffic of the network.
+    change. ``encapsulation`` pins one for all traffic of the network. ``external_to`` are the
+    projects, or ``EVERYBODY``, that an external network is there for.
     """
 
     vni: Vni
@@ -125,6 +143,7 @@ class Network(Shareable, frozen=True, kw_only=True, omit_defaults=True):
     mtu: int = 1450
     admin_state_up: bool = True
     external: bool = False
+    external_to: tuple[str, ...] = ()
     port_security_enabled: bool = True
     encapsulation: Encapsulation | None = None
     import_targets: tuple[RouteTarget, ...] = ()
@@ -367,6 +386,7 @@ KINDS: Final[dict[str, type[Row]]] = {
     "bgp_peer": BgpPeer,
     "gateway": Gateway,
     "network": Network,
+    "rbac_policy": RbacPolicy,
     "address_scope": AddressScope,
     "subnetpool": SubnetPool,
     "subnet": Subnet,

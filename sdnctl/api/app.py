@@ -36,6 +36,7 @@ from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
 from sdnctl.api.policy import forbidden
 from sdnctl.api.ports import PORTS
 from sdnctl.api.quotas import QuotaApi
+from sdnctl.api.rbac import RBAC_POLICIES
 from sdnctl.api.routers import ROUTERS
 from sdnctl.api.schema import Context, Resource
 from sdnctl.api.service import Request, Service
@@ -49,7 +50,17 @@ from sdnctl.store import Store
 log = logging.getLogger(__name__)
 
 NEUTRON: Final = {
-    r.path: r for r in (NETWORKS, SUBNETS, PORTS, ROUTERS, SUBNETPOOLS, ADDRESS_SCOPES, BGPVPNS)
+    r.path: r
+    for r in (
+        NETWORKS,
+        SUBNETS,
+        PORTS,
+        ROUTERS,
+        SUBNETPOOLS,
+        ADDRESS_SCOPES,
+        RBAC_POLICIES,
+        BGPVPNS,
+    )
 }
 """What is served under /v2.0."""
 

@@ -45,7 +45,7 @@ def invalid_input(message: str) -> ApiError:
     return ApiError(400, "InvalidInput", f"Invalid input for operation: {message.rstrip('.')}.")
 
 
-_WORDS = {"SubnetPool": "Subnet pool", "AddressScope": "Address scope"}
+_WORDS = {"SubnetPool": "Subnet pool", "AddressScope": "Address scope", "RbacPolicy": "RBAC policy"}
 """Types of resources that are not called as they are written."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sdnctl.api import values
+from sdnctl.api import rbac, values
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input
 from sdnctl.api.schema import STANDARD, UNSET, Attribute, Context, Resource, Work, shown, stored
@@ -84,27 +84,33 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     check_targets(work, row)
     allocate_instance(work, row)
     _mtu(work, row)
-    return Network(**row)
+    network = Network(**row)
+    rbac.follow(work, None, network)
+    return rbac.said(work, network)
 
 
 def _update(work: Work, old: Network, given: dict[str, Any], row: dict[str, Any]) -> Row:
     del given
     check_targets(work, row)
     _mtu(work, row)
-    if old.shared and not row.get("shared", True):
-        _check_unused_by_others(work, old)
     if row.get("mtu", old.mtu) < 1280 and any(
         subnet.prefix.version == 6 for subnet in work.tx.find(Subnet, "network_id", old.id)
     ):
         # RFC 8200 section 5: IPv6 requires that every link has an MTU of 1280 octets or more.
         raise invalid_input(f"mtu {row['mtu']} is too small for the IPv6 subnets of {old.id}")
-    return work.replace(old, row)
+    new = work.replace(old, row)
+    if {"shared", "external"}.isdisjoint(row):
+        return new
+    rbac.follow(work, old, new)
+    new = rbac.said(work, new)
+    if old.shared and not new.shared:
+        _check_unused_by_others(work, new)
+    return new
 
 
 def _check_unused_by_others(work: Work, network: Network) -> None:
     """Who has a port on a network must go on seeing it."""
-    ports = work.tx.find(Port, "network_id", network.id)
-    if any(port.project_id != network.project_id for port in ports):
+    if rbac.shut_out(work, network):
         raise conflict(
             "InvalidSharedSetting",
             f"Unable to reconfigure sharing settings for network {network.id}. Multiple projects "
@@ -123,6 +129,7 @@ def _delete(work: Work, network: Network) -> None:
     for subnet in work.tx.find(Subnet, "network_id", network.id):
         work.tx.delete(Subnet, subnet.id)
     dissociate(work, BgpVpnNetwork, "network_id", network.id)
+    rbac.forget(work, network)
 
 
 NETWORKS: Final = Resource(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sdnctl.api.caller import Identity, Rank, Who
 from sdnctl.api.errors import ApiError, bad_request, not_found
-from sdnctl.intent import KIND_OF, Network, Row, Shareable
+from sdnctl.intent import EVERYBODY, KIND_OF, Network, Row, Shareable
 
 if TYPE_CHECKING:
     from sdnctl.api.schema import Read, Resource
@@ -183,6 +183,8 @@ POLICY: Final[dict[str, Rules]] = {
         delete=MEMBER,
         attributes=(_settable("shared"), _settable("is_default")),
     ),
+    # Whom one may be for is checked where it is made: everybody is an administrator's word.
+    "rbac_policy": Rules(see=READER, create=MEMBER, update=MEMBER, delete=MEMBER),
     "router": Rules(
         see=READER,
         create=MEMBER,
@@ -260,7 +262,9 @@ def _by_sharing(caller: Identity, thing: Shareable | None) -> int:
     found = caller.on_network if thing.project_id == caller.project_id else 0
     if thing.shared or caller.project_id in thing.shared_with:
         found |= _SHARED
-    if isinstance(thing, Network) and thing.external:
+    if isinstance(thing, Network) and not {EVERYBODY, caller.project_id}.isdisjoint(
+        thing.external_to
+    ):
         found |= _EXTERNAL
     return found
 

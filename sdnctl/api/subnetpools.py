@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sdnctl.api import prefixes, values
+from sdnctl.api import prefixes, rbac, values
 from sdnctl.api.errors import ApiError, bad_request, conflict, invalid_input, not_found
 from sdnctl.api.schema import (
     REQUIRED,
@@ -128,6 +128,7 @@ def _create_pool(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     pool = SubnetPool(**row)
     _check_default(work, pool)
     _check_scope(work, pool)
+    rbac.follow(work, None, pool)
     return pool
 
 
@@ -158,6 +159,7 @@ def _delete_pool(work: Work, pool: SubnetPool) -> None:
             "SubnetPoolDeleteError",
             "Unable to delete subnet pool: Subnet pool has existing allocations.",
         )
+    rbac.forget(work, pool)
 
 
 def _asked(body: dict[str, Json]) -> tuple[Prefix, ...]:
@@ -312,8 +314,10 @@ def _scope_affinity() -> ApiError:
 
 
 def _create_scope(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
-    del work, given
-    return AddressScope(**row)
+    del given
+    scope = AddressScope(**row)
+    rbac.follow(work, None, scope)
+    return scope
 
 
 def _update_scope(work: Work, old: AddressScope, given: dict[str, Any], row: dict[str, Any]) -> Row:
@@ -323,7 +327,9 @@ def _update_scope(work: Work, old: AddressScope, given: dict[str, Any], row: dic
             "AddressScopeUpdateError",
             f"Unable to update address scope {old.id} : Shared address scope can't be unshared",
         )
-    return work.replace(old, row)
+    new = work.replace(old, row)
+    rbac.follow(work, old, new)
+    return new
 
 
 def _delete_scope(work: Work, scope: AddressScope) -> None:
@@ -333,6 +339,7 @@ def _delete_scope(work: Work, scope: AddressScope) -> None:
             f"Unable to complete operation on address scope {scope.id}. There are one or more "
             "subnet pools in use on the address scope.",
         )
+    rbac.forget(work, scope)
 
 
 ADDRESS_SCOPES: Final = Resource(

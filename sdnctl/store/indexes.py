@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, Network, Port, Row, Shareable, Subnet, SubnetPool
+from sdnctl.intent import (
+    EVERYBODY,
+    ROUTER_INTERFACE_OWNER,
+    Network,
+    Port,
+    Row,
+    Shareable,
+    Subnet,
+    SubnetPool,
+)
 
 Extract = Callable[[Any], tuple[Hashable, ...]]
 
@@ -42,11 +51,13 @@ def _default_pool(pool: SubnetPool) -> tuple[Hashable, ...]:
 
 
 def _open(row: Shareable) -> tuple[Hashable, ...]:
-    return (True,) if row.shared or (isinstance(row, Network) and row.external) else ()
+    everybodys = isinstance(row, Network) and EVERYBODY in row.external_to
+    return (True,) if row.shared or everybodys else ()
 
 
 def _granted(row: Shareable) -> tuple[Hashable, ...]:
-    return row.shared_with
+    external_to = row.external_to if isinstance(row, Network) else ()
+    return tuple({*row.shared_with, *external_to} - {EVERYBODY})
 
 
 _COMMON: Final = {name: _field(name) for name in ("name", "project_id")}
@@ -64,6 +75,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "bgp_peer": _COMMON,
     "gateway": _COMMON,
     "network": _SHAREABLE,
+    "rbac_policy": _COMMON | {"object_id": _field("object_id")},
     "address_scope": _SHAREABLE,
     "subnetpool": _SHAREABLE
     | {"address_scope_id": _field("address_scope_id"), "default": _default_pool},

@@ -262,6 +262,40 @@ def test_subnet_pools_and_address_scopes(openstack: Client) -> None:
     assert rest == []
 
 
+def test_rbac_policies(openstack: Client) -> None:
+    _, made, shown, listed, external, networks, pools = openstack(
+        "network create -f json b-net",
+        "network rbac create --type network --action access_as_shared --target-all-projects"
+        " -f json b-net",
+        "network show -f json b-net",
+        "network rbac list --type network --action access_as_shared --long -f json",
+        "network rbac create --type network --action access_as_external --target-all-projects"
+        " -f json b-net",
+        "network list --external --share -f json",
+        "subnet pool create --share --pool-prefix 10.64.0.0/12 -f json b-pool",
+    )
+    assert (made["action"], made["target_project_id"]) == ("access_as_shared", "*")
+    assert shown["shared"] is True
+    assert [row["ID"] for row in listed] == [made["id"]]
+    assert [row["Name"] for row in networks] == ["b-net"]
+    [pool] = openstack("network rbac list --type subnetpool -f json")
+    assert [row["Object ID"] for row in pool] == [pools["id"]]
+    assert "already exists" in openstack.fails(
+        "network rbac create --type network --action access_as_shared --target-all-projects b-net"
+    )
+    shown, after, rest = openstack(
+        f"network rbac show -f json {made['id']}",
+        f"network rbac delete {made['id']} {external['id']}",
+        "network show -f json b-net",
+        "network delete b-net",
+        "subnet pool delete b-pool",
+        "network rbac list -f json",
+    )
+    assert shown["object_id"] == made["object_id"]
+    assert after["shared"] is False
+    assert rest == []
+
+
 def test_quotas(openstack: Client) -> None:
     [made] = openstack("network create -f json q-net")
     project = made["project_id"]
