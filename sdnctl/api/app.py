@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -45,6 +45,7 @@ from sdnctl.api.status import status
 from sdnctl.api.subnetpools import ADDRESS_SCOPES, SUBNETPOOLS
 from sdnctl.api.subnets import SUBNETS
 from sdnctl.api.values import Json
+from sdnctl.api.views import VIEWS, View, answer
 from sdnctl.store import Store
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ _EVERYBODYS: Final = ("/v2.0", "/openapi.json", "/identity/")
 """What is served to more than operators, each with its own checks."""
 
 _VERBS: Final = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
+
+_METHODS: Final = tuple(_VERBS)
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -107,6 +110,12 @@ def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
     async def own_status(_request: StarletteRequest) -> Response:
         return JsonResponse({"status": status(context)})
 
+    def viewed(view: View) -> Callable[[StarletteRequest], Awaitable[Response]]:
+        async def answered(request: StarletteRequest) -> Response:
+            return answer(context, view, request)
+
+        return answered
+
     async def openapi_document(_request: StarletteRequest) -> Response:
         # A response of its own: the headers of an answer are added to it.
         return Response(openapi, media_type=JsonResponse.media_type)
@@ -119,6 +128,11 @@ def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
             Route("/v2.0/extensions", _extensions),
             Route("/v2.0/extensions/{alias}", _extension),
             *(Route(path, quotas) for path in ("/v2.0/quotas", "/v2.0/quotas/{path:path}")),
+            *(
+                Route(f"/v2.0/{view.collection}{end}", viewed(view), methods=_METHODS)
+                for view in VIEWS
+                for end in ("", "/{id}")
+            ),
             Route("/openapi.json", openapi_document),
             Route("/sdn/v1/status", own_status),
             Route("/v2.0/{path:path}", _Endpoint(context, NEUTRON)),

@@ -8,10 +8,12 @@ from sdnctl.api.values import Json
 
 _SERVED: Final = (
     ("address-scope", "Address scope", "2015-07-26T10:00:00-00:00"),
+    ("agent", "agent", "2013-02-03T10:00:00-00:00"),
     ("bgpvpn", "BGPVPN Extension", "2014-06-10T17:00:00-00:00"),
     ("bgpvpn-routes-control", "BGPVPN Routes Control Extension", "2017-05-20T00:00:00-00:00"),
     ("bgpvpn-vni", "BGPVPN VXLAN VNI extension", "2017-09-12T10:00:00-00:00"),
     ("binding", "Port Binding", "2014-02-03T10:00:00-00:00"),
+    ("availability_zone", "Availability Zone", "2015-01-01T10:00:00-00:00"),
     ("default-subnetpools", "Default Subnetpools", "2016-02-18T18:00:00-00:00"),
     ("empty-string-filtering", "Empty String Filtering Extension", "2018-05-01T10:00:00-00:00"),
     ("external-net", "Neutron external network", "2013-01-14T10:00:00-00:00"),
@@ -20,6 +22,7 @@ _SERVED: Final = (
     ("l2_adjacency", "L2 Adjacency", "2016-04-12T16:00:00-00:00"),
     ("net-mtu", "Network MTU", "2015-03-25T10:00:00-00:00"),
     ("net-mtu-writable", "Network MTU (writable)", "2017-07-12T00:00:00-00:00"),
+    ("network-ip-availability", "Network IP Availability", "2015-09-24T00:00:00-00:00"),
     ("pagination", "Pagination support", "2016-06-12T00:00:00-00:00"),
     (
         "port-mac-address-regenerate",

@@ -6,6 +6,7 @@ listed here, so that none of them scans a table.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
@@ -36,6 +37,14 @@ def _port_ips(port: Port) -> tuple[Hashable, ...]:
 
 def _port_subnets(port: Port) -> tuple[Hashable, ...]:
     return tuple({f.subnet_id for f in port.fixed_ips})
+
+
+def _another_address(port: Port) -> tuple[Hashable, ...]:
+    """For a port's second, third... address of a subnet, that and which it is."""
+    if len(port.fixed_ips) < 2:
+        return ()
+    counts = Counter(fixed.subnet_id for fixed in port.fixed_ips)
+    return tuple((id_, n) for id_, most in counts.items() for n in range(2, most + 1))
 
 
 def _interface_network(port: Port) -> tuple[Hashable, ...]:
@@ -82,7 +91,8 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "subnet": _COMMON | {"network_id": _field("network_id"), "subnetpool_id": _subnetpool},
     "port": _COMMON
     | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
-    | {"ip": _port_ips, "subnet_id": _port_subnets, "interface_network": _interface_network},
+    | {"ip": _port_ips, "subnet_id": _port_subnets, "another_address": _another_address}
+    | {"interface_network": _interface_network},
     "router": _COMMON,
     "quota": {},
     "bgpvpn": _COMMON,

@@ -296,6 +296,24 @@ def test_rbac_policies(openstack: Client) -> None:
     assert rest == []
 
 
+def test_what_operators_look_at(openstack: Client) -> None:
+    network, _, agents, zones, availabilities, availability, segments = openstack(
+        "network create -f json v-net",
+        "subnet create --network v-net --subnet-range 10.8.0.0/29 -f json v-sub",
+        "network agent list -f json",
+        "availability zone list --network -f json",
+        "ip availability list -f json",
+        "ip availability show -f json v-net",
+        "network segment list --network v-net --long -f json",
+    )
+    assert agents == zones == []
+    assert [row["Total IPs"] for row in availabilities if row["Network Name"] == "v-net"] == [5]
+    assert (availability["total_ips"], availability["used_ips"]) == (5, 0)
+    assert [row["Network"] for row in segments] == [network["id"]]
+    [segment] = openstack(f"network segment show -f json {network['id']}", "network delete v-net")
+    assert segment["segmentation_id"] == network["provider:segmentation_id"]
+
+
 def test_quotas(openstack: Client) -> None:
     [made] = openstack("network create -f json q-net")
     project = made["project_id"]
