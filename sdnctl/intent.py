@@ -20,6 +20,9 @@ ROUTER_INTERFACE_OWNER: Final = "network:router_interface"
 DEFAULT_DNS_DOMAIN: Final = "openstacklocal."
 """What ports' names end in where their network says nothing; Neutron's default."""
 
+EVERYBODY: Final = "*"
+"""The target of an RBAC policy for all projects."""
+
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What every kind has.
@@ -109,12 +112,33 @@ class Gateway(Row, frozen=True, kw_only=True, omit_defaults=True):
     probe_multiplier: int = 3
 
 
-class Network(Row, frozen=True, kw_only=True, omit_defaults=True):
+class Shareable(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """What may be shared: with every project, or (``shared_with``) with those."""
+
+    shared: bool = False
+    shared_with: tuple[str, ...] = ()
+
+
+class RbacPolicy(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Opens an object to a project, or to ``EVERYBODY``.
+
+    ``action`` is ``access_as_shared`` or ``access_as_external``. What follows for the object is
+    noted in its row.
+    """
+
+    object_type: str
+    object_id: str
+    action: str
+    target_project: str
+
+
+class Network(Shareable, frozen=True, kw_only=True, omit_defaults=True):
     """A layer 2 segment: an EVI.
 
     ``vni``, ``label`` and ``number`` (of the route distinguisher) are allocated once and never
     change. ``encapsulation`` pins one for all traffic of the network. ``dns_domain`` is what its
-    ports' names end in, with its last dot.
+    ports' names end in, with its last dot. ``external_to`` are the projects, or ``EVERYBODY``,
+    that an external network is there for.
     """
 
     vni: Vni
@@ -122,8 +146,8 @@ class Network(Row, frozen=True, kw_only=True, omit_defaults=True):
     number: int
     mtu: int = 1450
     admin_state_up: bool = True
-    shared: bool = False
     external: bool = False
+    external_to: tuple[str, ...] = ()
     port_security_enabled: bool = True
     encapsulation: Encapsulation | None = None
     import_targets: tuple[RouteTarget, ...] = ()
@@ -145,6 +169,32 @@ class HostRoute(msgspec.Struct, frozen=True):
     nexthop: Ip
 
 
+class AddressScope(Shareable, frozen=True, kw_only=True, omit_defaults=True):
+    """Subnet pools whose prefixes do not overlap, so that their subnets may be routed together."""
+
+    ip_version: int
+
+
+class SubnetPool(Shareable, frozen=True, kw_only=True, omit_defaults=True):
+    """Prefixes, of one IP version, that subnets get theirs from.
+
+    ``default_quota`` is what a project may have of it, in /32 (IPv4) or /64 (IPv6).
+    """
+
+    prefixes: tuple[Prefix, ...]
+    min_prefixlen: int
+    max_prefixlen: int
+    default_prefixlen: int
+    default_quota: int | None = None
+    is_default: bool = False
+    address_scope_id: str | None = None
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return self.prefixes[0].version
+
+
 class Subnet(Row, frozen=True, kw_only=True, omit_defaults=True):
     """An IP prefix on a network."""
 
@@ -157,6 +207,7 @@ class Subnet(Row, frozen=True, kw_only=True, omit_defaults=True):
     host_routes: tuple[HostRoute, ...] = ()
     ipv6_ra_mode: str | None = None
     ipv6_address_mode: str | None = None
+    subnetpool_id: str | None = None
 
 
 class ExtraDhcpOption(msgspec.Struct, frozen=True):
@@ -269,6 +320,12 @@ class AddressGroup(Row, frozen=True, kw_only=True, omit_defaults=True):
     """Prefixes that rules refer to together."""
 
     addresses: tuple[Prefix, ...] = ()
+
+
+class Quota(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """How much a project, whose id is the row's, may have of each resource; -1 for no limit."""
+
+    limits: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class BgpVpn(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -405,12 +462,16 @@ KINDS: Final[dict[str, type[Row]]] = {
     "bgp_peer": BgpPeer,
     "gateway": Gateway,
     "network": Network,
+    "rbac_policy": RbacPolicy,
+    "address_scope": AddressScope,
+    "subnetpool": SubnetPool,
     "subnet": Subnet,
     "port": Port,
     "router": Router,
     "security_group": SecurityGroup,
     "security_group_rule": SecurityGroupRule,
     "address_group": AddressGroup,
+    "quota": Quota,
     "bgpvpn": BgpVpn,
     "bgpvpn_network": BgpVpnNetwork,
     "bgpvpn_router": BgpVpnRouter,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -22,7 +22,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sdnctl.api import quotas
 from sdnctl.api.address_groups import ADDRESS_GROUPS
 from sdnctl.api.authentication import AnyOf, Authenticator, Nobody, StaticToken
 from sdnctl.api.bgpvpns import BGPVPNS
@@ -37,6 +36,8 @@ from sdnctl.api.openapi import document
 from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
 from sdnctl.api.policy import forbidden
 from sdnctl.api.ports import PORTS
+from sdnctl.api.quotas import QuotaApi
+from sdnctl.api.rbac import RBAC_POLICIES
 from sdnctl.api.routers import ROUTERS
 from sdnctl.api.schema import Context, Resource
 from sdnctl.api.security import SECURITY_GROUPS
@@ -44,8 +45,10 @@ from sdnctl.api.security_rules import SECURITY_GROUP_RULES
 from sdnctl.api.service import Request, Service
 from sdnctl.api.settings import Settings
 from sdnctl.api.status import status
+from sdnctl.api.subnetpools import ADDRESS_SCOPES, SUBNETPOOLS
 from sdnctl.api.subnets import SUBNETS
 from sdnctl.api.values import Json
+from sdnctl.api.views import VIEWS, View, answer
 from sdnctl.store import Store
 
 log = logging.getLogger(__name__)
@@ -60,6 +63,9 @@ NEUTRON: Final = {
         SECURITY_GROUPS,
         SECURITY_GROUP_RULES,
         ADDRESS_GROUPS,
+        SUBNETPOOLS,
+        ADDRESS_SCOPES,
+        RBAC_POLICIES,
         BGPVPNS,
     )
 }
@@ -72,6 +78,8 @@ _EVERYBODYS: Final = ("/v2.0", "/openapi.json", "/identity/")
 """What is served to more than operators, each with its own checks."""
 
 _VERBS: Final = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
+
+_METHODS: Final = tuple(_VERBS)
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -103,14 +111,16 @@ def make_app(
 
 def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
     openapi = _encode(document({"/v2.0": NEUTRON, "/sdn/v1": OWN}))
+    quotas = QuotaApi(context, NEUTRON)
 
     async def own_status(_request: StarletteRequest) -> Response:
         return JsonResponse({"status": status(context)})
 
-    async def quota_usage(request: StarletteRequest) -> Response:
-        project_id = request.path_params["project_id"]
-        quotas.check(request.scope["caller"], project_id)
-        return JsonResponse({"quota": quotas.usage(context, NEUTRON, project_id)})
+    def viewed(view: View) -> Callable[[StarletteRequest], Awaitable[Response]]:
+        async def answered(request: StarletteRequest) -> Response:
+            return answer(context, view, request)
+
+        return answered
 
     async def openapi_document(_request: StarletteRequest) -> Response:
         # A response of its own: the headers of an answer are added to it.
@@ -123,9 +133,12 @@ def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
             *(Route(path, _neutron_resources) for path in ("/v2.0", "/v2.0/")),
             Route("/v2.0/extensions", _extensions),
             Route("/v2.0/extensions/{alias}", _extension),
-            Route("/v2.0/quotas/{project_id}", _quotas),
-            Route("/v2.0/quotas/{project_id}/default", _quotas),
-            Route("/v2.0/quotas/{project_id}/details.json", quota_usage),
+            *(Route(path, quotas) for path in ("/v2.0/quotas", "/v2.0/quotas/{path:path}")),
+            *(
+                Route(f"/v2.0/{view.collection}{end}", viewed(view), methods=_METHODS)
+                for view in VIEWS
+                for end in ("", "/{id}")
+            ),
             Route("/openapi.json", openapi_document),
             Route("/sdn/v1/status", own_status),
             Route("/v2.0/{path:path}", _Endpoint(context, NEUTRON)),
@@ -262,11 +275,6 @@ async def _neutron_resources(request: StarletteRequest) -> Response:
 
 async def _extensions(_request: StarletteRequest) -> Response:
     return JsonResponse({"extensions": list(EXTENSIONS.values())})
-
-
-async def _quotas(request: StarletteRequest) -> Response:
-    quotas.check(request.scope["caller"], request.path_params["project_id"])
-    return JsonResponse({"quota": quotas.limits(NEUTRON)})
 
 
 async def _extension(request: StarletteRequest) -> Response:

@@ -53,6 +53,8 @@ _NOT_FOUND: Final = {
     "AddressGroup": "Address group {} could not be found.",
 }
 """Sentences that are not like the others."""
+_WORDS = {"SubnetPool": "Subnet pool", "AddressScope": "Address scope", "RbacPolicy": "RBAC policy"}
+"""Types of resources that are not called as they are written."""
 
 
 def not_found(name: str, id_: str) -> ApiError:
@@ -60,7 +62,8 @@ def not_found(name: str, id_: str) -> ApiError:
     if name in _NOT_FOUND:
         return ApiError(404, f"{name}NotFound", _NOT_FOUND[name].format(id_))
     end = "" if name in {"Router", "BGPVPN"} else "."
-    return ApiError(404, f"{name}NotFound", f"{name} {id_} could not be found{end}")
+    words = _WORDS.get(name, name)
+    return ApiError(404, f"{name}NotFound", f"{words} {id_} could not be found{end}")
 
 
 def no_such_path() -> ApiError:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sdnctl.api import values
+from sdnctl.api import rbac, values
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input
 from sdnctl.api.guests import DNS_DOMAIN
 from sdnctl.api.schema import STANDARD, UNSET, Attribute, Context, Resource, Work, shown, stored
 from sdnctl.api.values import Json
 from sdnctl.graph.attachments import is_automatic
-from sdnctl.intent import BgpVpnNetwork, Network, Port, Row, Subnet
+from sdnctl.intent import BgpVpnNetwork, Network, Port, Row, Subnet, SubnetPool
 from sdnctl.types import MAX_VNI, RouteTarget
 
 _VNI: Final = values.integer(1, MAX_VNI)
@@ -61,6 +61,20 @@ def _subnets(context: Context, network: Network) -> Json:
     return [subnet.id for subnet in context.store.find(Subnet, "network_id", network.id)]
 
 
+def _address_scope(version: int) -> Attribute:
+    """The address scope of a network's subnets, which is that of their pools."""
+
+    def read(context: Context, network: Network) -> Json:
+        store = context.store
+        for subnet in store.find(Subnet, "network_id", network.id):
+            if subnet.prefix.version == version and subnet.subnetpool_id is not None:
+                pool = store.get(SubnetPool, subnet.subnetpool_id)
+                return pool.address_scope_id if pool is not None else None
+        return None
+
+    return shown(f"ipv{version}_address_scope", values.optional(values.UUID), read)
+
+
 def _mtu(work: Work, row: dict[str, Any]) -> None:
     if row.get("mtu") == 0:
         row["mtu"] = work.settings.mtu
@@ -71,27 +85,33 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     check_targets(work, row)
     allocate_instance(work, row)
     _mtu(work, row)
-    return Network(**row)
+    network = Network(**row)
+    rbac.follow(work, None, network)
+    return rbac.said(work, network)
 
 
 def _update(work: Work, old: Network, given: dict[str, Any], row: dict[str, Any]) -> Row:
     del given
     check_targets(work, row)
     _mtu(work, row)
-    if old.shared and not row.get("shared", True):
-        _check_unused_by_others(work, old)
     if row.get("mtu", old.mtu) < 1280 and any(
         subnet.prefix.version == 6 for subnet in work.tx.find(Subnet, "network_id", old.id)
     ):
         # RFC 8200 section 5: IPv6 requires that every link has an MTU of 1280 octets or more.
         raise invalid_input(f"mtu {row['mtu']} is too small for the IPv6 subnets of {old.id}")
-    return work.replace(old, row)
+    new = work.replace(old, row)
+    if {"shared", "external"}.isdisjoint(row):
+        return new
+    rbac.follow(work, old, new)
+    new = rbac.said(work, new)
+    if old.shared and not new.shared:
+        _check_unused_by_others(work, new)
+    return new
 
 
 def _check_unused_by_others(work: Work, network: Network) -> None:
     """Who has a port on a network must go on seeing it."""
-    ports = work.tx.find(Port, "network_id", network.id)
-    if any(port.project_id != network.project_id for port in ports):
+    if rbac.shut_out(work, network):
         raise conflict(
             "InvalidSharedSetting",
             f"Unable to reconfigure sharing settings for network {network.id}. Multiple projects "
@@ -110,6 +130,7 @@ def _delete(work: Work, network: Network) -> None:
     for subnet in work.tx.find(Subnet, "network_id", network.id):
         work.tx.delete(Subnet, subnet.id)
     dissociate(work, BgpVpnNetwork, "network_id", network.id)
+    rbac.forget(work, network)
 
 
 NETWORKS: Final = Resource(
@@ -130,6 +151,8 @@ NETWORKS: Final = Resource(
         stored("mtu", values.integer(0, 65535), 0),
         stored("port_security_enabled", values.BOOLEAN, True),
         DNS_DOMAIN,
+        _address_scope(4),
+        _address_scope(6),
         shown("l2_adjacency", values.BOOLEAN, lambda _c, _n: True),
         # One provider type exists; naming it is allowed, since tools do.
         Attribute(

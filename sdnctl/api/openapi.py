@@ -157,15 +157,16 @@ def _paths(path: str, resource: Resource) -> dict[str, Json]:
                 "responses": {"204": {"description": "Gone."}} | _ERRORS,
             },
         },
-        f"{path}/{{id}}/tags": {
+    }
+    if "tags" in resource.by_name:
+        paths[f"{path}/{{id}}/tags"] = {
             "parameters": id_,
             "put": {
                 "operationId": f"replaceTagsOf{title}",
                 "requestBody": _body({"tags": {"type": "array", "items": {"type": "string"}}}),
                 "responses": _answer(200, {"tags": {"type": "array"}}),
             },
-        },
-    }
+        }
     for action in resource.actions:
         paths[f"{path}/{{id}}/{action}"] = {
             "parameters": id_,

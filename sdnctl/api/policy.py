@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sdnctl.api.caller import Identity, Rank, Who
 from sdnctl.api.errors import ApiError, bad_request, not_found
-from sdnctl.intent import KIND_OF, Network, Row
+from sdnctl.intent import EVERYBODY, KIND_OF, Network, Row, Shareable
 
 if TYPE_CHECKING:
     from sdnctl.api.schema import Read, Resource
@@ -168,6 +168,22 @@ POLICY: Final[dict[str, Rules]] = {
             _settable("data_plane_status"),
         ),
     ),
+    "address_scope": Rules(
+        see=READER | SHARED,
+        create=MEMBER,
+        update=MEMBER,
+        delete=MEMBER,
+        attributes=(_settable("shared"),),
+    ),
+    "subnetpool": Rules(
+        see=READER | SHARED,
+        create=MEMBER,
+        update=MEMBER,
+        delete=MEMBER,
+        attributes=(_settable("shared"), _settable("is_default")),
+    ),
+    # Whom one may be for is checked where it is made: everybody is an administrator's word.
+    "rbac_policy": Rules(see=READER, create=MEMBER, update=MEMBER, delete=MEMBER),
     "router": dataclasses.replace(
         _OWNERS, attributes=(_hidden("distributed"), _hidden("ha"), _hidden("sdn:*"))
     ),
@@ -227,23 +243,26 @@ def _may(rule: int, caller: Identity, row: Row, get: Get) -> bool:
         return True
     if not rule & _BY_NETWORK:
         return False
-    return bool(rule & _by_network(caller, _network_of(row, get)))
+    return bool(rule & _by_sharing(caller, _shared_with(row, get)))
 
 
-def _network_of(row: Row, get: Get) -> Network | None:
-    if isinstance(row, Network):
+def _shared_with(row: Row, get: Get) -> Shareable | None:
+    """What a row is seen through by others than its owner: itself, or its network."""
+    if isinstance(row, Shareable):
         return row
     id_: str | None = getattr(row, "network_id", None)
     return None if id_ is None else get(Network, id_)
 
 
-def _by_network(caller: Identity, network: Network | None) -> int:
-    if network is None:
+def _by_sharing(caller: Identity, thing: Shareable | None) -> int:
+    if thing is None:
         return 0
-    found = caller.on_network if network.project_id == caller.project_id else 0
-    if network.shared:
+    found = caller.on_network if thing.project_id == caller.project_id else 0
+    if thing.shared or caller.project_id in thing.shared_with:
         found |= _SHARED
-    if network.external:
+    if isinstance(thing, Network) and not {EVERYBODY, caller.project_id}.isdisjoint(
+        thing.external_to
+    ):
         found |= _EXTERNAL
     return found
 
@@ -305,7 +324,7 @@ class Policy:
             network = get(Network, id_)
             if network is None or not sees(caller, network, get):
                 raise not_found("Network", id_)
-            grants |= _by_network(caller, network)
+            grants |= _by_sharing(caller, network)
         self._check("create", grants, given)
 
     def check_update(self, caller: Identity, row: Row, given: Mapping[str, Any], get: Get) -> None:
@@ -313,7 +332,7 @@ class Policy:
         if caller.is_admin:
             return
         grants = caller.anywhere | (caller.own if row.project_id == caller.project_id else 0)
-        self._check("update", grants | _by_network(caller, _network_of(row, get)), given)
+        self._check("update", grants | _by_sharing(caller, _shared_with(row, get)), given)
 
     def check(self, verb: str, caller: Identity, row: Row, get: Get) -> None:
         """Refuse ``update`` or ``delete`` of a row that the caller sees."""
@@ -349,20 +368,21 @@ class Policy:
         if not see & _BY_NETWORK:
             return rows
         found = {row.id: row for row in rows}
-        for network in self._networks(caller, store):
-            more: list[Any] = (
-                [network] if kind is Network else store.find(kind, "network_id", network.id)
-            )
+        through: type[Any] = kind if issubclass(kind, Shareable) else Network
+        for thing in self._shareables(caller, store, through):
+            more = [thing] if through is kind else store.find(kind, "network_id", thing.id)
             found.update((row.id, row) for row in more)
         return list(found.values())
 
-    def _networks(self, caller: Identity, store: Store) -> list[Network]:
-        """Those that make what is on them visible."""
-        see = self._rules["see"]
-        networks = store.find(Network, "open", True) if see & _OPEN else []
+    def _shareables(self, caller: Identity, store: Store, kind: type[Any]) -> list[Any]:
+        """Those that the caller sees, or sees something through."""
+        see, project_id = self._rules["see"], caller.project_id
+        things = store.find(kind, "open", True) if see & _OPEN else []
+        if see & _OPEN and project_id:
+            things += store.find(kind, "granted", project_id)
         if see & caller.on_network:
-            networks += store.find(Network, "project_id", caller.project_id)
-        return [network for network in networks if see & _by_network(caller, network)]
+            things += store.find(kind, "project_id", project_id)
+        return [thing for thing in things if see & _by_sharing(caller, thing)]
 
 
 _FEW: Final = 64

@@ -166,7 +166,7 @@ def _lookup(attribute: Attribute, text: str) -> Lookup | None:
             return attribute.lookup(text)
         except ValueError as reason:
             raise invalid_value(attribute.name, reason) from None
-    if attribute.index:
+    if attribute.index and text:
         return Lookup(attribute.index, converted(attribute.name, attribute.type, text))
     return None
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from sdnctl.api import query
+from sdnctl.api import query, quotas
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import (
     ApiError,
@@ -116,7 +116,8 @@ class Service:
     async def _below(
         self, resource: Resource, request: Request, id_: str, name: str, *rest: str
     ) -> Answer:
-        if name == "tags" and (request.method, len(rest)) in TAGS:
+        taggable = "tags" in resource.by_name
+        if name == "tags" and taggable and (request.method, len(rest)) in TAGS:
             return await self._tags(resource, request, id_, rest)
         if request.method == "PUT" and name in resource.actions and not rest:
             return await self._act(resource, request, id_, name)
@@ -278,6 +279,7 @@ def _create(
     elif work.tx.get(resource.kind, row["id"]) is not None:
         raise conflict(f"{resource.title}Exists", f"{resource.title} {row['id']} exists already.")
     new = resource.create(work, given, row)
+    quotas.check_create(work, resource, new.project_id)
     work.tx.put(new)
     return new
 

@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -19,7 +20,8 @@ class Settings:
     ``mtu`` is a new network's, in octets. ``max_body`` is in octets, ``max_bulk`` in rows: one
     transaction holds up all others. ``bridge`` is the
     integration bridge that a bound port's VIF is plugged into. ``project_id`` owns what is
-    created without an owner. ``asn`` is the AS of the automatic route targets.
+    created without an owner. ``asn`` is the AS of the automatic route targets. ``quotas`` are
+    the limits of projects that have none of their own, by the name of the resource.
     """
 
     token: str = dataclasses.field(default="", repr=False)
@@ -29,6 +31,7 @@ class Settings:
     bridge: str = "br-int"
     project_id: str = ""
     asn: int = 64512
+    quotas: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 def read_token(path: Path) -> str:

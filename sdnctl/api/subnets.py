@@ -19,6 +19,7 @@ from sdnctl.api.schema import (
     shown,
     stored,
 )
+from sdnctl.api.subnetpools import bad_subnet, check_pool_of_network, lend, pool_of
 from sdnctl.api.values import Json, Type
 from sdnctl.intent import (
     ROUTER_INTERFACE_OWNER,
@@ -181,11 +182,28 @@ def _check_prefix(work: Work, network: Network, prefix: Prefix, ip_version: int)
             )
 
 
+def _prefix(work: Work, network: Network, given: dict[str, Any], row: dict[str, Any]) -> Prefix:
+    """The prefix that is asked for, or that a pool lends; the pool is noted in ``row``."""
+    if "cidr" in given and "prefixlen" in given:
+        raise bad_subnet("cidr and prefixlen must not be supplied together")
+    pool = pool_of(work, given)
+    check_pool_of_network(work, network, given["ip_version"], pool)
+    if pool is not None:
+        row["subnetpool_id"] = pool.id
+        return lend(work, pool, given, row["project_id"])
+    if "cidr" not in given:
+        raise bad_subnet("a subnetpool must be specified in the absence of a cidr")
+    asked: Prefix = given["cidr"]
+    return asked
+
+
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
-    prefix: Prefix = given["cidr"]
     network = work.visible(Network, given["network_id"])
     if network is None:
         raise not_found("Network", given["network_id"])
+    if not row["project_id"]:
+        row["project_id"] = network.project_id
+    prefix = row["prefix"] = _prefix(work, network, given, row)
     _check_prefix(work, network, prefix, given["ip_version"])
     if "gateway_ip" not in row:
         row["gateway_ip"] = default_gateway(prefix)
@@ -196,8 +214,6 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
         _check_pools(prefix, row["gateway_ip"], row["pools"])
     else:
         row["pools"] = default_pools(prefix, row["gateway_ip"])
-    if not row["project_id"]:
-        row["project_id"] = network.project_id
     subnet = Subnet(**row)
     if forms_addresses(subnet):
         for port in work.tx.find(Port, "network_id", network.id):
@@ -273,7 +289,8 @@ SUBNETS: Final = Resource(
             sort=True,
             read=lambda _c, subnet: subnet.prefix.version,
         ),
-        stored("cidr", values.PREFIX, REQUIRED, put=False, field="prefix"),
+        stored("cidr", values.PREFIX, put=False, field="prefix"),
+        Attribute(name="prefixlen", type=values.integer(0, 128), post=True, visible=False),
         stored("gateway_ip", values.optional(values.IP)),
         stored("enable_dhcp", values.BOOLEAN, True),
         stored("allocation_pools", _POOLS, field="pools", filter=False, sort=False),
@@ -281,12 +298,15 @@ SUBNETS: Final = Resource(
         stored("host_routes", _HOST_ROUTES, (), filter=False, sort=False),
         stored("ipv6_ra_mode", _MODES, put=False),
         stored("ipv6_address_mode", _MODES, put=False),
+        stored(
+            "subnetpool_id", values.optional(values.UUID), None, put=False, index="subnetpool_id"
+        ),
         Attribute(
-            name="subnetpool_id",
-            type=values.NOTHING,
+            name="use_default_subnetpool",
+            type=values.BOOLEAN,
+            default=False,
             post=True,
-            filter=True,
-            read=lambda _c, _s: None,
+            visible=False,
         ),
         shown("router:external", values.BOOLEAN, _external, filter=True),
     ),

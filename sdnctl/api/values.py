@@ -228,6 +228,13 @@ def _name_of_own(value: Json) -> str:
     return value
 
 
+def _nonempty(value: Json) -> str:
+    text: str = NAME.convert(value)
+    if not text.strip():
+        raise ValueError(f"'{text}' Blank strings are not permitted")
+    return text
+
+
 def _nothing(value: Json) -> None:
     if value not in (None, {}, []):
         raise ValueError("not supported here, leave it out")
@@ -236,6 +243,7 @@ def _nothing(value: Json) -> None:
 BOOLEAN: Final = Type(_boolean, {"type": "boolean"})
 UUID: Final = Type(_uuid, {"type": "string", "format": "uuid"})
 NAME: Final = string(255)
+NONEMPTY: Final = Type(_nonempty, NAME.schema | {"minLength": 1})
 HOST: Final = Type(lambda value: "" if value is None else NAME.convert(value), NAME.schema)
 """A host's name; null, which Nova sends to unbind a port, is none."""
 DESCRIPTION: Final = string(1024)

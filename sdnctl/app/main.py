@@ -19,8 +19,10 @@ import uvicorn
 import uvloop
 
 from sdnctl.api import ApiError, Settings, make_app, make_server
+from sdnctl.api.app import NEUTRON
 from sdnctl.api.identity import Directory, bootstrap
 from sdnctl.api.keystone import Keystone, read_account
+from sdnctl.api.quotas import parse_default
 from sdnctl.api.settings import new_password, read_token
 from sdnctl.app.controller import Controller
 from sdnctl.bgp.peer import families_of
@@ -98,6 +100,15 @@ def parser() -> argparse.ArgumentParser:
         help="BGP identifier, an IPv4 address",
     )
     root.add_argument("--mtu", type=_mtu, default=1450, help="of new networks, in octets")
+    root.add_argument(
+        "--quota",
+        type=_quota,
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="how much of a resource, as in port=500, a project may have without a quota of its "
+        "own; repeatable (default: any number)",
+    )
     root.add_argument("--verbose", action="store_true", help="log more")
     commands = root.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="run the controller (the default)")
@@ -171,6 +182,13 @@ def _mtu(text: str) -> int:
     if not text.isdecimal() or not 68 <= int(text) <= 0xFFFF:  # RFC 791 section 3.2
         raise argparse.ArgumentTypeError(f"{text!r} is not an MTU")
     return int(text)
+
+
+def _quota(text: str) -> tuple[str, int]:
+    try:
+        return parse_default(text, NEUTRON)
+    except ValueError as reason:
+        raise argparse.ArgumentTypeError(str(reason)) from None
 
 
 def _is_loopback(address: str) -> bool:
@@ -277,7 +295,7 @@ def _api(
     """The server of the API; SIGTERM and SIGINT end it from now on, and with it the rest."""
     app = make_app(
         controller.store,
-        Settings(token=token, mtu=options.mtu, asn=options.asn),
+        Settings(token=token, mtu=options.mtu, asn=options.asn, quotas=dict(options.quota)),
         controller,
         authenticator=keystone,
         directory=directory,

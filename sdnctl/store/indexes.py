@@ -6,15 +6,20 @@ listed here, so that none of them scans a table.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
 from sdnctl.intent import (
+    EVERYBODY,
     ROUTER_INTERFACE_OWNER,
     Network,
     Port,
     Row,
     SecurityGroup,
+    Shareable,
+    Subnet,
+    SubnetPool,
 )
 
 Extract = Callable[[Any], tuple[Hashable, ...]]
@@ -43,15 +48,38 @@ def _default_of(group: SecurityGroup) -> tuple[Hashable, ...]:
     return (group.project_id,) if group.is_default else ()
 
 
+def _another_address(port: Port) -> tuple[Hashable, ...]:
+    """For a port's second, third... address of a subnet, that and which it is."""
+    if len(port.fixed_ips) < 2:
+        return ()
+    counts = Counter(fixed.subnet_id for fixed in port.fixed_ips)
+    return tuple((id_, n) for id_, most in counts.items() for n in range(2, most + 1))
+
+
 def _interface_network(port: Port) -> tuple[Hashable, ...]:
     return (port.network_id,) if port.device_owner == ROUTER_INTERFACE_OWNER else ()
 
 
-def _open(network: Network) -> tuple[Hashable, ...]:
-    return (True,) if network.shared or network.external else ()
+def _subnetpool(subnet: Subnet) -> tuple[Hashable, ...]:
+    return () if subnet.subnetpool_id is None else (subnet.subnetpool_id,)
+
+
+def _default_pool(pool: SubnetPool) -> tuple[Hashable, ...]:
+    return (pool.version,) if pool.is_default else ()
+
+
+def _open(row: Shareable) -> tuple[Hashable, ...]:
+    everybodys = isinstance(row, Network) and EVERYBODY in row.external_to
+    return (True,) if row.shared or everybodys else ()
+
+
+def _granted(row: Shareable) -> tuple[Hashable, ...]:
+    external_to = row.external_to if isinstance(row, Network) else ()
+    return tuple({*row.shared_with, *external_to} - {EVERYBODY})
 
 
 _COMMON: Final = {name: _field(name) for name in ("name", "project_id")}
+_SHAREABLE: Final = _COMMON | {"open": _open, "granted": _granted}
 
 
 def _joined(to: str) -> dict[str, Extract]:
@@ -64,13 +92,18 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "link": _COMMON,
     "bgp_peer": _COMMON,
     "gateway": _COMMON,
-    "network": _COMMON | {"open": _open},
-    "subnet": _COMMON | {"network_id": _field("network_id")},
+    "network": _SHAREABLE,
+    "rbac_policy": _COMMON | {"object_id": _field("object_id")},
+    "address_scope": _SHAREABLE,
+    "subnetpool": _SHAREABLE
+    | {"address_scope_id": _field("address_scope_id"), "default": _default_pool},
+    "subnet": _COMMON | {"network_id": _field("network_id"), "subnetpool_id": _subnetpool},
     "port": _COMMON
     | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
-    | {"ip": _port_ips, "subnet_id": _port_subnets, "interface_network": _interface_network}
-    | {"security_group": _port_groups},
+    | {"ip": _port_ips, "subnet_id": _port_subnets, "another_address": _another_address}
+    | {"interface_network": _interface_network, "security_group": _port_groups},
     "router": _COMMON,
+    "quota": {},
     "security_group": _COMMON | {"default_of": _default_of},
     "security_group_rule": _COMMON
     | {
@@ -94,7 +127,8 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "token_key": {},
 }
 """By kind and name: the values under which a row is found. ``interface_network`` finds the
-router interfaces of a network, ``open`` the networks that are not their owner's alone,
+router interfaces of a network, ``open`` what is not its owner's alone,
+``granted`` what is shared with a project, ``default`` the default subnet pool of an IP version,
 ``default_of`` a project's default security group."""
 
 

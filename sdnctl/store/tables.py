@@ -71,6 +71,7 @@ class Overlay:
         self._rows: dict[Key, Row | None] = {}
         self._holders: dict[Claim, Key | None] = {}
         self._found: dict[tuple[str, str, Hashable], dict[str, bool]] = {}
+        self._more: dict[tuple[str, str, Hashable], int] = {}
 
     def get(self, key: Key) -> Row | None:
         """The row, or None."""
@@ -98,6 +99,11 @@ class Overlay:
             if present and not committed.holds(value, id_):
                 yield id_
 
+    def count(self, kind: str, index: str, value: Hashable) -> int:
+        """How many ids ``ids`` would return; costs one look."""
+        committed = self._tables.indexes[kind][index].count(value)
+        return committed + self._more.get((kind, index, value), 0)
+
     def write(self, key: Key, new: Row | None) -> Row | None:
         """Set or (None) delete a row and return the former; Taken if another holds a claim."""
         old = self.get(key)
@@ -115,8 +121,12 @@ class Overlay:
             after = extract(new) if new is not None else ()
             if before != after:
                 for value in before:
-                    self._found.setdefault((kind, name, value), {})[id_] = False
+                    self._mark((kind, name, value), id_, present=False)
                 for value in after:
-                    self._found.setdefault((kind, name, value), {})[id_] = True
+                    self._mark((kind, name, value), id_, present=True)
         self._rows[key] = new
         return old
+
+    def _mark(self, at: tuple[str, str, Hashable], id_: str, *, present: bool) -> None:
+        self._found.setdefault(at, {})[id_] = present
+        self._more[at] = self._more.get(at, 0) + (1 if present else -1)

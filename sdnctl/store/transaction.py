@@ -47,6 +47,10 @@ class Transaction:
         id_ = next(self._overlay.ids(name, index, value), None)
         return None if id_ is None else cast("R", self._overlay.get((name, id_)))
 
+    def count(self, kind: type[Row], index: str, value: Hashable) -> int:
+        """How many rows ``find`` would return; costs one look."""
+        return self._overlay.count(KIND_OF[kind], index, value)
+
     def holder(self, claim: Claim) -> Key | None:
         """The key of the row that holds ``claim``, or None."""
         return self._overlay.holder(claim)

@@ -221,6 +221,121 @@ def test_routers(openstack: Client) -> None:
     assert third["fixed_ips"][0]["ip_address"] == "10.3.0.2"
 
 
+def test_subnet_pools_and_address_scopes(openstack: Client) -> None:
+    scope, pool, _, first, second, grown, renamed, pools, scopes, network = openstack(
+        "address scope create --ip-version 4 -f json s-scope",
+        "subnet pool create --address-scope s-scope --pool-prefix 10.64.0.0/12"
+        " --default-prefix-length 24 --min-prefix-length 20 --tag t -f json s-pool",
+        "network create -f json s-net",
+        "subnet create --network s-net --subnet-pool s-pool --prefix-length 26 -f json s-sub",
+        "subnet create --network s-net --subnet-pool s-pool --subnet-range 10.65.0.0/24 -f json"
+        " s-sub2",
+        "subnet pool set --pool-prefix 10.128.0.0/16 --description more s-pool",
+        "subnet pool show -f json s-pool",
+        "subnet pool set --name s-p2 --default-prefix-length 25 s-pool",
+        "subnet pool show -f json s-p2",
+        "subnet pool list --long --address-scope s-scope -f json",
+        "address scope list --ip-version 4 -f json",
+        "network show -f json s-net",
+    )
+    assert (pool["default_prefixlen"], pool["tags"]) == (24, ["t"])
+    assert (first["cidr"], first["subnetpool_id"]) == ("10.64.0.0/26", pool["id"])
+    assert second["cidr"] == "10.65.0.0/24"
+    assert grown["prefixes"] == ["10.64.0.0/12", "10.128.0.0/16"]
+    assert renamed["default_prefixlen"] == 25
+    assert [row["ID"] for row in pools] == [pool["id"]]
+    assert [row["ID"] for row in scopes] == [scope["id"]]
+    assert network["ipv4_address_scope"] == scope["id"]
+    assert "existing allocations" in openstack.fails("subnet pool delete s-p2")
+    assert "in use" in openstack.fails("address scope delete s-scope")
+    assert "minimum allowed prefix" in openstack.fails(
+        "subnet create --network s-net --subnet-pool s-p2 --prefix-length 19 s-sub3"
+    )
+    [rest] = openstack(
+        "network delete s-net",
+        "subnet pool unset --tag t s-p2",
+        "subnet pool delete s-p2",
+        "address scope set --name s-s2 s-scope",
+        "address scope delete s-s2",
+        "subnet pool list -f json",
+    )
+    assert rest == []
+
+
+def test_rbac_policies(openstack: Client) -> None:
+    _, made, shown, listed, external, networks, pools = openstack(
+        "network create -f json b-net",
+        "network rbac create --type network --action access_as_shared --target-all-projects"
+        " -f json b-net",
+        "network show -f json b-net",
+        "network rbac list --type network --action access_as_shared --long -f json",
+        "network rbac create --type network --action access_as_external --target-all-projects"
+        " -f json b-net",
+        "network list --external --share -f json",
+        "subnet pool create --share --pool-prefix 10.64.0.0/12 -f json b-pool",
+    )
+    assert (made["action"], made["target_project_id"]) == ("access_as_shared", "*")
+    assert shown["shared"] is True
+    assert [row["ID"] for row in listed] == [made["id"]]
+    assert [row["Name"] for row in networks] == ["b-net"]
+    [pool] = openstack("network rbac list --type subnetpool -f json")
+    assert [row["Object ID"] for row in pool] == [pools["id"]]
+    assert "already exists" in openstack.fails(
+        "network rbac create --type network --action access_as_shared --target-all-projects b-net"
+    )
+    shown, after, rest = openstack(
+        f"network rbac show -f json {made['id']}",
+        f"network rbac delete {made['id']} {external['id']}",
+        "network show -f json b-net",
+        "network delete b-net",
+        "subnet pool delete b-pool",
+        "network rbac list -f json",
+    )
+    assert shown["object_id"] == made["object_id"]
+    assert after["shared"] is False
+    assert rest == []
+
+
+def test_what_operators_look_at(openstack: Client) -> None:
+    network, _, agents, zones, availabilities, availability, segments = openstack(
+        "network create -f json v-net",
+        "subnet create --network v-net --subnet-range 10.8.0.0/29 -f json v-sub",
+        "network agent list -f json",
+        "availability zone list --network -f json",
+        "ip availability list -f json",
+        "ip availability show -f json v-net",
+        "network segment list --network v-net --long -f json",
+    )
+    assert agents == zones == []
+    assert [row["Total IPs"] for row in availabilities if row["Network Name"] == "v-net"] == [5]
+    assert (availability["total_ips"], availability["used_ips"]) == (5, 0)
+    assert [row["Network"] for row in segments] == [network["id"]]
+    [segment] = openstack(f"network segment show -f json {network['id']}", "network delete v-net")
+    assert segment["segmentation_id"] == network["provider:segmentation_id"]
+
+
+def test_quotas(openstack: Client) -> None:
+    [made] = openstack("network create -f json q-net")
+    project = made["project_id"]
+    if not project:
+        pytest.skip("nobody is in a project without identity")
+    shown, usage = openstack(
+        f"quota set --networks 1 --no-force {project}",
+        f"quota show --network -f json {project}",
+        f"quota show --network --usage -f json {project}",
+    )
+    assert {row["Resource"]: row["Limit"] for row in shown}["networks"] == 1
+    [networks] = [row for row in usage if row["Resource"] == "networks"]
+    assert (networks["Limit"], networks["In Use"], networks["Reserved"]) == (1, 1, 0)
+    assert "Quota exceeded for resources: ['network']" in openstack.fails("network create q-more")
+    [rest] = openstack(
+        f"quota delete --network {project}",
+        "network create -f json q-more",
+        "network delete q-net q-more",
+    )
+    assert rest["name"] == "q-more"
+
+
 def test_what_is_served_beside(openstack: Client) -> None:
     [extensions] = openstack("extension list --network -f json")
     assert {"router", "standard-attr-tag"} <= {row["Alias"] for row in extensions}

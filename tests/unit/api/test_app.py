@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sdnctl.api import ApiError, JsonResponse, Settings, make_app, make_server, read_token
+from sdnctl.api.app import NEUTRON
 from sdnctl.store import Store
 from tests.unit.api.client import Api, opened
 
@@ -33,10 +34,7 @@ async def test_versions(api: Api) -> None:
     }
     for path in ("/v2.0", "/v2.0/"):
         resources = (await api.call("GET", path))["resources"]
-        assert {r["collection"] for r in resources} == {
-            *("networks", "subnets", "ports", "routers", "bgpvpns"),
-            *("security-groups", "security-group-rules", "address-groups"),
-        }
+        assert {r["collection"] for r in resources} == {r.collection for r in NEUTRON.values()}
         assert resources[0]["links"][0]["href"] == "http://sdn.test/v2.0/networks"
 
 
@@ -167,18 +165,6 @@ async def test_a_handled_error_is_not_worth_a_line(
     caplog.set_level(logging.INFO, "sdnctl")
     await api.refused("GET", "networks/x", None, 404, "NetworkNotFound")
     assert caplog.text == ""
-
-
-async def test_quotas_limit_nothing(api: Api) -> None:
-    await api.create("networks", project_id="acme")
-    names = {"network", "subnet", "port", "router", "bgpvpn"}
-    names |= {"security_group", "security_group_rule", "address_group"}
-    for path in ("quotas/acme", "quotas/acme/default"):
-        assert (await api.call("GET", path))["quota"] == dict.fromkeys(names, -1)
-    details = (await api.call("GET", "quotas/acme/details.json"))["quota"]
-    assert details["network"] == {"limit": -1, "used": 1, "reserved": 0}
-    assert details["port"]["used"] == 0
-    await api.refused("PUT", "quotas/acme", {"quota": {"network": 1}}, 404, "HTTPNotFound")
 
 
 async def test_each_answer_has_one_id(api: Api) -> None:

@@ -89,6 +89,8 @@ async def test_what_is_given_and_shown_fits_its_schema(api: Api, bound: bool) ->
         ),
         ("ports", "Port", {"network_id": network["id"], **host}),
         ("routers", "Router", {"tags": ["x"]}),
+        ("subnetpools", "SubnetPool", {"name": "p", "prefixes": ["10.0.0.0/8"]}),
+        ("address-scopes", "AddressScope", {"name": "s", "ip_version": 6}),
         ("bgpvpn/bgpvpns", "BGPVPN", {"route_targets": ["1:1"], "sdn:communities": ["1:1"]}),
     ]
     vpn = await api.create("bgpvpn/bgpvpns")

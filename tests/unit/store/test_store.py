@@ -95,6 +95,35 @@ async def test_a_work_that_raises_leaves_nothing_and_harms_no_other(store: Store
     assert store.revision == 2
 
 
+async def test_a_work_counts_what_it_and_those_before_it_wrote(store: Store) -> None:
+    def count(tx: Transaction) -> int:
+        return tx.count(Link, "project_id", "acme")
+
+    def swap(tx: Transaction) -> int:
+        tx.put(Link(id="one", a="x", b="y", project_id="other"))
+        tx.put(Link(id="two", a="x", b="y", project_id="acme"))
+        tx.put(Link(id="two", a="x", b="z", project_id="acme"))
+        tx.put(Link(id="three", a="x", b="y", project_id="acme"))
+        tx.delete(Link, "three")
+        return count(tx)
+
+    def fail(tx: Transaction) -> None:
+        tx.put(Link(id="four", a="x", b="y", project_id="acme"))
+        raise ValueError("four")
+
+    await store.transact(lambda tx: tx.put(Link(id="one", a="x", b="y", project_id="acme")))
+    done = await asyncio.gather(
+        store.transact(count),
+        store.transact(swap),
+        store.transact(fail),
+        store.transact(count),
+        return_exceptions=True,
+    )
+    assert [done[0], done[1], done[3]] == [1, 1, 1]
+    assert str(done[2]) == "four"
+    assert store.count(Link, "project_id", "acme") == 1
+
+
 async def test_a_work_that_changes_nothing_is_no_revision(store: Store) -> None:
     await put(store, link("a"))
     await put(store, link("a"))

@@ -1,0 +1,179 @@
+"""RBAC policies: who sees what because of one, and what follows for ``shared`` and ``external``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdnctl.api.caller import Identity
+from tests.unit.api.client import Api, Known, opened
+
+CALLERS = {
+    "red": Identity(project_id="red", roles=frozenset({"member"})),
+    "blue": Identity(project_id="blue", roles=frozenset({"member"})),
+    "green": Identity(project_id="green", roles=frozenset({"member"})),
+    "looker": Identity(project_id="red", roles=frozenset({"reader"})),
+    "nobody": Identity(),
+    "admin": Identity(project_id="ops", roles=frozenset({"admin"})),
+}
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    async with opened(tmp_path / "db", authenticator=Known(**CALLERS)) as found:
+        yield found
+
+
+def policy(id_: str, target: str, kind: str = "network", action: str = "shared") -> Any:
+    return {
+        "rbac_policy": {
+            "object_type": kind,
+            "object_id": id_,
+            "target_tenant": target,
+            "action": f"access_as_{action}",
+        }
+    }
+
+
+async def share(api: Api, *given: str) -> str:
+    made = await api.call("POST", "rbac-policies", policy(*given), status=201)
+    return str(made["rbac_policy"]["id"])
+
+
+async def test_a_project_sees_what_it_is_given_until_it_is_taken_away(api: Api) -> None:
+    red, blue, green = (api.by(name) for name in ("red", "blue", "green"))
+    network, [subnet] = await red.network("10.0.0.0/24")
+    path = f"networks/{network['id']}"
+    id_ = await share(red, network["id"], "blue")
+    assert await blue.ids("networks") == await blue.ids("networks?name=") == {network["id"]}
+    assert await blue.ids("subnets") == {subnet["id"]}
+    shown = (await blue.call("GET", path))["network"]
+    assert shown["revision_number"] == network["revision_number"]
+    for other in (green, api.by("nobody")):
+        await other.refused("GET", path, None, 404, "NetworkNotFound")
+        assert await other.ids("networks") == set()
+    await blue.refused("PUT", path, {"network": {"name": "x"}}, 403, "PolicyNotAuthorized")
+    port = await blue.create("ports", network_id=network["id"])
+    where = f"rbac-policies/{id_}"
+    await red.refused("DELETE", where, None, 409, "RbacPolicyInUse", "['blue']")
+    moved = {"rbac_policy": {"target_tenant": "green"}}
+    await red.refused("PUT", where, moved, 409, "RbacPolicyInUse")
+    await blue.call("DELETE", f"ports/{port['id']}", status=204)
+    changed = await red.call("PUT", where, moved)
+    assert changed["rbac_policy"]["target_tenant"] == "green"
+    assert await green.ids("networks") == {network["id"]}
+    assert await blue.ids("networks") == set()
+    await red.call("DELETE", where, status=204)
+    assert await green.ids("networks") == set()
+
+
+async def test_whose_policies_are(api: Api) -> None:
+    red, blue, looker = (api.by(name) for name in ("red", "blue", "looker"))
+    network = await red.create("networks")
+    id_ = await share(red, network["id"], "blue")
+    made = (await looker.call("GET", f"rbac-policies/{id_}"))["rbac_policy"]
+    assert made == {
+        "id": id_,
+        "project_id": "red",
+        "tenant_id": "red",
+        "object_type": "network",
+        "object_id": network["id"],
+        "target_tenant": "blue",
+        "action": "access_as_shared",
+    }
+    assert await red.ids(f"rbac-policies?object_id={network['id']}&action=access_as_shared") == {
+        id_
+    }
+    assert await blue.ids("rbac-policies") == set()
+    path = f"rbac-policies/{id_}"
+    await blue.refused("DELETE", path, None, 404, "RbacPolicyNotFound", "RBAC policy")
+    await looker.refused("DELETE", path, None, 403, "PolicyNotAuthorized")
+    body = policy(network["id"], "green")
+    await blue.refused("POST", "rbac-policies", body, 400, "InvalidInput", "do not own")
+    await api.by("green").refused("POST", "rbac-policies", body, 404, "NetworkNotFound")
+    everybody = policy(network["id"], "*")
+    forbidden = ("PolicyNotAuthorized", "target_tenant")
+    await red.refused("POST", "rbac-policies", everybody, 403, *forbidden)
+    await red.refused("PUT", path, {"rbac_policy": {"target_tenant": "*"}}, 403, *forbidden)
+    again = policy(network["id"], "blue")
+    await red.refused("POST", "rbac-policies", again, 409, "DuplicateRbacPolicy")
+    await red.call("DELETE", f"networks/{network['id']}", status=204)
+    assert await red.ids("rbac-policies") == set()
+
+
+async def test_shared_is_the_policy_for_everybody(api: Api) -> None:
+    admin, blue = api.by("admin"), api.by("blue")
+    network = await admin.create("networks", shared=True)
+    [row] = await admin.rows("rbac-policies")
+    assert (row["object_id"], row["target_tenant"]) == (network["id"], "*")
+    assert await blue.ids("networks?shared=true") == {network["id"]}
+    port = await blue.create("ports", network_id=network["id"])
+    where = f"rbac-policies/{row['id']}"
+    await admin.refused("DELETE", where, None, 409, "RbacPolicyInUse")
+    closed = {"network": {"shared": False}}
+    path = f"networks/{network['id']}"
+    await admin.refused("PUT", path, closed, 409, "InvalidSharedSetting")
+    own = await share(admin, network["id"], "blue")
+    await admin.call("PUT", path, closed)
+    assert [row["id"] for row in await admin.rows("rbac-policies")] == [own]
+    assert (await blue.call("GET", path))["network"]["shared"] is False
+    everybodys = await share(admin, network["id"], "*")
+    assert (await blue.call("GET", path))["network"]["shared"] is True
+    await admin.call("DELETE", f"rbac-policies/{everybodys}", status=204)
+    await blue.call("DELETE", f"ports/{port['id']}", status=204)
+    await admin.call("DELETE", f"rbac-policies/{own}", status=204)
+    assert await blue.ids("networks") == set()
+
+
+async def test_an_external_network_may_be_some_projects(api: Api) -> None:
+    admin, blue, green = (api.by(name) for name in ("admin", "blue", "green"))
+    network = await admin.create("networks", **{"router:external": True})
+    [row] = await admin.rows("rbac-policies")
+    assert (row["action"], row["target_tenant"]) == ("access_as_external", "*")
+    assert await green.ids("networks") == {network["id"]}
+    await share(admin, network["id"], "blue", "network", "external")
+    await admin.call("DELETE", f"rbac-policies/{row['id']}", status=204)
+    assert await blue.ids("networks") == {network["id"]}
+    assert await green.ids("networks") == set()
+    assert (await blue.call("GET", f"networks/{network['id']}"))["network"]["router:external"]
+    port = {"port": {"network_id": network["id"]}}
+    await blue.refused("POST", "ports", port, 403, "PolicyNotAuthorized")
+    plain = await admin.create("networks")
+    await share(admin, plain["id"], "green", "network", "external")
+    shown = (await green.call("GET", f"networks/{plain['id']}"))["network"]
+    assert shown["router:external"] is True
+    await admin.update("networks", plain["id"], **{"router:external": False})
+    assert await green.ids("networks") == set()
+
+
+@pytest.mark.parametrize("kind", ["subnetpool", "address_scope"])
+async def test_pools_and_scopes(api: Api, kind: str) -> None:
+    red, blue, admin = (api.by(name) for name in ("red", "blue", "admin"))
+    given: dict[str, Any] = {"name": "x"}
+    given |= {"prefixes": ["10.0.0.0/8"]} if kind == "subnetpool" else {"ip_version": 4}
+    collection = {"subnetpool": "subnetpools", "address_scope": "address-scopes"}[kind]
+    made = await red.create(collection, **given)
+    external = policy(made["id"], "blue", kind, "external")
+    await red.refused("POST", "rbac-policies", external, 400, "InvalidInput")
+    wrong = policy(made["id"], "blue", "network")
+    await red.refused("POST", "rbac-policies", wrong, 404, "NetworkNotFound")
+    id_ = await share(red, made["id"], "blue", kind)
+    assert await blue.ids(collection) == {made["id"]}
+    if kind == "subnetpool":
+        network = await blue.create("networks")
+        subnet = {"network_id": network["id"], "ip_version": 4, "prefixlen": 24}
+        used = await blue.create("subnets", subnetpool_id=made["id"], **subnet)
+        where = f"subnets/{used['id']}"
+    else:
+        given = {"name": "y", "prefixes": ["10.0.0.0/8"], "address_scope_id": made["id"]}
+        where = f"subnetpools/{(await blue.create('subnetpools', **given))['id']}"
+    path = f"rbac-policies/{id_}"
+    await red.refused("DELETE", path, None, 409, "RbacPolicyInUse")
+    await blue.call("DELETE", where, status=204)
+    await red.call("DELETE", path, status=204)
+    assert await blue.ids(collection) == set()
+    await share(admin, made["id"], "*", kind)
+    assert (await blue.call("GET", f"{collection}/{made['id']}"))[kind]["shared"] is True

@@ -1,0 +1,89 @@
+"""What is computed from what there is: agents, zones, segments, addresses in use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sdnctl.api import HypervisorState, NothingObserved
+from sdnctl.api.caller import Identity
+from tests.unit.api.client import Api, Known, opened
+
+
+class OneAlive(NothingObserved):
+    def hypervisor(self, hypervisor_id: str) -> HypervisorState:
+        return HypervisorState(hypervisor_id == "cn1", 86400, "1.0")
+
+
+async def test_agents_are_the_hypervisors(tmp_path: Path) -> None:
+    async with opened(tmp_path / "db", observed=OneAlive()) as api:
+        assert await api.rows("agents") == await api.rows("availability_zones") == []
+        for number in (1, 2):
+            await api.create("/sdn/v1/hypervisors", id=f"cn{number}", vtep=f"192.0.2.{number}")
+        one = (await api.call("GET", "agents/cn1"))["agent"]
+        assert (one["host"], one["alive"], one["admin_state_up"]) == ("cn1", True, True)
+        assert one["heartbeat_timestamp"] == "1970-01-02 00:00:00"
+        assert one["configurations"]["tunneling_ip"] == "192.0.2.1"
+        assert one["configurations"]["tunnel_types"] == ["vxlan", "mpls-gre"]
+        assert await api.ids("agents") == {"cn1", "cn2"}
+        assert await api.ids("agents?alive=True") == await api.ids("agents?host=cn1") == {"cn1"}
+        assert await api.rows("agents?host=cn2&fields=host&fields=alive") == [
+            {"host": "cn2", "alive": False}
+        ]
+        zones = await api.rows("availability_zones?resource=router")
+        assert zones == [{"name": "nova", "resource": "router", "state": "available"}]
+        await api.refused("GET", "agents?colour=1", None, 400, "HTTPBadRequest", "colour")
+        await api.refused("GET", "agents/cn3", None, 404, "AgentNotFound", "cn3")
+        await api.refused("GET", "availability_zones/nova", None, 404, "AvailabilityZoneNotFound")
+        for method in ("POST", "PUT", "DELETE"):
+            await api.refused(method, "agents/cn1", {}, 405, "HTTPMethodNotAllowed")
+
+
+async def test_a_network_is_a_segment(api: Api) -> None:
+    network = await api.create("networks")
+    [segment] = await api.rows(f"segments?network_id={network['id']}")
+    assert (segment["id"], segment["network_type"]) == (network["id"], "vxlan")
+    assert segment["segmentation_id"] == network["provider:segmentation_id"]
+    assert (await api.call("GET", f"segments/{network['id']}"))["segment"] == segment
+    assert await api.rows("segments?network_id=x") == []
+    await api.refused("GET", "segments/x", None, 404, "SegmentNotFound")
+
+
+async def test_addresses_in_use(api: Api) -> None:
+    network, [four, six] = await api.network("10.0.0.0/29", "fd00::/64", name="n")
+    await api.network("10.9.0.0/24")
+    wish = {"subnet_id": four["id"]}
+    for wishes in ([wish], [wish, wish, wish], [{"subnet_id": six["id"]}]):
+        await api.create("ports", network_id=network["id"], fixed_ips=wishes)
+    path = "network-ip-availabilities"
+    found = (await api.call("GET", f"{path}/{network['id']}"))["network_ip_availability"]
+    assert (found["network_name"], found["used_ips"]) == ("n", 5)
+    [row] = await api.rows(f"{path}?network_name=n&ip_version=4")
+    assert (row["total_ips"], row["used_ips"]) == (5, 4)
+    [subnet] = row["subnet_ip_availability"]
+    assert (subnet["subnet_id"], subnet["cidr"]) == (four["id"], "10.0.0.0/29")
+    assert await api.rows(f"{path}?network_id={network['id']}&ip_version=4") == [row]
+    assert len(await api.rows(path)) == 2
+    await api.refused("GET", f"{path}?ip_version=5", None, 400, "HTTPBadRequest", "ip_version")
+    await api.refused("GET", f"{path}/x", None, 404, "NetworkNotFound")
+
+
+async def test_they_are_the_administrators(tmp_path: Path) -> None:
+    known = Known(
+        red=Identity(project_id="red", roles=frozenset({"manager"})),
+        auditor=Identity(roles=frozenset({"reader"}), system=True),
+        admin=Identity(roles=frozenset({"admin"})),
+    )
+    async with opened(tmp_path / "db", authenticator=known) as api:
+        red, auditor, admin = (api.by(name) for name in ("red", "auditor", "admin"))
+        network = await red.create("networks")
+        await admin.create("/sdn/v1/hypervisors", id="cn1", vtep="192.0.2.1")
+        for path, id_ in (
+            ("agents", "cn1"),
+            ("segments", network["id"]),
+            ("network-ip-availabilities", network["id"]),
+        ):
+            assert await red.rows(path) == []
+            await red.call("GET", f"{path}/{id_}", status=404)
+            for one in (auditor, admin):
+                assert len(await one.rows(path)) == 1
+        assert len(await red.rows("availability_zones")) == 2
