@@ -298,14 +298,9 @@ class BgpVpnRouter(Row, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PortRoute(msgspec.Struct, frozen=True):
-    """What a port association announces more.
+    """What a port association announces more: a prefix behind the port."""
 
-    A ``prefix`` behind the port; or, where ``bgpvpn_id`` is given, every prefix of that BGP VPN
-    (a leak from it).
-    """
-
-    prefix: Prefix | None = None
-    bgpvpn_id: str | None = None
+    prefix: Prefix
     local_preference: int | None = None
 
 
@@ -354,6 +349,23 @@ class RoleAssignment(Row, frozen=True, kw_only=True, omit_defaults=True):
     role: str
 
 
+class ApplicationCredential(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """What a program logs in with for a user, on one ``target`` with some of its ``roles``.
+
+    ``secret`` is a hash; ``expires_at`` is microseconds since the epoch, 0 for never.
+    """
+
+    user_id: str
+    target: str
+    roles: tuple[str, ...]
+    secret: str
+    expires_at: int = 0
+
+    def __repr__(self) -> str:
+        """Without the secret, wherever a row is logged."""
+        return f"ApplicationCredential(id={self.id!r}, user_id={self.user_id!r})"
+
+
 class RevokedToken(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A token that is no longer good; ``id`` is its audit id, ``expires_at`` microseconds."""
 
@@ -389,6 +401,7 @@ KINDS: Final[dict[str, type[Row]]] = {
     "project": Project,
     "user": User,
     "role_assignment": RoleAssignment,
+    "application_credential": ApplicationCredential,
     "revoked_token": RevokedToken,
     "token_key": TokenKey,
 }

@@ -1,6 +1,6 @@
 """The API in a process of its own, for tests and benchmarks that need a real one.
 
-    python -m tests.server DATABASE [--token-file FILE] [--identity PASSWORD]
+    python -m tests.server DATABASE [--token-file FILE] [--identity PASSWORD | --keystone FILE]
 
 prints the port that it listens on, and ends on SIGTERM.
 """
@@ -22,6 +22,7 @@ import uvloop
 
 from sdnctl.api import Settings, make_app, make_server, read_token
 from sdnctl.api.identity import Directory, bootstrap
+from sdnctl.api.keystone import Account, Keystone, read_account
 from sdnctl.store import Store
 
 ROOT = Path(__file__).parents[1]
@@ -36,15 +37,22 @@ class Running(NamedTuple):
 
 @contextlib.contextmanager
 def running(
-    database: Path, token_file: Path | None = None, *, identity: str = ""
+    database: Path,
+    token_file: Path | None = None,
+    *,
+    identity: str = "",
+    keystone: Path | None = None,
 ) -> Iterator[Running]:
     """A server until the end of the block, gone afterwards whatever happens.
 
-    ``identity`` is the password of the user ``admin`` of its identity service, if it has one.
+    ``identity`` is the password of the user ``admin`` of its identity service, if it has one;
+    ``keystone`` holds its account at Keystone, if it has one.
     """
     command = [sys.executable, "-m", "tests.server", str(database)]
     if token_file is not None:
         command += ["--token-file", str(token_file)]
+    if keystone is not None:
+        command += ["--keystone", str(keystone)]
     if identity:
         command += ["--identity", identity]
     path = os.pathsep.join([str(ROOT), str(ROOT / "agents")])
@@ -66,7 +74,7 @@ def running(
                 process.kill()
 
 
-async def serve(database: Path, settings: Settings, password: str) -> None:
+async def serve(database: Path, settings: Settings, password: str, account: Account | None) -> None:
     """Serve until told to end."""
     store = await Store.open(database)
     directory = None
@@ -76,7 +84,9 @@ async def serve(database: Path, settings: Settings, password: str) -> None:
     # Listening before it is announced, so that nobody needs to wait for the server to start.
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
         print(listening.getsockname()[1], flush=True)
-        await make_server(make_app(store, settings, directory=directory)).serve(sockets=[listening])
+        keystone = Keystone(account) if account else None
+        app = make_app(store, settings, authenticator=keystone, directory=directory)
+        await make_server(app).serve(sockets=[listening])
     await store.close()
 
 
@@ -85,9 +95,11 @@ def main() -> None:
     parser.add_argument("database", type=Path)
     parser.add_argument("--token-file", type=Path)
     parser.add_argument("--identity", default="", metavar="PASSWORD")
+    parser.add_argument("--keystone", type=Path)
     arguments = parser.parse_args()
     token = read_token(arguments.token_file) if arguments.token_file else ""
-    uvloop.run(serve(arguments.database, Settings(token=token), arguments.identity))
+    account = read_account(arguments.keystone) if arguments.keystone else None
+    uvloop.run(serve(arguments.database, Settings(token=token), arguments.identity, account))
 
 
 if __name__ == "__main__":

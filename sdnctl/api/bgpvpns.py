@@ -77,8 +77,6 @@ def _check_targets(work: Work, row: dict[str, Any]) -> None:
 def _delete(work: Work, vpn: BgpVpn) -> None:
     for kind in (BgpVpnNetwork, BgpVpnRouter, BgpVpnPort):
         dissociate(work, kind, "bgpvpn_id", vpn.id)
-    for port in work.tx.find(BgpVpnPort, "leak", vpn.id):
-        work.put(port, routes=tuple(r for r in port.routes if r.bgpvpn_id != vpn.id))
 
 
 def _members(name: str, kind: type[Association], field: str) -> Attribute:
@@ -156,16 +154,11 @@ def _join_port(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     vpn = _joining(work, given, row, Port, "port_id")
     # Neutron leaves this to its drivers; here a port is in a layer 2 one by its network alone.
     _check_layer_3(vpn, "Port")
-    _check_routes(work, vpn, row["routes"])
     return BgpVpnPort(**row)
 
 
 def _change(work: Work, old: Association, given: dict[str, Any], row: dict[str, Any]) -> Row:
     del given
-    if "routes" in row:
-        vpn = work.tx.get(BgpVpn, old.bgpvpn_id)
-        if vpn is not None:
-            _check_routes(work, vpn, row["routes"])
     return work.replace(old, row)
 
 
@@ -174,50 +167,22 @@ def _check_layer_3(vpn: BgpVpn, what: str) -> None:
         raise bad_bgpvpn(f"{what} associations require the bgpvpn to be of type l3")
 
 
-def _check_routes(work: Work, vpn: BgpVpn, routes: tuple[PortRoute, ...]) -> None:
-    for route in routes:
-        if route.bgpvpn_id is None:
-            continue
-        other = work.visible(BgpVpn, route.bgpvpn_id)
-        if other is None:
-            raise ApiError(
-                400,
-                "BGPVPNPortAssocRouteNoSuchBGPVPN",
-                f"bgpvpn specified in route does not exist ({route.bgpvpn_id})",
-            )
-        if other.type != vpn.type:
-            raise ApiError(
-                400,
-                "BGPVPNPortAssocRouteBGPVPNTypeDiffer",
-                f"bgpvpn specified in route is of type {other.type}, differing from type of "
-                f"associated BGPVPN {vpn.type}",
-            )
-        if other.project_id != vpn.project_id:
-            raise ApiError(
-                400,
-                "BGPVPNPortAssocRouteWrongBGPVPNProject",
-                f"bgpvpn specified in route does not belong to the project ({other.id})",
-            )
-
-
 def _leave(work: Work, row: Association) -> None:
     del work, row
 
 
 def _port_route(fields: dict[str, Any]) -> PortRoute:
-    kind = fields.pop("type")
-    named = {"prefix": "prefix", "bgpvpn": "bgpvpn_id"}[kind]
-    preference = fields.pop("local_pref", None)
-    if set(fields) != {named}:
-        raise ValueError(f"a route of type {kind} has {named}, and may have local_pref")
-    return PortRoute(local_preference=preference, **fields)
+    if fields.pop("type") == "bgpvpn":
+        raise ValueError(
+            "routes of type bgpvpn are not served: BGP VPNs are joined by their route targets"
+        )
+    if "prefix" not in fields:
+        raise ValueError("a route of type prefix has a prefix")
+    return PortRoute(fields["prefix"], fields.get("local_pref"))
 
 
 def _show_port_route(route: PortRoute) -> Json:
-    preference = {"local_pref": route.local_preference}
-    if route.prefix is not None:
-        return {"type": "prefix", "prefix": str(route.prefix)} | preference
-    return {"type": "bgpvpn", "bgpvpn_id": route.bgpvpn_id} | preference
+    return {"type": "prefix", "prefix": str(route.prefix), "local_pref": route.local_preference}
 
 
 _ROUTE: Final = values.record(

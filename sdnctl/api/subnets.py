@@ -177,7 +177,7 @@ def _check_prefix(work: Work, network: Network, prefix: Prefix, ip_version: int)
         if overlap(prefix, other.prefix):
             raise invalid_input(
                 f"Requested subnet with cidr: {prefix} for network: {network.id} "
-                f"overlaps with subnet {other.id} ({other.prefix})"
+                f"overlaps with another subnet, {other.id} ({other.prefix})"
             )
 
 

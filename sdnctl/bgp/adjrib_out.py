@@ -21,6 +21,7 @@ import msgspec
 from exabgp.bgp.message import Update
 from exabgp.bgp.message.update.attribute import Attributes
 
+from sdnctl.bgp import labelled
 from sdnctl.bgp.codec import (
     AFI_SAFI,
     FAMILIES,
@@ -29,8 +30,9 @@ from sdnctl.bgp.codec import (
     encode_attributes,
     encode_nlri,
 )
+from sdnctl.bgp.labelled import Labelled
 from sdnctl.bgp.peer import Family, families_of
-from sdnctl.routes import MembershipRoute, Nlri, Path
+from sdnctl.routes import IpPrefixRoute, MembershipRoute, Nlri, Path
 
 ROUTES_AT_ONCE: Final = 20_000
 """Routes that are grouped in one go, so that other sessions have their turn."""
@@ -204,7 +206,7 @@ class AdjRibOut:
         """There is something to send."""
         return bool(self._pending or self._after)
 
-    def updates(self, _grouped: bool) -> Iterator[Grouped]:
+    def updates(self, _grouped: bool) -> Iterator[Grouped | Labelled]:
         """What is to be sent, a bounded part at a time; what changes meanwhile is pending again."""
         pending, self._pending = self._pending, {}
         after, self._after = self._after, []
@@ -220,7 +222,15 @@ class AdjRibOut:
             (_, nlri, _), path = routes[0]
             try:
                 attributes = path and encode_attributes(family, nlri, path, self._session)
-                nlris = [encode_nlri(family, t.nlri, p, t.path_id) for t, p in routes]
+                if family in labelled.FAMILIES:
+                    packed = [
+                        labelled.said(told.nlri, path, told.path_id)
+                        for told, path in routes
+                        if isinstance(told.nlri, IpPrefixRoute)
+                    ]
+                    yield Labelled(family, packed, attributes)
+                    continue
+                nlris = [encode_nlri(t.nlri, p, t.path_id) for t, p in routes]
             except (ValueError, OverflowError, struct.error):
                 # One that cannot be said must not cost the session, and with it all others.
                 _log.exception("cannot announce %s and %d more", nlri, len(routes) - 1)

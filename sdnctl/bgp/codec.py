@@ -26,8 +26,6 @@ from exabgp.bgp.message.update.attribute.community.extended import (
     ExtendedCommunity,
 )
 from exabgp.bgp.message.update.attribute.pmsi import PMSIIngressReplication
-from exabgp.bgp.message.update.nlri import IPVPN
-from exabgp.bgp.message.update.nlri.cidr import CIDR
 from exabgp.bgp.message.update.nlri.evpn.mac import MAC as EvpnMac  # noqa: N811
 from exabgp.bgp.message.update.nlri.evpn.multicast import Multicast as EvpnMulticast
 from exabgp.bgp.message.update.nlri.evpn.prefix import Prefix as EvpnPrefix
@@ -48,7 +46,7 @@ from sdnctl.routes import (
     Path,
     rd_of,
 )
-from sdnctl.types import IPV4_BYTES, Encapsulation, Ip, Label, Vni
+from sdnctl.types import Encapsulation, Ip, Label, Vni
 
 AFI_SAFI: Final[dict[Family, tuple[Any, Any]]] = {
     Family.IPV4_VPN: (AFI.ipv4, SAFI.mpls_vpn),
@@ -122,42 +120,36 @@ def encode_attributes(family: Family, nlri: Nlri, path: Path, session: Attachmen
     return attributes
 
 
-def encode_nlri(family: Family, nlri: Nlri, path: Path | None, path_id: int = 0) -> Any:
-    """ExaBGP's NLRI: an announcement, or a withdrawal if ``path`` is None.
+def encode_nlri(nlri: Nlri, path: Path | None, path_id: int = 0) -> Any:
+    """ExaBGP's NLRI of an EVPN route or a membership: a withdrawal if ``path`` is None.
 
     The path id is for sessions with ADD-PATH; ExaBGP leaves it out where it was not negotiated.
     """
-    encoded = _encode_nlri(family, nlri, path)
+    encoded = _encode_nlri(nlri, path)
     if path_id:
         encoded.path_info = PathInfo(path_id.to_bytes(PathInfo.LENGTH, "big"))
     return encoded
 
 
-def _encode_nlri(family: Family, nlri: Nlri, path: Path | None) -> Any:
+def _encode_nlri(nlri: Nlri, path: Path | None) -> Any:
     if isinstance(nlri, MembershipRoute):
-        return _directed(_membership(nlri), family, path)
+        return _directed(_membership(nlri), path)
     rd = ExaRd(rd_of(nlri))
-    if isinstance(nlri, IpPrefixRoute) and family is not Family.EVPN:
-        vpn = IPVPN(*AFI_SAFI[family])
-        vpn.cidr = CIDR(bytes(nlri.prefix.ip), nlri.prefix.length)
-        vpn.rd = rd
-        vpn.labels = Labels([path.label]) if path else Labels([], raw_labels=[WITHDRAW_LABEL])
-        return _directed(vpn, family, path)
     label = _evpn_label(path)
     match nlri:
         case IpPrefixRoute(_, (ip, length)):
             gateway = _exa_ip(bytes(len(ip)))
             prefix = EvpnPrefix(rd, _NO_ESI, _TAG_0, label, _exa_ip(ip), length, gateway)
-            return _directed(prefix, family, path)
+            return _directed(prefix, path)
         case MacIpRoute(_, mac, address):
             qualifier = MacQualifier(packed=bytes(mac))
             ip_or_none = _exa_ip(address) if address else None
             if path and path.l3_vni and address and _vxlan(path):
                 label = Labels([], raw_labels=[path.vni, path.l3_vni])  # RFC 9135 section 5.1
             mac_ip = EvpnMac(rd, _NO_ESI, _TAG_0, qualifier, 48, label, ip_or_none)
-            return _directed(mac_ip, family, path)
+            return _directed(mac_ip, path)
         case InclusiveMulticastRoute(_, originator):
-            return _directed(EvpnMulticast(rd, _TAG_0, _exa_ip(originator)), family, path)
+            return _directed(EvpnMulticast(rd, _TAG_0, _exa_ip(originator)), path)
 
 
 def _membership(nlri: MembershipRoute) -> Membership:
@@ -166,15 +158,12 @@ def _membership(nlri: MembershipRoute) -> Membership:
     return Membership(nlri.asn.to_bytes(4, "big") + nlri.target, ASN_BITS + nlri.length)
 
 
-def _directed(nlri: Any, family: Family, path: Path | None) -> Any:
+def _directed(nlri: Any, path: Path | None) -> Any:
     if path is None:
         nlri.action = Action.WITHDRAW
         return nlri
     nlri.action = Action.ANNOUNCE
-    next_hop: bytes = path.next_hop
-    if family is Family.IPV6_VPN and len(next_hop) == IPV4_BYTES:
-        next_hop = V4_MAPPED + next_hop  # RFC 4659 section 3.2.1.2
-    nlri.nexthop = _exa_ip(next_hop)
+    nlri.nexthop = _exa_ip(path.next_hop)
     return nlri
 
 

@@ -3,7 +3,7 @@
 Promise: a BGP VPN imports and exports by route targets that somebody asked for; automatic ones are
 left out, so that no tenant reaches into another's network alone. Knows nothing of the VRFs and
 EVIs that take these terms over (``attachments``), and does not announce the prefixes of one BGP VPN
-in another (``PortRoute.bgpvpn_id``): two BGP VPNs are joined by their targets.
+in another: two BGP VPNs are joined by their targets.
 """
 
 from __future__ import annotations
@@ -97,11 +97,10 @@ def port_vpn(association_id: str, v: View) -> PortVpn | None:
         return None
     routes = []
     for route in row.routes:
-        if route.prefix is not None:
-            preference = route.local_preference
-            if preference is None:
-                preference = said.policy.local_preference
-            routes.append((route.prefix, said.policy._replace(local_preference=preference)))
+        preference = route.local_preference
+        if preference is None:
+            preference = said.policy.local_preference
+        routes.append((route.prefix, said.policy._replace(local_preference=preference)))
     fixed = said.policy if row.advertise_fixed_ips else None
     return PortVpn(row.port_id, port.network_id, said.imports, fixed, tuple(routes))
 

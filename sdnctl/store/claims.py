@@ -154,5 +154,8 @@ CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
     "bgpvpn_port": _of_bgpvpn_port,
     "project": named("project"),
     "user": named("user"),
+    "application_credential": lambda row: (
+        Claim("application_credential_name", row.user_id, row.name),
+    ),
 }
 """The claims of a row, by its kind; a kind that is not listed has none."""

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from sdnctl.intent import (
     ROUTER_INTERFACE_OWNER,
-    BgpVpnPort,
     Network,
     Port,
     Row,
@@ -55,10 +54,6 @@ def _open(network: Network) -> tuple[Hashable, ...]:
 _COMMON: Final = {name: _field(name) for name in ("name", "project_id")}
 
 
-def _leaks(port: BgpVpnPort) -> tuple[Hashable, ...]:
-    return tuple({route.bgpvpn_id for route in port.routes if route.bgpvpn_id})
-
-
 def _joined(to: str) -> dict[str, Extract]:
     """Of an association: by either end."""
     return {"bgpvpn_id": _field("bgpvpn_id"), to: _field(to)}
@@ -86,7 +81,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "bgpvpn": _COMMON,
     "bgpvpn_network": _COMMON | _joined("network_id"),
     "bgpvpn_router": _COMMON | _joined("router_id"),
-    "bgpvpn_port": _COMMON | _joined("port_id") | {"leak": _leaks},
+    "bgpvpn_port": _COMMON | _joined("port_id"),
     "project": _COMMON,
     "user": _COMMON,
     "role_assignment": {
@@ -94,13 +89,13 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
         "target": _field("target"),
         "user_target": lambda row: ((row.user_id, row.target),),
     },
+    "application_credential": {name: _field(name) for name in ("user_id", "target")},
     "revoked_token": {},
     "token_key": {},
 }
 """By kind and name: the values under which a row is found. ``interface_network`` finds the
 router interfaces of a network, ``open`` the networks that are not their owner's alone,
-``default_of`` a project's default security group,
-``leak`` the port associations with a route from a BGP VPN."""
+``default_of`` a project's default security group."""
 
 
 class Index:

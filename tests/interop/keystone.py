@@ -98,3 +98,13 @@ key_repository = {keys["credential"]}
     finally:
         process.kill()
         process.wait(10)
+
+
+def account(path: Path, auth_url: str) -> Path:
+    """A file with the account of the user ``admin``, as the controller wants it."""
+    path.touch(0o600)
+    path.write_text(
+        "[keystone_authtoken]\n"
+        f"auth_url = {auth_url}\nusername = admin\npassword = {PASSWORD}\nproject_name = admin\n"
+    )
+    return path

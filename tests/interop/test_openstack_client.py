@@ -15,6 +15,7 @@ import openstack as sdk
 import pytest
 from openstack import exceptions
 
+from tests.interop import keystone
 from tests.server import running
 
 pytestmark = pytest.mark.interop
@@ -62,10 +63,44 @@ class Client:
         return done.stderr
 
 
-@pytest.fixture(scope="module")
-def openstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    with running(tmp_path_factory.mktemp("openstack") / "db") as server:
-        yield Client(OS_AUTH_TYPE="none", OS_ENDPOINT=f"http://127.0.0.1:{server.port}")
+@pytest.fixture(scope="module", params=["none", "identity", "keystone"])
+def openstack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
+    """An administrator's client: of nobody's token, the built-in identity service's, Keystone's."""
+    directory = tmp_path_factory.mktemp("openstack")
+    match request.param:
+        case "none":
+            with running(directory / "db") as server:
+                yield Client(OS_AUTH_TYPE="none", OS_ENDPOINT=f"http://127.0.0.1:{server.port}")
+        case "identity":
+            with running(directory / "db", identity="sesame") as server:
+                url = f"http://127.0.0.1:{server.port}/identity/v3"
+                yield administrator(url, "sesame")
+        case _:
+            if keystone.MISSING:
+                pytest.skip(keystone.MISSING)
+            with keystone.running(directory) as theirs:
+                account = keystone.account(directory / "account", theirs.auth_url)
+                with running(directory / "db", keystone=account) as server:
+                    client = administrator(theirs.auth_url, keystone.PASSWORD)
+                    client(
+                        "service create --name sdnctl network -f json",
+                        "endpoint create --region RegionOne network public "
+                        f"http://127.0.0.1:{server.port} -f json",
+                    )
+                    yield client
+
+
+def administrator(auth_url: str, password: str) -> Client:
+    return Client(
+        OS_AUTH_URL=auth_url,
+        OS_USERNAME="admin",
+        OS_PASSWORD=password,
+        OS_PROJECT_NAME="admin",
+        OS_USER_DOMAIN_NAME="Default",
+        OS_PROJECT_DOMAIN_NAME="Default",
+    )
 
 
 def test_networks_and_subnets(openstack: Client) -> None:

@@ -193,13 +193,26 @@ def test_the_sdk_by_clouds_yaml(
         assert list(everywhere.network.networks()) is not None
 
 
-def test_a_token_of_its_own(cloud: Cloud) -> None:
+def test_a_token_and_a_credential_of_its_own(cloud: Cloud) -> None:
     """As scripts have it: a token from one client, used by another and revoked."""
-    [made] = cloud.admin("token issue -f json")
+    made, credential, listed = cloud.admin(
+        "token issue -f json",
+        "application credential create --role reader -f json ci",
+        "application credential list -f json",
+    )
+    assert [row["Name"] for row in listed] == ["ci"]
+    script = Client(
+        OS_AUTH_TYPE="v3applicationcredential",
+        OS_AUTH_URL=cloud.auth_url,
+        OS_APPLICATION_CREDENTIAL_ID=credential["ID"],
+        OS_APPLICATION_CREDENTIAL_SECRET=credential["Secret"],
+    )
+    script("network list -f json")
+    assert "disallowed by policy" in script.fails("network create mine")
     endpoint = cloud.auth_url.removesuffix("/identity/v3")
     holder = Client(OS_AUTH_TYPE="admin_token", OS_ENDPOINT=endpoint, OS_TOKEN=made["id"])
     holder("network list -f json")
-    cloud.admin(f"token revoke {made['id']}")
+    cloud.admin(f"token revoke {made['id']}", "application credential delete ci")
     assert "401" in holder.fails("network list")
 
 

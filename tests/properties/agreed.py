@@ -56,8 +56,7 @@ def ports_of(w: World, network_id: str) -> Iterator[tuple[Port, BgpVpn, bool, li
         port = w.port.get(association.port_id)
         for vpn in vpns(w, [association], "l3"):
             if port is not None and port.network_id == network_id:
-                behind = [route for route in association.routes if route.prefix]
-                yield port, vpn, association.advertise_fixed_ips, behind
+                yield port, vpn, association.advertise_fixed_ips, list(association.routes)
 
 
 def evi_imports(w: World, network: Network) -> set[RouteTarget]:
@@ -116,7 +115,6 @@ def prefixes_of(
             for host in hosts if fixed else ():
                 own.setdefault(host, []).append((vpn, vpn.local_preference))
             for route in behind:
-                assert route.prefix is not None
                 number = route.local_preference
                 number = vpn.local_preference if number is None else number
                 own.setdefault(route.prefix, []).append((vpn, number))

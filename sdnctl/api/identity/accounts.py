@@ -23,7 +23,7 @@ from sdnctl.api.identity.directory import (
     project_target,
 )
 from sdnctl.api.identity.tokens import SYSTEM
-from sdnctl.intent import Project, RoleAssignment, Row, User
+from sdnctl.intent import ApplicationCredential, Project, RoleAssignment, Row, User
 from sdnctl.store import Transaction
 
 R = TypeVar("R", bound=Row)
@@ -131,7 +131,7 @@ async def _update(directory: Directory, kind: type[R], id_: str, fields: Mapping
 
 
 async def delete(directory: Directory, kind: type[Project | User], id_: str) -> None:
-    """Delete a project or a user with its role assignments."""
+    """Delete a project or a user with its role assignments and application credentials."""
     index, value = ("user_id", id_) if kind is User else ("target", project_target(id_))
 
     def remove(tx: Transaction) -> None:
@@ -139,6 +139,8 @@ async def delete(directory: Directory, kind: type[Project | User], id_: str) -> 
             raise missing(kind.__name__.lower(), id_)
         for row in tx.find(RoleAssignment, index, value):
             tx.delete(RoleAssignment, row.id)
+        for credential in tx.find(ApplicationCredential, index, value):
+            tx.delete(ApplicationCredential, credential.id)
         tx.delete(kind, id_)
 
     await directory.store.transact(remove)

@@ -22,7 +22,14 @@ from sdnctl.api.errors import ApiError
 from sdnctl.api.identity.passwords import Passwords
 from sdnctl.api.identity.throttle import Throttle
 from sdnctl.api.identity.tokens import SYSTEM, Token, opened, sealed
-from sdnctl.intent import Project, RevokedToken, RoleAssignment, TokenKey, User
+from sdnctl.intent import (
+    ApplicationCredential,
+    Project,
+    RevokedToken,
+    RoleAssignment,
+    TokenKey,
+    User,
+)
 from sdnctl.store import Store, Transaction
 
 log = logging.getLogger(__name__)
@@ -72,6 +79,13 @@ class Session(NamedTuple):
             self.roles,
             self.token.target == SYSTEM,
         )
+
+
+def lent(row: ApplicationCredential, has: tuple[str, ...], now: int) -> tuple[str, ...]:
+    """The roles that it gives now, of those that its user ``has``; none once it has expired."""
+    if row.expires_at and row.expires_at <= now:
+        return ()
+    return tuple(sorted(expanded(frozenset(row.roles)).intersection(has)))
 
 
 @lru_cache(maxsize=4096)
@@ -131,6 +145,9 @@ class Directory:
         if not token.target:
             return Session(token, user, None, ())
         roles = self.roles(user.id, token.target)
+        if token.credential_id:
+            row = self.store.get(ApplicationCredential, token.credential_id)
+            roles = () if row is None else lent(row, roles, _now())
         project = None
         if token.target.startswith("project:"):
             project = self.store.get(Project, token.target.removeprefix("project:"))
@@ -154,7 +171,15 @@ class Directory:
         return next(iter(self.store.find(Project, "name", name)), None)
 
     async def log_in(self, user: User | None, tried: str, password: str, address: str) -> User:
-        """The user whose password it is; ApiError, as slowly, for any other reason.
+        """The user whose password it is; ApiError, as slowly, for any other reason."""
+        kept = user.password if user is not None and user.enabled else ""
+        await self.check(kept, password, tried, address)
+        if user is None:
+            raise unauthorized()
+        return user
+
+    async def check(self, kept: str, secret: str, tried: str, address: str) -> None:
+        """ApiError unless ``kept`` was kept of that secret.
 
         ``tried`` is the name or id that was given, ``address`` where from.
         """
@@ -162,17 +187,21 @@ class Directory:
         wait_s = self.throttle.wait_s(key)
         if wait_s:
             raise ApiError(429, "Too Many Requests", f"Try again in {wait_s} seconds.")
-        kept = user.password if user is not None and user.enabled else ""
         # Many at once may pass before the first has failed: as many as there is room for.
-        if not await self.passwords.matches(password, kept) or user is None:
+        if not await self.passwords.matches(secret, kept):
             self.throttle.failed(key)
-            log.info("log in failed", extra={"user": user.id if user else "", "address": address})
+            # Not what was tried: a password is easily typed for a name.
+            log.info("log in failed", extra={"address": address})
             raise unauthorized()
         self.throttle.succeeded(key)
-        return user
 
     def issue(
-        self, user: User, target: str, methods: tuple[str, ...], former: Token | None = None
+        self,
+        user: User,
+        target: str,
+        methods: tuple[str, ...],
+        former: Token | None = None,
+        credential_id: str = "",
     ) -> tuple[str, Session]:
         """A new token; ApiError if the user has no role there.
 
@@ -185,7 +214,7 @@ class Directory:
             expires_at = min(expires_at, former.expires_at)
             audit_ids += (former.audit_ids[-1],)
             methods = tuple(dict.fromkeys((*former.methods, *methods)))
-        token = Token(user.id, target, methods, now, expires_at, audit_ids)
+        token = Token(user.id, target, methods, now, expires_at, audit_ids, credential_id)
         session = self._current(token)
         if session is None:
             raise unauthorized()

@@ -145,8 +145,8 @@ def token(session: Session, base: str, *, with_catalog: bool) -> Json:
             "password_expires_at": None,
         },
         "audit_ids": list(session.token.audit_ids),
-        "issued_at": _time(session.token.issued_at),
-        "expires_at": _time(session.token.expires_at),
+        "issued_at": moment(session.token.issued_at),
+        "expires_at": moment(session.token.expires_at),
     }
     if session.project is not None:
         row = session.project
@@ -163,7 +163,8 @@ def token(session: Session, base: str, *, with_catalog: bool) -> Json:
     return {"token": found}
 
 
-def _time(microseconds: int) -> str:
+def moment(microseconds: int) -> str:
+    """A time as Keystone writes it."""
     seconds, rest = divmod(microseconds, 1_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    then = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+    return then.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

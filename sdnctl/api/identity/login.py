@@ -1,7 +1,7 @@
 """Logging in: from what a client says of itself to a token.
 
-Promise: what is wrong with who it says it is, is not told. Methods: ``password`` and ``token``;
-scopes: a project, the system, the domain, or none.
+Promise: what is wrong with who it says it is, is not told. Methods: ``password``, ``token`` and
+``application_credential``; scopes: a project, the system, the domain, or none.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from sdnctl.api.errors import bad_request
+from sdnctl.api.identity import credentials
 from sdnctl.api.identity.directory import (
     DOMAIN,
     Directory,
@@ -17,7 +18,7 @@ from sdnctl.api.identity.directory import (
     unauthorized,
 )
 from sdnctl.api.identity.tokens import SYSTEM, Token
-from sdnctl.intent import Project, User
+from sdnctl.intent import ApplicationCredential, Project, User
 
 
 class _Domain(msgspec.Struct):
@@ -49,8 +50,14 @@ class _Token(msgspec.Struct):
     id: str
 
 
+class _Credential(_Named):
+    secret: str = ""
+    user: _Named | None = None
+
+
 class _Identity(msgspec.Struct):
     methods: list[str]
+    application_credential: _Credential | None = None
     password: _Password | None = None
     token: _Token | None = None
 
@@ -84,6 +91,11 @@ async def log_in(directory: Directory, body: bytes, address: str) -> tuple[str, 
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         # Not the decoder's reason: it may quote what was sent.
         raise bad_request("Expecting to find auth, with identity and its methods.") from None
+    match auth.identity:
+        case _Identity(
+            methods=["application_credential"], application_credential=_Credential() as given
+        ):
+            return await _by_credential(directory, given, auth.scope, address)
     user, former = await _who(directory, auth.identity, address)
     target = _target(directory, auth.scope, user)
     return directory.issue(user, target, tuple(auth.identity.methods), former)
@@ -95,17 +107,38 @@ async def _who(
     match identity:
         case _Identity(methods=["password"], password=_Password(user=given)):
             tried = given.id or given.name
-            user = directory.store.get(User, given.id) if given.id else None
-            if not given.id and given.is_named():
-                user = directory.user_named(given.name)
+            user = _user(directory, given)
             return await directory.log_in(user, tried, given.password, address), None
         case _Identity(methods=["token"], token=_Token(id=text)):
             session = directory.session(text.encode("utf-8", "replace"))
-            if session is None:
+            if session is None or session.token.credential_id:
                 raise unauthorized()
             return session.user, session.token
         case _:
             raise unauthorized()
+
+
+def _user(directory: Directory, given: _Named) -> User | None:
+    if given.id:
+        return directory.store.get(User, given.id)
+    return directory.user_named(given.name) if given.is_named() else None
+
+
+async def _by_credential(
+    directory: Directory, given: _Credential, scope: _Scope | str | None, address: str
+) -> tuple[str, Session]:
+    """By an application credential, whose scope is its own."""
+    row = directory.store.get(ApplicationCredential, given.id) if given.id else None
+    if not given.id and given.user is not None:
+        owner = _user(directory, given.user)
+        rows = credentials.listed(directory, owner.id) if owner else []
+        row = next((one for one in rows if one.name == given.name), None)
+    kept = row.secret if row is not None else ""
+    await directory.check(kept, given.secret, given.id or given.name, address)
+    user = directory.store.get(User, row.user_id) if row is not None else None
+    if row is None or user is None or scope is not None:
+        raise unauthorized()
+    return directory.issue(user, row.target, ("application_credential",), credential_id=row.id)
 
 
 def _target(directory: Directory, scope: _Scope | str | None, user: User) -> str:

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import ApiError, bad_request, of_store
 from sdnctl.api.http import JsonResponse, base_url, header, read_body
-from sdnctl.api.identity import accounts, documents
+from sdnctl.api.identity import accounts, credentials, documents
 from sdnctl.api.identity.directory import DOMAIN, Directory, Session
 from sdnctl.api.identity.documents import PREFIX
 from sdnctl.api.identity.login import log_in
@@ -55,6 +55,7 @@ class _Call(NamedTuple):
     path: tuple[str, ...]
     query: Mapping[str, str]
     body: bytes
+    token: bytes
     subject: bytes
     base: str
     address: str
@@ -92,6 +93,7 @@ class IdentityApi:
             path=tuple(scope["path"].removeprefix(f"{PREFIX}/").removesuffix("/").split("/")),
             query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
             body=await read_body(receive, MAX_BODY),
+            token=header(scope, b"x-auth-token"),
             subject=header(scope, b"x-subject-token"),
             base=base,
             address=client[0] if client else "",
@@ -123,6 +125,8 @@ class IdentityApi:
                 return _Answer(200 if shown else 204, shown)
             case ("POST", "users", id_, "password"):
                 return await self._change_password(call, id_)
+            case ("POST" | "DELETE", "users", id_, "application_credentials", *rest):
+                return await self._change_credentials(call, id_, rest)
         if not call.caller.is_admin:
             raise _forbidden()
         return await self._changed(call)
@@ -167,11 +171,28 @@ class IdentityApi:
     async def _change_password(self, call: _Call, id_: str) -> _Answer:
         if id_ != call.caller.user_id:
             raise _forbidden()
+        credentials.check_may_manage(self._directory.session(call.token))
         given = call.decoded(_PasswordBody).user
         user = self._directory.store.get(User, id_)
         await self._directory.log_in(user, id_, given.original_password, call.address)
         await self._directory.set_password(id_, given.password)
         return _Answer(204)
+
+    async def _change_credentials(self, call: _Call, id_: str, rest: list[str]) -> _Answer:
+        """Of oneself alone: not even an administrator makes what logs in for another."""
+        if id_ != call.caller.user_id:
+            raise _forbidden()
+        session = self._directory.session(call.token)
+        match (call.method, *rest):
+            case ("POST",):
+                body = call.decoded(credentials.CredentialBody)
+                row, secret = await credentials.create(self._directory, session, body)
+                shown = credentials.document(row) | {"secret": secret}
+                return _Answer(201, {"application_credential": shown})
+            case ("DELETE", one):
+                await credentials.delete(self._directory, session, id_, one)
+                return _Answer(204)
+        raise _nothing()
 
     # ---- what is shown -------------------------------------------------------------------------
 
@@ -183,6 +204,10 @@ class IdentityApi:
                 return self._one(call, User, id_)
             case ("users", id_, "projects") if caller.sees_all or id_ == caller.user_id:
                 return self._projects_of(call, id_)
+            case ("users", id_, "application_credentials", *rest) if (
+                caller.sees_all or id_ == caller.user_id
+            ):
+                return self._credentials(call, id_, rest)
             case ("projects", id_) if id_ == caller.project_id:
                 return self._one(call, Project, id_)
             case ("role_assignments",) if call.query.get("user.id") == caller.user_id:
@@ -223,6 +248,13 @@ class IdentityApi:
         if row is None:
             raise accounts.missing(name, id_)
         return {name: _document(call, row)}
+
+    def _credentials(self, call: _Call, user_id: str, rest: list[str]) -> Json:
+        if rest:
+            row = credentials.one(self._directory, user_id, rest[0])
+            return {"application_credential": credentials.document(row)}
+        rows = credentials.listed(self._directory, user_id)
+        return _listed(call, "application_credentials", [credentials.document(r) for r in rows])
 
     def _projects_of(self, call: _Call, user_id: str) -> Json:
         store = self._directory.store

@@ -20,7 +20,8 @@ _LONGEST: Final = 2048
 class Token(msgspec.Struct, frozen=True, array_like=True):
     """``target`` is as of a role assignment, empty for an unscoped token; times are microseconds.
 
-    The first of ``audit_ids`` is its own, the other that of the first token of its chain.
+    ``credential_id`` is that of the application credential that gave it, if one did. The first of
+    ``audit_ids`` is its own, the other that of the first token of its chain.
     """
 
     user_id: str
@@ -29,6 +30,7 @@ class Token(msgspec.Struct, frozen=True, array_like=True):
     issued_at: int
     expires_at: int
     audit_ids: tuple[str, ...]
+    credential_id: str = ""
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

@@ -236,9 +236,6 @@ def check(store: Store) -> None:
             assert store.get(other, getattr(row, field)) is not None
     for vpn in store.rows(BgpVpn):
         assert not any(is_automatic(64512, target) for target in vpn.route_targets)
-    for joined in store.rows(BgpVpnPort):
-        for route in joined.routes:
-            assert route.bgpvpn_id is None or store.get(BgpVpn, route.bgpvpn_id) is not None
 
 
 async def run(calls: list[Call], path: Path) -> None:

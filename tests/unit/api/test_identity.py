@@ -20,7 +20,7 @@ from sdnctl.api.identity import directory as directory_module
 from sdnctl.api.identity.passwords import Cost, Passwords
 from sdnctl.api.identity.throttle import FREE, LONGEST_S, Throttle
 from sdnctl.api.identity.tokens import Token, opened, sealed
-from sdnctl.intent import RevokedToken, TokenKey, User
+from sdnctl.intent import ApplicationCredential, RevokedToken, TokenKey, User
 from sdnctl.store import Store
 
 CHEAP = Cost(log_n=4, r=1, p=1)
@@ -437,3 +437,122 @@ async def test_bootstrap_again_sets_the_password(service: Service, store: Store)
     await service.log_in("admin", "sesame", status=401)
     await service.token("admin", "other", {"system": {"all": True}})
     assert len(store.rows(User)) == 1
+
+
+async def test_application_credentials(service: Service) -> None:
+    red = await service.project("red")
+    rita, rolf = await service.user("rita", red, "manager"), await service.user("rolf", red)
+    own = await service.token("rita", "rita's", on(red))
+    rolfs = await service.token("rolf", "rolf's", on(red))
+    path = f"/users/{rita}/application_credentials"
+
+    def body(**more: Any) -> Any:
+        return {"application_credential": {"name": "ci", "roles": [{"name": "reader"}]} | more}
+
+    made = (await service.json("POST", path, body(), token=own, status=201))[
+        "application_credential"
+    ]
+    assert [role["name"] for role in made["roles"]] == ["reader"]
+    assert made["project_id"] == red
+    await service.call("POST", path, body(), token=own, status=409)
+    shown = (await service.json("GET", f"{path}/{made['id']}", token=own))["application_credential"]
+    assert shown == {name: value for name, value in made.items() if name != "secret"}
+    listed = (await service.json("GET", f"{path}?name=ci", token=own))["application_credentials"]
+    assert listed == [shown]
+    for token in (service.admin, rolfs):
+        await service.call("POST", path, body(name="x"), token=token, status=403)
+        await service.call("DELETE", f"{path}/{made['id']}", token=token, status=403)
+    await service.call("GET", path, token=rolfs, status=403)
+    other = f"/users/{rolf}/application_credentials/{made['id']}"
+    await service.call("DELETE", other, token=rolfs, status=404)
+    for more in (
+        {"roles": [{"name": "admin"}]},
+        {"roles": [{"id": "none"}]},
+        {"unrestricted": True},
+        {"expires_at": "soon"},
+        {"name": ""},
+    ):
+        await service.call("POST", path, body(**{"name": "x"} | more), token=own, status=400)
+    unscoped = await service.token("rita", "rita's", "unscoped")
+    await service.call("POST", path, body(name="x"), token=unscoped, status=400)
+
+    async def log_in(given: Any, status: int = 201, **more: Any) -> httpx.Response:
+        identity = {"methods": ["application_credential"], "application_credential": given}
+        auth = {"auth": {"identity": identity} | more}
+        return await service.call("POST", "/auth/tokens", auth, token="", status=status)
+
+    good = {"id": made["id"], "secret": made["secret"]}
+    answer = await log_in(good)
+    assert [role["name"] for role in answer.json()["token"]["roles"]] == ["reader"]
+    named = {"name": "ci", "user": {"name": "rita", "domain": DEFAULT}, "secret": made["secret"]}
+    await log_in(named)
+    await log_in(good, 401, scope=on(red))
+    for wrong in (good | {"secret": "x"}, named | {"name": "x"}, {"id": "x", "secret": "x"}, {}):
+        await log_in(wrong, 401)
+    token = answer.headers["x-subject-token"]
+    await service.call("POST", path, body(name="x"), token=token, status=403)
+    given = {"user": {"password": "x", "original_password": "rita's"}}
+    await service.call("POST", f"/users/{rita}/password", given, token=token, status=403)
+    rescoped = {"auth": {"identity": {"methods": ["token"], "token": {"id": token}}}}
+    await service.call("POST", "/auth/tokens", rescoped, token="", status=401)
+
+    # No more than its user has now, and no longer than it is there.
+    role = f"/projects/{red}/users/{rita}/roles/manager"
+    await service.call("DELETE", role, status=204)
+    await log_in(good, 401)
+    await service.call("GET", "/roles", token=token, status=401)
+    await service.call("PUT", role, status=204)
+    await service.call("GET", "/roles", token=token)
+    past = body(name="past", expires_at="2020-01-01T00:00:00")
+    old = (await service.json("POST", path, past, token=own, status=201))["application_credential"]
+    assert old["expires_at"] == "2020-01-01T00:00:00.000000"
+    await log_in({"id": old["id"], "secret": old["secret"]}, 401)
+    await service.call("DELETE", f"{path}/{made['id']}", token=own, status=204)
+    await service.call("GET", "/roles", token=token, status=401)
+    await log_in(good, 401)
+    await service.call("DELETE", f"/users/{rita}", status=204)
+    assert not service.directory.store.rows(ApplicationCredential)
+
+
+JUNK: list[Any] = [None, 7, "x", [], {}, [{}], "\x00", "é" * 300, {"id": []}, {"name": 7}, -1, True]
+
+
+async def test_no_body_breaks_anything(service: Service) -> None:
+    red = await service.project("red")
+    rita = await service.user("rita", red)
+    own = await service.token("rita", "rita's", on(red))
+    member = f"/projects/{red}/users/{rita}/roles/member"
+    paths = {
+        "/auth/tokens": ["auth"],
+        "/projects": ["project"],
+        f"/projects/{red}": ["project"],
+        "/users": ["user"],
+        f"/users/{rita}": ["user"],
+        f"/users/{rita}/password": ["user"],
+        f"/users/{rita}/application_credentials": ["application_credential"],
+        f"/users/{rita}/application_credentials/x/y": ["x"],
+        member: ["x"],
+        "/role_assignments?user.id=&scope.system=all&include_names&=&x": ["x"],
+        "/users?name=%00&limit=-1": ["x"],
+        "//": ["x"],
+    }
+    auth = {"identity": {"methods": ["password"], "password": {"user": {"id": rita}}}}
+    good: list[Any] = [
+        auth | {"scope": junk} for junk in (*JUNK, {"project": {"id": 7}}, {"system": []})
+    ]
+    fields = ("name", "password", "enabled", "domain_id", "email", "secret", "roles", "expires_at")
+    good += [{"name": "n", field: junk} for field in fields for junk in JUNK]
+    for path, [key] in paths.items():
+        for method in ("GET", "POST", "PATCH", "PUT", "HEAD", "OPTIONS"):
+            for inner in [*JUNK, *good] if method in {"POST", "PATCH"} else [None]:
+                for token in (service.admin, own):
+                    # Guesses are not the matter here.
+                    service.directory.throttle._failures.clear()
+                    answer = await service.http.request(
+                        method, V3 + path, json={key: inner}, headers={"X-Auth-Token": token}
+                    )
+                    assert answer.status_code < 500, (method, path, inner, answer.text)
+    for row in service.directory.store.rows(User):
+        assert isinstance(row.enabled, bool)
+    again = await service.http.get(f"{V3}/users", headers={"X-Auth-Token": service.admin})
+    assert again.status_code == 200

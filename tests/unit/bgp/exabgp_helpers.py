@@ -6,16 +6,21 @@ from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from exabgp.bgp.message import Update
+from exabgp.bgp.message import Action, Update
 from exabgp.bgp.message.direction import Direction
 from exabgp.bgp.message.open.asn import ASN
 from exabgp.bgp.message.open.capability import AddPath, Negotiated
 from exabgp.bgp.message.open.capability.negotiated import RequirePath
+from exabgp.bgp.message.update.nlri import IPVPN
+from exabgp.bgp.message.update.nlri.cidr import CIDR
+from exabgp.bgp.message.update.nlri.qualifier import Labels
+from exabgp.bgp.message.update.nlri.qualifier import RouteDistinguisher as ExaRd
 from exabgp.bgp.neighbor import Neighbor
+from exabgp.protocol.ip import IP
 from hypothesis import strategies as st
 
 from sdnctl.bgp import patches
-from sdnctl.bgp.codec import AFI_SAFI, Attachment
+from sdnctl.bgp.codec import AFI_SAFI, V4_MAPPED, WITHDRAW_LABEL, Attachment
 from sdnctl.bgp.decoder import Decoded, Decoder
 from sdnctl.bgp.peer import Family
 from sdnctl.routes import (
@@ -27,6 +32,7 @@ from sdnctl.routes import (
     Path,
 )
 from sdnctl.types import (
+    IPV4_BYTES,
     Encapsulation,
     Ip,
     Label,
@@ -55,6 +61,19 @@ def negotiated(local_asn: int = 64512, asn: int = 64512, add_path: Iterable[Fami
     opens = SimpleNamespace(capabilities={AddPath.ID: both})
     session.addpath.setup(opens, opens)
     return session
+
+
+def stock_vpn(family: Family, nlri: IpPrefixRoute, path: Path | None) -> Any:
+    """A VPN route as ExaBGP's own objects have it."""
+    vpn = IPVPN(*AFI_SAFI[family])
+    vpn.cidr = CIDR(bytes(nlri.prefix.ip), nlri.prefix.length)
+    vpn.rd = ExaRd(bytes(nlri.rd))
+    vpn.labels = Labels([path.label]) if path else Labels([], raw_labels=[WITHDRAW_LABEL])
+    vpn.action = Action.WITHDRAW if path is None else Action.ANNOUNCE
+    if path is not None:
+        mapped = family is Family.IPV6_VPN and len(path.next_hop) == IPV4_BYTES
+        vpn.nexthop = IP.unpack(bytes(V4_MAPPED + path.next_hop if mapped else path.next_hop))
+    return vpn
 
 
 def to_bytes(updates: Iterable[Any], session: Any) -> list[bytes]:

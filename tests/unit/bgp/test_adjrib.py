@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sdnctl.bgp.adjrib_in import AdjRibIn
 from sdnctl.bgp.adjrib_out import AdjRibOut
-from sdnctl.bgp.codec import AFI_SAFI, encode_attributes, encode_nlri
+from sdnctl.bgp.codec import AFI_SAFI, encode_attributes
 from sdnctl.bgp.peer import Family, families_of
 from sdnctl.routes import IpPrefixRoute, MembershipRoute, Nlri, Path, RouteKey
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget, Vni
@@ -27,6 +27,7 @@ from tests.unit.bgp.exabgp_helpers import (
     negotiated,
     nlris,
     paths,
+    stock_vpn,
     to_bytes,
     unpack,
 )
@@ -69,7 +70,7 @@ def stock() -> OutgoingRIB:
 
 def stock_change(path: Path | None) -> ExaChange:
     attributes = encode_attributes(Family.IPV4_VPN, ROUTE, path or PATH, SENDER)
-    return ExaChange(encode_nlri(Family.IPV4_VPN, ROUTE, path), attributes)
+    return ExaChange(stock_vpn(Family.IPV4_VPN, ROUTE, path), attributes)
 
 
 def label(far: FarEnd) -> int:
@@ -111,13 +112,13 @@ def test_stock_sends_changes_in_the_wrong_order() -> None:
 
 def test_stock_withdraws_without_a_label_what_nobody_can_read() -> None:
     """The reason for the codec's compatibility field."""
-    nlri = encode_nlri(Family.IPV4_VPN, ROUTE, PATH)
+    nlri = stock_vpn(Family.IPV4_VPN, ROUTE, PATH)
     nlri.action = Action.WITHDRAW
     nlri.labels = type(nlri.labels)([])
     assert nlri.pack().hex().startswith("60" + bytes(RD).hex())  # 96 bits: the RD taken for labels
 
 
-def routes(count: int) -> list[tuple[Nlri, Path]]:
+def routes(count: int) -> list[tuple[IpPrefixRoute, Path]]:
     """Routes of one VRF on ten hypervisors, each with a label of its own."""
     return [
         (
@@ -150,7 +151,7 @@ def test_stock_sends_one_update_each() -> None:
     far, rib = FarEnd(), stock()
     for nlri, path in routes(50):
         attributes = encode_attributes(Family.IPV4_VPN, nlri, path, SENDER)
-        rib.add_to_rib(ExaChange(encode_nlri(Family.IPV4_VPN, nlri, path), attributes))
+        rib.add_to_rib(ExaChange(stock_vpn(Family.IPV4_VPN, nlri, path), attributes))
     far.receive(rib)
     assert far.messages == 50
 
