@@ -27,7 +27,7 @@ from sdnctl.api.bgpvpns import BGPVPNS
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import ApiError, no_such_path, not_allowed
 from sdnctl.api.extensions import EXTENSIONS
-from sdnctl.api.http import Gone, JsonResponse, base_url, header, read_body
+from sdnctl.api.http import Gone, JsonResponse, Listing, base_url, header, read_body
 from sdnctl.api.identity import Directory, IdentityApi, is_open
 from sdnctl.api.networks import NETWORKS
 from sdnctl.api.observed import NothingObserved, Observed
@@ -164,7 +164,10 @@ class _Endpoint:
                 url=base_url(scope) + scope["path"],
             )
         )
-        await JsonResponse(answer.body, answer.status)(scope, receive, send)
+        if isinstance(answer.body, Listing):
+            await answer.body.send(send)
+        else:
+            await JsonResponse(answer.body, answer.status)(scope, receive, send)
 
 
 class _Guard:
