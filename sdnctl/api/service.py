@@ -27,7 +27,7 @@ from sdnctl.api.errors import (
 )
 from sdnctl.api.http import Listing
 from sdnctl.api.policy import Policy, sees
-from sdnctl.api.schema import Context, Resource, Work
+from sdnctl.api.schema import Context, Resource, Work, shower
 from sdnctl.api.tags import TAGS, tagged
 from sdnctl.api.values import Json
 from sdnctl.intent import Row
@@ -141,12 +141,10 @@ class Service:
         name = resource.collection.replace("-", "_")
         links = query.links(request.url, request.query, asked, rows, more)
         rest = {f"{name}_links": links} if links else {}
+        show = shower(self._context, readers)
         if len(rows) > LONG:
-            return Answer(
-                200, Listing(name, rows, lambda r: resource.show(self._context, r, readers), rest)
-            )
-        shown = [resource.show(self._context, row, readers) for row in rows]
-        return Answer(200, {name: shown, **rest})
+            return Answer(200, Listing(name, rows, show, rest))
+        return Answer(200, {name: [show(row) for row in rows], **rest})
 
     def _show(self, resource: Resource, request: Request, id_: str) -> Answer:
         policy, store = self._policies[resource.name], self._context.store
