@@ -28,15 +28,15 @@ from sdnctl.api.bgpvpns import BGPVPNS
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import ApiError, no_such_path, not_allowed
 from sdnctl.api.extensions import EXTENSIONS
-from sdnctl.api.http import Gone, JsonResponse, base_url, header, read_body
+from sdnctl.api.http import Gone, JsonResponse, Listing, base_url, header, read_body
 from sdnctl.api.identity import Directory, IdentityApi, is_open
 from sdnctl.api.networks import NETWORKS
 from sdnctl.api.observed import NothingObserved, Observed
-from sdnctl.api.openapi import document
+from sdnctl.api.openapi import document, quota_paths, view_paths
 from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
 from sdnctl.api.policy import forbidden
 from sdnctl.api.ports import PORTS
-from sdnctl.api.quotas import QuotaApi
+from sdnctl.api.quotas import QuotaApi, limited
 from sdnctl.api.rbac import RBAC_POLICIES
 from sdnctl.api.routers import ROUTERS
 from sdnctl.api.schema import Context, Resource
@@ -110,7 +110,12 @@ def make_app(
 
 
 def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
-    openapi = _encode(document({"/v2.0": NEUTRON, "/sdn/v1": OWN}))
+    beside = quota_paths("/v2.0/quotas", limited(NEUTRON))
+    for view in VIEWS:
+        plural = view.collection.replace("-", "_")
+        by_id = view.one is not None
+        beside |= view_paths(f"/v2.0/{view.collection}", view.name, plural, by_id=by_id)
+    openapi = _encode(document({"/v2.0": NEUTRON, "/sdn/v1": OWN}, beside))
     quotas = QuotaApi(context, NEUTRON)
 
     async def own_status(_request: StarletteRequest) -> Response:
@@ -170,7 +175,10 @@ class _Endpoint:
                 url=base_url(scope) + scope["path"],
             )
         )
-        await JsonResponse(answer.body, answer.status)(scope, receive, send)
+        if isinstance(answer.body, Listing):
+            await answer.body.send(send)
+        else:
+            await JsonResponse(answer.body, answer.status)(scope, receive, send)
 
 
 class _Guard:

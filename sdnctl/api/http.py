@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from starlette.responses import Response
-from starlette.types import Receive, Scope
+from starlette.types import Receive, Scope, Send
 
 from sdnctl.api.errors import ApiError
 from sdnctl.api.values import Json
@@ -22,6 +24,37 @@ class JsonResponse(Response):
     def render(self, content: Json) -> bytes:
         """The value as JSON."""
         return b"" if content is None else _encode(content)
+
+
+SLICE: Final = 500
+"""Rows of a long list that are encoded before others have their turn: a few milliseconds."""
+
+
+class Listing(NamedTuple):
+    """A list too long to be encoded in one go: ``show`` makes a row's JSON when its turn comes.
+
+    ``rows`` are of one revision, that of the answer's head; what is computed from other rows is
+    as of its row's turn. ``rest`` are the members of the answer that follow the list.
+    """
+
+    name: str
+    rows: Sequence[Any]
+    show: Callable[[Any], Json]
+    rest: Mapping[str, Json]
+
+    async def send(self, send: Send) -> None:
+        """Stream the answer; whoever else waits has a turn after each slice."""
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        before = _encode({self.name: []})[:-2]
+        for at in range(0, len(self.rows), SLICE):
+            shown = [self.show(row) for row in self.rows[at : at + SLICE]]
+            body = before + _encode(shown)[1:-1]
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            await asyncio.sleep(0)
+            before = b","
+        end = b"]" + (b"," + _encode(self.rest)[1:] if self.rest else b"}")
+        await send({"type": "http.response.body", "body": end, "more_body": False})
 
 
 class Gone(Exception):

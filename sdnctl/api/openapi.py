@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from sdnctl.api.caller import Identity
@@ -36,10 +36,15 @@ _PAGING: Final = {
 }
 
 
-def document(apis: Mapping[str, Mapping[str, Resource]]) -> dict[str, Json]:
-    """The document of the APIs, resources by collection, each under its prefix."""
+def document(
+    apis: Mapping[str, Mapping[str, Resource]], beside: Mapping[str, Json] | None = None
+) -> dict[str, Json]:
+    """The document of the APIs, resources by collection, each under its prefix.
+
+    ``beside`` are the paths of what is not a resource of the table.
+    """
     schemas: dict[str, Json] = {"Error": _ERROR}
-    paths: dict[str, Json] = {}
+    paths: dict[str, Json] = dict(beside or {})
     for prefix, resources in apis.items():
         for collection, resource in resources.items():
             path = f"{prefix}/{collection}"
@@ -173,6 +178,57 @@ def _paths(path: str, resource: Resource) -> dict[str, Json]:
             "put": {"operationId": action, "responses": _answer(200, {})},
         }
     return paths
+
+
+def view_paths(path: str, name: str, plural: str, *, by_id: bool) -> dict[str, Json]:
+    """The paths of what is only looked at; its rows are not described further."""
+    title, rows = _camel(name), {"type": "array", "items": {"type": "object"}}
+    found: dict[str, Json] = {
+        path: {"get": {"operationId": f"list{title}", "responses": _answer(200, {plural: rows})}}
+    }
+    if by_id:
+        one = _answer(200, {name: {"type": "object"}})
+        found[f"{path}/{{id}}"] = {
+            "parameters": _in_path("id"),
+            "get": {"operationId": f"show{title}", "responses": one},
+        }
+    return found
+
+
+def quota_paths(path: str, names: Iterable[str]) -> dict[str, Json]:
+    """The paths of quotas, which have a limit of each name."""
+    limit = {"type": "integer", "minimum": -1}
+    usage = _object(dict.fromkeys(("limit", "used", "reserved"), limit))
+    limits, usages = _object(dict.fromkeys(names, limit)), _object(dict.fromkeys(names, usage))
+    shown, id_ = _answer(200, {"quota": limits}), _in_path("project_id")
+    details = _answer(200, {"quota": usages})
+    return view_paths(path, "quota", "quotas", by_id=False) | {
+        f"{path}/{{project_id}}": {
+            "parameters": id_,
+            "get": {"operationId": "showQuota", "responses": shown},
+            "put": {
+                "operationId": "updateQuota",
+                "requestBody": _body({"quota": {"type": "object", "additionalProperties": True}}),
+                "responses": shown,
+            },
+            "delete": {
+                "operationId": "deleteQuota",
+                "responses": {"204": {"description": "Gone."}} | _ERRORS,
+            },
+        },
+        f"{path}/{{project_id}}/default": {
+            "parameters": id_,
+            "get": {"operationId": "showDefaultQuota", "responses": shown},
+        },
+        f"{path}/{{project_id}}/details.json": {
+            "parameters": id_,
+            "get": {"operationId": "showQuotaDetails", "responses": details},
+        },
+    }
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
 
 
 def _list_parameters(resource: Resource) -> list[Json]:

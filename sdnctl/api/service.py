@@ -25,14 +25,18 @@ from sdnctl.api.errors import (
     not_found,
     of_store,
 )
+from sdnctl.api.http import Listing
 from sdnctl.api.policy import Policy, sees
-from sdnctl.api.schema import Context, Resource, Work
+from sdnctl.api.schema import Context, Resource, Work, shower
 from sdnctl.api.tags import TAGS, tagged
 from sdnctl.api.values import Json
 from sdnctl.intent import Row
 from sdnctl.store import StoreError, Transaction
 
 T = TypeVar("T")
+
+LONG: Final = 1000
+"""Rows of a list that still goes in one piece, with its length."""
 
 _IF_MATCH: Final = re.compile(r'"?revision_number=([0-9]{1,18})"?')
 
@@ -55,10 +59,10 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What goes: a status and a JSON value; None is an empty body."""
+    """What goes: a status and a JSON value, or a long list; None is an empty body."""
 
     status: int
-    body: Json = None
+    body: Json | Listing = None
 
 
 class Service:
@@ -145,11 +149,12 @@ class Service:
         rows, more = query.select(self._context, resource, asked, scope)
         readers = query.chosen(readers, asked.fields)
         name = resource.collection.replace("-", "_")
-        body: dict[str, Json] = {name: [resource.show(self._context, row, readers) for row in rows]}
         links = query.links(request.url, request.query, asked, rows, more)
-        if links:
-            body[f"{name}_links"] = links
-        return Answer(200, body)
+        rest = {f"{name}_links": links} if links else {}
+        show = shower(self._context, readers)
+        if len(rows) > LONG:
+            return Answer(200, Listing(name, rows, show, rest))
+        return Answer(200, {name: [show(row) for row in rows], **rest})
 
     def _show(self, resource: Resource, request: Request, id_: str) -> Answer:
         policy, store = self._policies[resource.name], self._context.store

@@ -144,7 +144,8 @@ def sequence(inner: Type, *, most: int = 1000, unique: bool = True) -> Type:
     def show(value: Any) -> Json:
         return [inner.show(item) for item in value]
 
-    return Type(convert, {"type": "array", "items": inner.schema}, show)
+    schema = {"type": "array", "items": inner.schema}
+    return Type(convert, schema, list if inner.show is same else show)
 
 
 def listed(inner: Type) -> Type:

@@ -47,6 +47,15 @@ async def test_it_says_what_is_served(api: Api) -> None:
             names = [p["name"] for p in found.get("parameters", [])]
             assert names == re.findall("{([a-z_]+)}", template)
     assert "/v2.0/bgpvpn/bgpvpns/{bgpvpn_id}/network_associations/{id}" in document["paths"]
+    for path in ("agents", "segments", "network-ip-availabilities", "quotas"):
+        assert set(document["paths"][f"/v2.0/{path}"]) == {"get"}
+        await api.call("GET", path)
+    assert set(document["paths"]["/v2.0/quotas/{project_id}"]) == {
+        "parameters",
+        "get",
+        "put",
+        "delete",
+    }
     assert "password" in schemas["BgpPeerCreate"]["properties"]
     assert "password" not in schemas["BgpPeer"]["properties"]
     assert schemas["BgpPeerCreate"]["required"] == ["id", "address", "asn"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 from typing import Any
@@ -184,3 +185,31 @@ async def test_bad_queries(api: Api, query: str, text: str) -> None:
 
 async def test_a_marker_must_be(api: Api) -> None:
     await api.refused("GET", "ports?marker=x&limit=1", None, 404, "PortNotFound", "x")
+
+
+async def test_a_long_list_gives_others_their_turns(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdnctl.api.service.LONG", 3)
+    monkeypatch.setattr("sdnctl.api.http.SLICE", 2)
+    made = [await api.create("networks", name=f"n{number}") for number in range(7)]
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    waiting = asyncio.create_task(others())
+    await asyncio.sleep(0)
+    turns = 0
+    assert await api.rows("networks") == made
+    assert turns >= 4
+    waiting.cancel()
+    page = await api.call("GET", "networks?limit=5&sort_key=name")
+    assert page["networks"] == made[:5]
+    assert [link["rel"] for link in page["networks_links"]] == ["next"]
+    assert await api.rows("networks?fields=name&name=n1&name=n2&name=n3&name=n4") == [
+        {"name": f"n{number}"} for number in range(1, 5)
+    ]
