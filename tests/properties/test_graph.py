@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,8 @@ from tests.properties.oracle import (
 )
 from tests.properties.peers import announced
 from tests.properties.worlds import HOSTS, Write, paths, populated, route_keys
+
+pytestmark = pytest.mark.timeout(1500)  # a thousand worlds, on a busy machine
 
 
 def held(engine: Engine) -> dict[str, dict[str, Any]]:

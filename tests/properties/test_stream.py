@@ -22,6 +22,8 @@ accidents = st.lists(
     max_size=6,
 )
 
+pytestmark = pytest.mark.timeout(1500)  # a thousand worlds, on a busy machine
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _small() -> Any:

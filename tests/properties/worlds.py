@@ -363,7 +363,7 @@ def router_vpns(key: str) -> st.SearchStrategy[Any]:
 
 behind = st.builds(
     PortRoute,
-    prefix=st.sampled_from([None, PREFIXES[0], Prefix.host(IPS[1]), Prefix.host(IPS[4])]),
+    prefix=st.sampled_from([PREFIXES[0], Prefix.host(IPS[1]), Prefix.host(IPS[4])]),
     local_preference=st.sampled_from([None, None, 70, 300]),
 )
 
