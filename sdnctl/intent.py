@@ -16,6 +16,16 @@ from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteTarget, Vni
 ROUTER_INTERFACE_OWNER: Final = "network:router_interface"
 """``device_owner`` of a port that is a router's interface; ``device_id`` is then the router."""
 
+ROUTER_GATEWAY_OWNER: Final = "network:router_gateway"
+"""That of a port whose addresses are a router's on an external network."""
+
+FLOATING_IP_OWNER: Final = "network:floatingip"
+"""That of a port whose address is a floating IP's; ``device_id`` is then the floating IP."""
+
+SNAT_OWNER: Final = "network:floatingip_agent_gateway"
+"""That of a port whose addresses a hypervisor has on an external network, for the guests of its
+own that distributed routers let out; ``host`` and ``device_id`` are then the hypervisor."""
+
 
 DEFAULT_DNS_DOMAIN: Final = "openstacklocal."
 """What ports' names end in where their network says nothing; Neutron's default."""
@@ -132,13 +142,23 @@ class RbacPolicy(Row, frozen=True, kw_only=True, omit_defaults=True):
     target_project: str
 
 
+class VrfNumbers(msgspec.Struct, frozen=True):
+    """What makes a VRF of something: allocated once, never changed. ``mac`` is its gateways'."""
+
+    vni: Vni
+    label: Label
+    number: int
+    mac: Mac
+
+
 class Network(Shareable, frozen=True, kw_only=True, omit_defaults=True):
     """A layer 2 segment: an EVI.
 
     ``vni``, ``label`` and ``number`` (of the route distinguisher) are allocated once and never
     change. ``encapsulation`` pins one for all traffic of the network. ``dns_domain`` is what its
     ports' names end in, with its last dot. ``external_to`` are the projects, or ``EVERYBODY``,
-    that an external network is there for.
+    that an external network is there for. ``vrf`` is what an external network is routed by:
+    there its floating IPs and routers' addresses are known, and to its BGP VPNs they are announced.
     """
 
     vni: Vni
@@ -153,6 +173,7 @@ class Network(Shareable, frozen=True, kw_only=True, omit_defaults=True):
     import_targets: tuple[RouteTarget, ...] = ()
     export_targets: tuple[RouteTarget, ...] = ()
     dns_domain: str = ""
+    vrf: VrfNumbers | None = None
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -257,10 +278,26 @@ class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
     dns_name: str = ""
 
 
+class RouterGateway(msgspec.Struct, frozen=True):
+    """The way out of a router: an external network, and the router's port there.
+
+    ``enable_snat`` hides the IPv4 addresses of guests without a floating IP behind one address:
+    the port's where the router is centralised, their hypervisor's where it is distributed.
+    """
+
+    network_id: str
+    port_id: str
+    enable_snat: bool = True
+
+
 class Router(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A VRF. ``vni`` is the layer 3 VNI of symmetric IRB (RFC 9135), ``label`` its MPLS label.
 
     ``import_targets`` and ``export_targets`` come on top of the automatic route target.
+    ``distributed`` says where SNAT is done: on each guest's own hypervisor, or on one for the
+    router, which another takes over from. ``nat`` is the number of its connection tracking zone,
+    1 to 32767, allocated with its first gateway; 0 before. ``routes`` are static, by next hops on
+    the router's networks or on the external one.
     """
 
     vni: Vni
@@ -269,6 +306,44 @@ class Router(Row, frozen=True, kw_only=True, omit_defaults=True):
     admin_state_up: bool = True
     import_targets: tuple[RouteTarget, ...] = ()
     export_targets: tuple[RouteTarget, ...] = ()
+    gateway: RouterGateway | None = None
+    distributed: bool = False
+    ha: bool = False
+    nat: int = 0
+    routes: tuple[HostRoute, ...] = ()
+
+
+class FloatingIp(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """An address of an external network that stands for one of a guest.
+
+    ``floating_port_id`` is the port that holds the address. ``port_id`` is the guest's, "" while
+    it stands for none, ``fixed_ip`` its address and ``router_id`` the router between. ``dns_name``
+    and ``dns_domain`` are kept and shown.
+    """
+
+    network_id: str
+    ip: Ip
+    floating_port_id: str
+    port_id: str = ""
+    fixed_ip: Ip | None = None
+    router_id: str = ""
+    dns_name: str = ""
+    dns_domain: str = ""
+
+
+class PortForwarding(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Ports of a floating IP that stand for ports of a guest's address: as many, in order.
+
+    ``protocol`` is IANA's number (TCP or UDP); ``external`` and ``internal`` are the first and
+    last port of each range.
+    """
+
+    floatingip_id: str
+    protocol: int
+    external: tuple[int, int]
+    port_id: str
+    fixed_ip: Ip
+    internal: tuple[int, int]
 
 
 DEFAULT_GROUP: Final = "default"
@@ -468,6 +543,8 @@ KINDS: Final[dict[str, type[Row]]] = {
     "subnet": Subnet,
     "port": Port,
     "router": Router,
+    "floatingip": FloatingIp,
+    "port_forwarding": PortForwarding,
     "security_group": SecurityGroup,
     "security_group_rule": SecurityGroupRule,
     "address_group": AddressGroup,

@@ -103,6 +103,9 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     | {"ip": _port_ips, "subnet_id": _port_subnets, "another_address": _another_address}
     | {"interface_network": _interface_network, "security_group": _port_groups},
     "router": _COMMON,
+    "floatingip": _COMMON
+    | {name: _field(name) for name in ("network_id", "port_id", "router_id", "floating_port_id")},
+    "port_forwarding": _COMMON | {name: _field(name) for name in ("floatingip_id", "port_id")},
     "quota": {},
     "security_group": _COMMON | {"default_of": _default_of},
     "security_group_rule": _COMMON
