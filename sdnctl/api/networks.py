@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sdnctl.api import rbac, values
+from sdnctl.api import outside, rbac, values
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input
 from sdnctl.api.guests import DNS_DOMAIN
@@ -119,7 +119,21 @@ def _check_unused_by_others(work: Work, network: Network) -> None:
         )
 
 
+def _vrf(_context: Context, network: Network) -> Json:
+    """What an external network is routed by."""
+    vrf = network.vrf
+    if vrf is None or not network.external:
+        return None
+    return {
+        "vni": vrf.vni,
+        "label": vrf.label,
+        "rd_number": vrf.number,
+        "mac": str(vrf.mac),
+    }
+
+
 def _delete(work: Work, network: Network) -> None:
+    outside.delete_unused_floating_ips(work, network)
     port = work.tx.first(Port, "network_id", network.id)
     if port is not None:
         raise conflict(
@@ -177,5 +191,6 @@ NETWORKS: Final = Resource(
             sort=False,
         ),
         *instance_attributes(vni=False),
+        shown("sdn:vrf", values.optional(values.OBJECT), _vrf),
     ),
 )

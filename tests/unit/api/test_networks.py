@@ -42,6 +42,7 @@ async def test_a_network_has_all_that_neutron_shows(api: Api) -> None:
         "sdn:encapsulation": None,
         "sdn:import_targets": [],
         "sdn:export_targets": [],
+        "sdn:vrf": None,
     }
     assert at.endswith("Z")
     assert await api.call("GET", f"networks/{made['id']}") == {"network": made}
