@@ -47,6 +47,7 @@ _SERVED: Final = (
         "Floating IP Port Forwarding support port ranges",
         "2020-07-01T10:00:00-00:00",
     ),
+    ("floatingip-pools", "Floating IP Pools Extension", "2018-03-21T10:00:00-00:00"),
     (
         "floatingip-autodelete-internal",
         "Autodelete floating IPs of internal networks",
@@ -57,6 +58,7 @@ _SERVED: Final = (
     ("l2_adjacency", "L2 Adjacency", "2016-04-12T16:00:00-00:00"),
     ("net-mtu", "Network MTU", "2015-03-25T10:00:00-00:00"),
     ("net-mtu-writable", "Network MTU (writable)", "2017-07-12T00:00:00-00:00"),
+    ("network_availability_zone", "Network Availability Zone", "2015-01-01T10:00:00-00:00"),
     ("network-ip-availability", "Network IP Availability", "2015-09-24T00:00:00-00:00"),
     ("pagination", "Pagination support", "2016-06-12T00:00:00-00:00"),
     (
@@ -84,6 +86,7 @@ _SERVED: Final = (
         "2016-12-11T00:00:00-00:00",
     ),
     ("router", "Neutron L3 Router", "2012-07-20T10:00:00-00:00"),
+    ("router_availability_zone", "Router Availability Zone", "2015-01-01T10:00:00-00:00"),
     ("security-group", "security-group", "2012-10-05T10:00:00-00:00"),
     (
         "security-groups-normalized-cidr",

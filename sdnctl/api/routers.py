@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, Final
 
-from sdnctl.api import extra_routes, router_gateways, snat, values
+from sdnctl.api import extra_routes, router_gateways, snat, values, zones
 from sdnctl.api.associations import check_interface, dissociate
 from sdnctl.api.errors import ApiError, bad, conflict, not_found
 from sdnctl.api.networks import allocate_instance, check_targets, instance_attributes
@@ -28,6 +28,7 @@ from sdnctl.intent import (
 
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     check_targets(work, row)
+    zones.check(row)
     allocate_instance(work, row)
     router = Router(**row)
     return router_gateways.changed(work, router, given["external_gateway_info"], [])
@@ -303,6 +304,7 @@ ROUTERS: Final = Resource(
             put=True,
             read=router_gateways.show,
         ),
+        *zones.ATTRIBUTES,
         stored("distributed", _MODE, False, filter=True),
         stored("ha", _MODE, False, filter=True),
         stored("routes", extra_routes.ROUTES, post=False, filter=False, sort=False),

@@ -79,6 +79,10 @@ def _default_pool(pool: SubnetPool) -> tuple[Hashable, ...]:
     return (pool.version,) if pool.is_default else ()
 
 
+def _external(network: Network) -> tuple[Hashable, ...]:
+    return (True,) if network.external else ()
+
+
 def _open(row: Shareable) -> tuple[Hashable, ...]:
     everybodys = isinstance(row, Network) and EVERYBODY in row.external_to
     return (True,) if row.shared or everybodys else ()
@@ -103,7 +107,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "link": _COMMON,
     "bgp_peer": _COMMON,
     "gateway": _COMMON,
-    "network": _SHAREABLE,
+    "network": _SHAREABLE | {"external": _external},
     "rbac_policy": _COMMON | {"object_id": _field("object_id")},
     "address_scope": _SHAREABLE,
     "subnetpool": _SHAREABLE
@@ -146,7 +150,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
 }
 """By kind and name: the values under which a row is found. ``interface_network`` finds the
 router interfaces of a network, ``outside`` the controller's own ports on an external network by
-their owner, ``open`` what is not its owner's alone,
+their owner, ``external`` the networks that they may be on, ``open`` what is not its owner's alone,
 ``granted`` what is shared with a project, ``default`` the default subnet pool of an IP version,
 ``default_of`` a project's default security group."""
 

@@ -32,6 +32,8 @@ async def test_a_network_has_all_that_neutron_shows(api: Api) -> None:
         "port_security_enabled": True,
         "dns_domain": "",
         "l2_adjacency": True,
+        "availability_zones": ["nova"],
+        "availability_zone_hints": [],
         "ipv4_address_scope": None,
         "ipv6_address_scope": None,
         "provider:network_type": "vxlan",

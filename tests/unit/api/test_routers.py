@@ -37,6 +37,8 @@ async def test_a_router_has_all_that_it_has(api: Api) -> None:
         "status": "ACTIVE",
         "external_gateway_info": None,
         "distributed": False,
+        "availability_zones": ["nova"],
+        "availability_zone_hints": [],
         "ha": False,
         "routes": [],
         "sdn:vni": 4096,
