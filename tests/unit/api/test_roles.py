@@ -301,6 +301,7 @@ async def test_what_may_be_set(api: Api, caller: str, path: str, resource: Resou
         "project_id": "red",
         "tenant_id": "red",
         "fixed_ips": [],
+        "service_types": ["compute:nova"],
     }
     rules = POLICY[KIND_OF[resource.kind]]
     for verb, method in (("create", "POST"), ("update", "PUT")):
