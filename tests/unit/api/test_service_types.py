@@ -71,3 +71,20 @@ async def test_addresses_that_guests_form_follow_the_same_rule(api: Api) -> None
     assert shown[first["id"]] == []
     assert [fixed["subnet_id"] for fixed in shown[guest["id"]]] == [six]
     assert await subnets_of(api, network, device_owner="compute:nova") == [six]
+
+
+async def test_floating_ips_and_gateways_have_subnets_of_their_own(api: Api) -> None:
+    outside = await api.create("networks", **{"router:external": True})
+    gateways = await subnet(api, outside, "203.0.113.0/24", "network:router_gateway")
+    floating = await subnet(api, outside, "198.51.100.0/24", "network:floatingip")
+    router = await api.create("routers", external_gateway_info={"network_id": outside["id"]})
+    [fixed] = router["external_gateway_info"]["external_fixed_ips"]
+    assert fixed["subnet_id"] == gateways
+    made = await api.create("floatingips", floating_network_id=outside["id"])
+    assert made["floating_ip_address"].startswith("198.51.100.")
+    body: Any = {"floating_network_id": outside["id"], "subnet_id": gateways}
+    await api.refused("POST", "floatingips", {"floatingip": body}, 400, "InvalidInput")
+    await api.call("DELETE", f"floatingips/{made['id']}", status=204)
+    await api.call("DELETE", f"subnets/{floating}", status=204)
+    body = {"floatingip": {"floating_network_id": outside["id"]}}
+    await api.refused("POST", "floatingips", body, 400, "BadRequest", "IPv4 subnet")
