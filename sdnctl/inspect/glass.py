@@ -177,10 +177,10 @@ def instances(engine: Engine) -> list[overlay.Instance]:
 
 
 def _owner(engine: Engine, vrf: str) -> Router | Network:
-    """The router that a VRF is, or the network that a BGP VPN routes alone."""
-    router = engine.rows(ROUTER).get(vrf)
-    if router is not None:
-        return router
+    """The router that a VRF is, or the network: an external one, or one that a BGP VPN routes."""
+    owner = engine.rows(ROUTER).get(vrf) or engine.rows(NETWORK).get(vrf)
+    if owner is not None:
+        return owner
     return engine.rows(NETWORK)[engine.rows(BGPVPN_NETWORK)[vrf].network_id]
 
 

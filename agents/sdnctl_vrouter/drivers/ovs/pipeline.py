@@ -101,6 +101,20 @@ class Table(enum.IntEnum):
     """Longest prefix of the VRF."""
     ADJACENCY = 41
     """Last step of a routed packet to a local port: MAC addresses, TTL."""
+    EXIT = 42
+    """Leaving a router's VRF for the external network's: by whose address."""
+    CENTRAL = 43
+    """The same on the hypervisor that translates for all others."""
+    SOURCED = 44
+    """The source was translated: on in the external network's VRF, if to what it should be."""
+    HIDE = 45
+    """A port's alias becomes the hypervisor's own address."""
+    HIDDEN = 46
+    """The same after translation."""
+    ENTERED = 47
+    """The destination was translated: on in the router's VRF, if to what it should be."""
+    ALIAS = 48
+    """The hypervisor's own address was translated to a port's alias: to the guest from there."""
     TO_VXLAN = 50
     """Ethernet to the VXLAN port."""
     TO_VXLAN_ROUTED = 51
@@ -140,6 +154,10 @@ class Register(enum.IntEnum):
     """The set of security groups of the port that is checked."""
     REASON = 8
     """Why a packet is dropped."""
+    ORIGIN = 10
+    """The address, source or destination, before it was translated."""
+    INWARD = 11
+    """1 if the packet came from another VRF: it does not go out of this one again."""
 
     @property
     def field(self) -> str:
@@ -167,6 +185,10 @@ class Reason(enum.IntEnum):
     """It answers a connection that is no longer allowed."""
     INVALID = 12
     """The connection tracker can make no sense of it."""
+    NO_ADDRESS = 20
+    """Nothing here translates the way out that it would take."""
+    NOT_TRANSLATED = 21
+    """Of no connection that is translated as it would have to be today."""
 
 
 class Priority(enum.IntEnum):
@@ -191,6 +213,14 @@ class Priority(enum.IntEnum):
 
 FIB_BASE: Final = 1000
 
+HOST_ZONE: Final = 0x8000
+"""The zone of the tracker for what is hidden behind the hypervisor's own addresses.
+
+Those above are routers', and those below are VIFs'."""
+
+ALIASES: Final = (0xF0000000, 0xFF000000)
+"""Stand for ports between two translations: 240.0.0.0/8, number and mask (RFC 1112 class E)."""
+
 
 class Preference(enum.IntEnum):
     """Between equal prefixes in the FIB."""
@@ -198,6 +228,8 @@ class Preference(enum.IntEnum):
     ON_LINK = 0
     REMOTE = 2
     LOCAL = 4
+    FORWARDED = 5
+    EXIT = 6
 
 
 def fib_priority(length: int, preference: Preference) -> int:

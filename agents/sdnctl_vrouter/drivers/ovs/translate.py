@@ -155,12 +155,16 @@ def evi(resource: Evi, tunnels: Tunnels, *, answers_nd: bool) -> Translation:
 
 
 def vrf(resource: Vrf, tunnels: Tunnels) -> Translation:
-    """What comes out of the tunnels for a router."""
+    """What comes out of the tunnels for a router, and what it has on link."""
     flows = []
     if tunnels.vxlan and resource.vni:
         flows.append(t.vxlan_vrf(tunnels.vxlan, resource.vni, resource.vni))
     if tunnels.gre and resource.label:
         flows.append(t.mpls_vrf(tunnels.gre, resource.label, resource.vni))
+    for ip, length in resource.connected:
+        on_link = t.fib_on_link_4 if ip.version == 4 else t.fib_on_link_6
+        priority = fib_priority(length, Preference.ON_LINK)
+        flows.append(on_link(priority, resource.vni, ip, netmask(length, ip.bits)))
     return Translation(tuple(flows))
 
 
