@@ -7,6 +7,9 @@ the routes that hypervisors originate, and by nothing else; behind it is one gue
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path as FilePath
 from typing import Any
 
 import msgspec
@@ -51,6 +54,25 @@ GATEWAY_LABEL = {4: Label(900001), 6: Label(900011)}
 GATEWAY_VNI = Vni(77)
 
 
+PYTHON = (sys.executable, str(FilePath(__file__).with_name("talk.py")))
+
+
+class Chat:
+    """A TCP connection that lasts; see ``talk.chat``."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    async def ask(self) -> list[str]:
+        """The address and port that the other end sees, or the error."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write("who\n")
+        stdin.flush()
+        return (await asyncio.to_thread(stdout.readline)).split()
+
+
 class Site:
     """Hypervisors ``h0``..., a gateway, the network ``ext``; tenants as a test makes them."""
 
@@ -63,6 +85,7 @@ class Site:
         self.guests: dict[str, Guest] = {}
         self.house = House(list(self.switches))
         self._flows: set[str] = set()
+        self._processes: list[subprocess.Popen[str]] = []
 
     async def start(self) -> None:
         """Agents, the gateway, and the external network with its routes."""
@@ -72,6 +95,9 @@ class Site:
         await self.commit(*self._outside())
 
     async def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.communicate()
         for agent in self.agents.values():
             await agent.stop()
 
@@ -282,6 +308,16 @@ class Site:
             self.guests[port.id].plug()
         return r.PORT, port.id, port
 
+    def move(self, port_id: str, host: str) -> None:
+        """A guest's interface is on another hypervisor."""
+        guest, target = self.guests[port_id], self.switches[host]
+        guest.unplug()
+        guest.switch.run("ip", "link", "set", guest.tap, "netns", target.name)
+        target.run("ip", "link", "set", guest.tap, "up")
+        target.run("ethtool", "-K", guest.tap, "tx", "off")
+        guest.switch = target
+        guest.plug()
+
     def floating(self, last: int, port_id: str) -> Write:
         """203.0.113.LAST stands for a guest's first address; "" for nobody."""
         id_ = f"fip{last}"
@@ -364,8 +400,28 @@ class Site:
 
     async def ping(self, source: str, target: str, count: int = 3, *options: str) -> int:
         """How many of ``count`` were answered; ``world`` is the guest behind the gateway."""
-        guest = self.world if source == "world" else self.guests[source]
-        return await asyncio.to_thread(guest.ping, target, count, *options)
+        return await asyncio.to_thread(self._of(source).ping, target, count, *options)
+
+    def serve(self, name: str, *ports: int) -> None:
+        """A guest answers whoever asks at these ports, by TCP and UDP, with whom it sees."""
+        process = self._of(name).popen(*PYTHON, "serve", *map(str, ports))
+        self._processes.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+
+    async def ask(self, name: str, kind: str, target: str, port: int, *source: int) -> list[str]:
+        """The address and port that a guest is seen with at a server; [] without an answer."""
+        command = ("ask", kind, target, str(port), *map(str, source))
+        return (await asyncio.to_thread(self._of(name).run, *PYTHON, *command)).split()
+
+    def chat(self, name: str, target: str, port: int) -> Chat:
+        """A connection that stays."""
+        process = self._of(name).popen(*PYTHON, "chat", target, str(port))
+        self._processes.append(process)
+        return Chat(process)
+
+    def _of(self, name: str) -> Guest:
+        return self.world if name == "world" else self.guests[name]
 
     # ---- the gateway
 

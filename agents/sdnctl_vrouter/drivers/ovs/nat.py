@@ -132,12 +132,11 @@ def forwarding(row: Forwarding, node: Node) -> Translation:
         raise Unreachable(f"ports of IP protocol {row.protocol} cannot be forwarded")
     if row.at.vtep != node.vtep:
         path = t.dec_ttl() + routed(row.at, node)
-        return Translation(
-            tuple(
-                with_actions(packs["elsewhere"](row.vrf, row.fixed, *ports), path)
-                for ports in masked(*row.internal)
-            )
-        )
+        matches = [
+            t.forwarding_complaint_elsewhere(row.vrf, row.fixed),
+            *(packs["elsewhere"](row.vrf, row.fixed, *ports) for ports in masked(*row.internal)),
+        ]
+        return Translation(tuple(with_actions(match, path) for match in matches))
     return Translation(tuple(_forwarding(row, packs)))
 
 
@@ -151,6 +150,8 @@ def _forwarding(row: Forwarding, packs: dict[str, Pack]) -> Iterator[bytes]:
         yield packs["sourced"](row.vrf, row.fixed.number, row.ip, *ports, row.external)
     yield t.forwarding_error(row.external, row.ip, row.zone)
     yield t.entered_error(row.external, origin, row.vrf)
+    yield t.forwarding_complaint_here(row.vrf, row.fixed)
+    yield t.sourced_error(row.vrf, row.ip, row.external)
 
 
 def _forwarded_to(row: Forwarding, packs: dict[str, Pack]) -> Iterator[bytes]:

@@ -476,6 +476,45 @@ def entered_error(external: Any, origin: Any, vrf: Any) -> Any:
     return flow(Table.ENTERED, Priority.DEFAULT, match, inward(load(vrf=vrf)))
 
 
+UNREACHABLE: Final = 3
+"""ICMP's type: what a guest says of a port where nobody listens."""
+
+
+def complaint(vrf: Any, fixed: Any) -> Match:
+    """An error of a guest that is forwarded to."""
+    return {
+        **reg(vrf=vrf),
+        **ip_match(4, "src", fixed),
+        "ip_proto": ICMP,
+        "icmpv4_type": UNREACHABLE,
+    }
+
+
+@shape
+def forwarding_complaint_here(vrf: Any, fixed: Any) -> Any:
+    """On the hypervisor that translates."""
+    match = complaint(vrf, fixed)
+    return flow(Table.EXIT, Priority.ROUTER, match, [resubmit(Table.CENTRAL)])
+
+
+@shape
+def forwarding_complaint_elsewhere(vrf: Any, fixed: Any) -> Any:
+    """To the hypervisor that translates; the actions follow."""
+    return flow(Table.EXIT, Priority.ROUTER, complaint(vrf, fixed), [])
+
+
+@shape
+def sourced_error(vrf: Any, floating: Any, external: Any) -> Any:
+    """With the floating IP as its source."""
+    match = {
+        **reg(vrf=vrf),
+        **ip_match(4, "src", floating),
+        "ip_proto": ICMP,
+        **state(TRACKED | RELATED, INVALID),
+    }
+    return flow(Table.SOURCED, Priority.DEFAULT, match, onward(external))
+
+
 # ---- between two VRFs of one host
 
 
