@@ -8,10 +8,12 @@ addresses themselves (SLAAC, RFC 4862).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
+from sdnctl.api import values
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
 from sdnctl.api.schema import Work
+from sdnctl.api.values import Json
 from sdnctl.intent import ROUTER_INTERFACE_OWNER, FixedIp, Port, Subnet
 from sdnctl.store import Exhausted, Transaction
 from sdnctl.types import Ip, Mac, Prefix
@@ -22,6 +24,25 @@ class Wish(NamedTuple):
 
     subnet_id: str | None = None
     ip_address: Ip | None = None
+
+
+def _wish(fields: dict[str, Any]) -> Wish:
+    if not fields:
+        raise ValueError("an entry must have a subnet_id, an ip_address or both")
+    return Wish(**fields)
+
+
+WISHES: Final = values.sequence(
+    values.record(_wish, {"subnet_id": values.UUID, "ip_address": values.IP}, need=0),
+    most=64,
+    unique=False,  # the same subnet twice asks for two of its addresses
+)
+"""The type of ``fixed_ips``."""
+
+
+def show_fixed(fixed_ips: tuple[FixedIp, ...]) -> Json:
+    """Addresses as Neutron writes them."""
+    return [{"subnet_id": f.subnet_id, "ip_address": str(f.ip)} for f in fixed_ips]
 
 
 def is_automatic(ra_mode: str | None, address_mode: str | None) -> bool:
@@ -80,7 +101,7 @@ def addresses(
         for version in (4, 6):
             candidates = [s for s in subnets if s.prefix.version == version and s not in automatic]
             if candidates:
-                found.append(_from_any(tx, network_id, candidates))
+                found.append(from_any(tx, network_id, candidates))
     else:
         by_id = {subnet.id: subnet for subnet in subnets}
         chosen = {wish.ip_address for wish in wishes}
@@ -96,7 +117,8 @@ def addresses(
     return tuple(found)
 
 
-def _from_any(tx: Transaction, network_id: str, subnets: list[Subnet]) -> FixedIp:
+def from_any(tx: Transaction, network_id: str, subnets: list[Subnet]) -> FixedIp:
+    """A free address of the first of a network's subnets that has one."""
     for subnet in subnets:
         try:
             return FixedIp(subnet.id, tx.allocate_address(subnet))

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sdnctl.api import values
+from sdnctl.api import router_gateways, snat, values
 from sdnctl.api.addressing import add_automatic_address, forms_addresses, is_automatic
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
 from sdnctl.api.schema import (
@@ -219,6 +219,11 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
         for port in work.tx.find(Port, "network_id", network.id):
             if port.device_owner != ROUTER_INTERFACE_OWNER:
                 work.put(port, fixed_ips=add_automatic_address(port, subnet))
+    if network.external:
+        router_gateways.subnet_added(work, subnet)
+        work.tx.put(subnet)  # whoever gets an address of it looks it up
+        snat.network_changed(work, network.id)
+        work.tx.delete(Subnet, subnet.id)  # the caller counts what is there, and puts it
     return subnet
 
 

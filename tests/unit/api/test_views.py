@@ -87,3 +87,51 @@ async def test_they_are_the_administrators(tmp_path: Path) -> None:
             for one in (auditor, admin):
                 assert len(await one.rows(path)) == 1
         assert len(await red.rows("availability_zones")) == 2
+
+
+async def test_networks_and_routers_are_in_the_one_zone(api: Api) -> None:
+    for collection, name in (("networks", "network"), ("routers", "router")):
+        made = await api.create(collection, availability_zone_hints=["nova"])
+        assert (made["availability_zone_hints"], made["availability_zones"]) == (["nova"], ["nova"])
+        await api.refused(
+            "POST",
+            collection,
+            {name: {"availability_zone_hints": ["nova", "mars"]}},
+            404,
+            "AvailabilityZoneNotFound",
+            "mars",
+        )
+
+
+async def test_floating_ips_come_from_external_networks_that_one_sees(tmp_path: Path) -> None:
+    known = Known(
+        red=Identity(project_id="red", roles=frozenset({"reader"})),
+        blue=Identity(project_id="blue", roles=frozenset({"reader"})),
+        admin=Identity(roles=frozenset({"admin"})),
+    )
+    async with opened(tmp_path / "db", authenticator=known) as api:
+        red, blue, admin = (api.by(name) for name in ("red", "blue", "admin"))
+        outside, [four, _] = await admin.network(
+            "203.0.113.0/24", "2001:db8::/64", **{"router:external": True}
+        )
+        some, [blues] = await admin.network("198.51.100.0/24")
+        await admin.network("10.0.0.0/24", shared=True)
+        policy = {"object_type": "network", "object_id": some["id"], "target_tenant": "blue"}
+        policy["action"] = "access_as_external"
+        await admin.call("POST", "rbac-policies", {"rbac_policy": policy}, status=201)
+        assert await red.rows("floatingip_pools") == [
+            {
+                "subnet_id": four["id"],
+                "subnet_name": "",
+                "network_id": outside["id"],
+                "cidr": "203.0.113.0/24",
+                "project_id": "red",
+                "tenant_id": "red",
+            }
+        ]
+        for caller in (blue, admin):
+            pools = await caller.rows("floatingip_pools?fields=subnet_id")
+            assert {pool["subnet_id"] for pool in pools} == {four["id"], blues["id"]}
+        assert await blue.ids("networks?router:external=True") == {outside["id"], some["id"]}
+        assert some["id"] not in await admin.ids("networks?router:external=False")
+        await red.refused("GET", "floatingip_pools/x", None, 404, "FloatingIPPoolNotFound")
