@@ -14,7 +14,7 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import Ether
 
 from sdnctl.graph import relations as r
-from sdnctl.intent import HostRoute
+from sdnctl.intent import HostRoute, RouterGateway
 from sdnctl.types import Encapsulation, Ip, Prefix
 from tests.netns.site import ROUTER_MAC, WORLD_4, WORLD_6, WORLD_MAC, Site
 from tests.netns.test_floating import ENCAPSULATIONS
@@ -189,7 +189,8 @@ async def test_extra_routes(site: MakeSite, encapsulation: Encapsulation) -> Non
     # By a next hop outside, though the same prefix is behind a guest as well.
     out = HostRoute(Prefix.parse("172.16.0.1/32"), Ip.parse("203.0.113.1"))
     here.world.run("ip", "addr", "add", "172.16.0.1/32", "dev", "lo")
-    await here.commit(here.changed(r.ROUTER, "r0", routes=(*routes, out)))
+    hidden = RouterGateway("ext", "way0", enable_snat=True)  # or the outside knew it was within
+    await here.commit(here.changed(r.ROUTER, "r0", routes=(*routes, out), gateway=hidden))
     with Wire(here.world) as wire:
         await here.ping("0a1", "172.16.0.1", 1)
         assert wire.received()
