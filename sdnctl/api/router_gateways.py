@@ -93,7 +93,9 @@ def changed(work: Work, router: Router, wish: GatewayWish | None, inside: list[S
     if network.vrf is None:  # external since before it was routed
         network = work.put(network, vrf=outside.numbers(work, network))
     mac = work.tx.allocate_mac(network.id)
-    fixed_ips = addresses(work, network.id, mac, wish.external_fixed_ips or None)
+    fixed_ips = addresses(
+        work, network.id, mac, wish.external_fixed_ips or None, owner=ROUTER_GATEWAY_OWNER
+    )
     port = outside.add_port(
         work, network.id, mac, fixed_ips, owner=ROUTER_GATEWAY_OWNER, device_id=router.id
     )
@@ -123,7 +125,12 @@ def _readdress(work: Work, gateway: RouterGateway, wish: GatewayWish) -> None:
     if port is None or not wish.external_fixed_ips:
         return
     fixed_ips = addresses(
-        work, port.network_id, port.mac, wish.external_fixed_ips, former=port.fixed_ips
+        work,
+        port.network_id,
+        port.mac,
+        wish.external_fixed_ips,
+        former=port.fixed_ips,
+        owner=ROUTER_GATEWAY_OWNER,
     )
     work.put(port, fixed_ips=fixed_ips)
 
