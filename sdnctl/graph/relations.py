@@ -221,7 +221,10 @@ class VrfInstance(NamedTuple):
 
 
 class External(NamedTuple):
-    """An external network as an IP-VRF; ``policy`` is what is said with its routes."""
+    """An external network as an IP-VRF; ``policy`` is what is said with its routes.
+
+    ``segment`` is the VNI of the network itself.
+    """
 
     vrf: Vni
     number: int
@@ -229,6 +232,7 @@ class External(NamedTuple):
     mac: Mac
     automatic: RouteTarget
     policy: Policy
+    segment: Vni
     encapsulation: Encapsulation | None
     connected: tuple[Prefix, ...]
 
@@ -367,7 +371,7 @@ class Attachment(NamedTuple):
 class Outside(NamedTuple):
     """Addresses that a hypervisor has in an external network's VRF, to translate what is for them.
 
-    ``routes`` are those that it originates for them.
+    ``routes`` are those that it originates for them, ``segment`` the VNI of the network.
     """
 
     host: str
@@ -376,6 +380,7 @@ class Outside(NamedTuple):
     network_id: str
     addresses: tuple[Ip, ...]
     routes: tuple[RouteKey, ...]
+    segment: Vni
 
 
 def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
@@ -458,7 +463,9 @@ ATTACHMENT: Final[Relation[str, Attachment]] = Relation(
 )
 
 OUTSIDE: Final[Relation[tuple[str, str], Outside]] = Relation(
-    "outside", route=lambda _k, row: row.routes
+    "outside",
+    route=lambda _k, row: row.routes,
+    ip=lambda _k, row: tuple((row.segment, ip) for ip in row.addresses),
 )
 """By the kind of row that they are the addresses of (``floatingip``, ``router``, ``port``), and
 its id."""

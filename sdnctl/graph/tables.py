@@ -20,6 +20,7 @@ from sdnctl.graph.relations import (
     NEIGHBOR,
     NETWORK,
     NETWORK_IRB,
+    OUTSIDE,
     VRF,
     VRF_INSTANCE,
 )
@@ -104,12 +105,24 @@ def fdb(key: tuple[Vni, Mac], v: View) -> FdbEntry | None:
 
 
 def neighbor(key: tuple[Vni, Ip], v: View) -> Neighbor | None:
-    """The MAC behind an address: the best claim to it wins."""
+    """The MAC behind an address: the best claim to it wins.
+
+    What is translated is behind the router, for guests of the external network itself.
+    """
     routes = v.find(IMPORTED, "ip", key)
     if not routes:
-        return None
+        return _behind_router(key, v)
     best, _row = min(contested(routes), key=lambda r: (mobility_order(r), r[0].nlri))
     return Neighbor(*key, best.nlri.mac) if isinstance(best.nlri, MacIpRoute) else None
+
+
+def _behind_router(key: tuple[Vni, Ip], v: View) -> Neighbor | None:
+    """An address that a hypervisor translates, where the network has a gateway to send it to."""
+    found = v.find(OUTSIDE, "ip", key)
+    if not found:
+        return None
+    gateway = v.get(NETWORK_IRB, min(found)[1].network_id)
+    return Neighbor(*key, gateway.mac) if gateway is not None and gateway.addresses else None
 
 
 def flood(key: tuple[Vni, Ip], v: View) -> FloodEntry | None:
@@ -135,7 +148,11 @@ RULES: Final = (
     Rule(VRF, vrf, (on(VRF_INSTANCE, same_key),)),
     Rule(IRB, irb, (on(INTERFACE, same_key), on(NETWORK_IRB, same_key))),
     Rule(FDB, fdb, (on(IMPORTED, IMPORTED.indexes["mac"]),)),
-    Rule(NEIGHBOR, neighbor, (on(IMPORTED, IMPORTED.indexes["ip"]),)),
+    Rule(
+        NEIGHBOR,
+        neighbor,
+        (on(IMPORTED, IMPORTED.indexes["ip"]), on(OUTSIDE, OUTSIDE.indexes["ip"])),
+    ),
     Rule(FLOOD, flood, (on(IMPORTED, IMPORTED.indexes["member"]),)),
     Rule(FIB, fib, (on(IMPORTED, IMPORTED.indexes["prefix"]),)),
 )

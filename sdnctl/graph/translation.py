@@ -133,6 +133,7 @@ def _placed(host: str, network_id: str, ips: tuple[Ip, ...], v: View) -> Outside
         network_id,
         ips,
         tuple(RouteKey(host, IpPrefixRoute(rd, Prefix.host(ip))) for ip in ips),
+        network.segment,
     )
 
 

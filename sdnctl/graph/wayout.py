@@ -63,6 +63,7 @@ def external(network_id: str, v: View) -> External | None:
         mac=numbers.mac,
         automatic=own,
         policy=joined([Policy((own,)), *vpns]),
+        segment=network.vni,
         encapsulation=network.encapsulation,
         connected=tuple(sorted({row.prefix for _id, row in v.find(SUBNET, "network", network_id)})),
     )

@@ -283,6 +283,8 @@ class Site:
 
     def guest(self, network: str, number: int, host: str, **more: Any) -> Write:
         """A guest's port; its namespace is made with it."""
+        if network == "ext":
+            return self._guest_outside(number, host)
         tenant, m = int(network[0]), "ab".index(network[1])
         port = Port(
             id=f"{network}{number}",
@@ -306,6 +308,26 @@ class Site:
                 gateways=(f"10.0.{m}.254", f"2001:db8:{tenant}:{m}::fe"),
             )
             self.guests[port.id].plug()
+        return r.PORT, port.id, port
+
+    def _guest_outside(self, number: int, host: str) -> Write:
+        """One on the external network itself."""
+        port = Port(
+            id=f"ext{number}",
+            network_id="ext",
+            mac=Mac.parse(f"fa:16:3e:ee:03:{number:02x}"),
+            fixed_ips=(FixedIp("ext4", Ip.parse(f"203.0.113.{number}")),),
+            host=host,
+            security_groups=("open",),
+        )
+        guest = self.guests[port.id] = self.lab.guest(
+            self.switches[host],
+            port.id,
+            port.mac,
+            f"203.0.113.{number}/24",
+            gateways=("203.0.113.1",),
+        )
+        guest.plug()
         return r.PORT, port.id, port
 
     def move(self, port_id: str, host: str) -> None:

@@ -27,6 +27,8 @@ async def test_every_way_of_a_floating_ip(site: MakeSite, encapsulation: Encapsu
         here.guest("0a", 3, "h1"),
         here.guest("1a", 1, "h0"),  # the same addresses as the first
         here.guest("1a", 2, "h1"),
+        here.guest("ext", 20, "h0"),  # on the external network itself
+        here.guest("ext", 21, "h1"),
     )
     owners = {51: "0a1", 52: "0b2", 53: "0a3", 54: "1a1", 55: "1a2"}
     await here.commit(*(here.floating(last, port) for last, port in owners.items()))
@@ -38,8 +40,13 @@ async def test_every_way_of_a_floating_ip(site: MakeSite, encapsulation: Encapsu
     for last, port in owners.items():
         answered["world", port] = await here.ping("world", f"203.0.113.{last}")
         answered[port, "world"] = await here.ping(port, WORLD_4)
-        for other in owners.values():
+        for other in (*owners.values(), "ext20", "ext21"):
             answered[other, port] = await here.ping(other, f"203.0.113.{last}")
+    for last in (20, 21):
+        for port in (*owners.values(), "world", f"ext{41 - last}"):
+            answered[port, f"ext{last}"] = await here.ping(port, f"203.0.113.{last}")
+        answered[f"ext{last}", "r0"] = 3 + await here.ping(f"ext{last}", "203.0.113.200", 1)
+        answered[f"ext{last}", "world"] = await here.ping(f"ext{last}", WORLD_4)
     assert answered == dict.fromkeys(answered, 3)
     for agent in here.agents.values():
         assert await agent.reconciler.audit() == []

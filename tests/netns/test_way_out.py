@@ -70,7 +70,7 @@ class House:
         """Where the router's address is, as BGP has it."""
         routes = self.api.send("GET", "/sdn/v1/routes?prefix=198.51.100.0/24")["routes"]
         address = self.address()
-        return next(r["source"] for r in routes if r["prefix"] == f"{address}/32")
+        return str(next(r["source"] for r in routes if r["prefix"] == f"{address}/32"))
 
     def address(self) -> str:
         row = self.api.send("GET", f"/v2.0/routers/{self.router}")["router"]

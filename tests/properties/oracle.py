@@ -474,6 +474,14 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 rivals = [r for r in macs if r[0].nlri.ip == ip]  # type: ignore[union-attr]
                 owner = min(outbid(rivals), key=lambda r: (claim(r), r[0].nlri))
                 table.append(Neighbor(network.vni, ip, owner[0].nlri.mac))  # type: ignore[union-attr]
+        known = {row.key for row in table}
+        if outer := wayout.outer(network):
+            hosts = {host.id: tunnels(network, host) for host in w.hypervisor.values()}
+            for host, where, ip in wayout.placed(w):
+                able = len(host.vtep) == 4 and hosts[host.id] and interfaces[0][2]
+                row = Neighbor(network.vni, ip, interfaces[0][1])
+                if where.id == outer.id and able and row.key not in known:
+                    table.append(row)
         floods = [r for r in mine if isinstance(r[0].nlri, InclusiveMulticastRoute)]
         for vtep in {p.next_hop for _k, p in floods}:
             best = min((r for r in floods if r[1].next_hop == vtep), key=claim)

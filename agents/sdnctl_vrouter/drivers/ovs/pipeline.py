@@ -18,6 +18,22 @@ The way of a packet::
                                                                        v          |
         port <- INGRESS_ALLOWED <- INGRESS <- TRACK_IN <- DELIVER <- ADJACENCY <--+
 
+The way out of a router's VRF, and back in::
+
+        router's FIB: a prefix that leads out              external FIB: an address that is
+            |                    |                         translated here
+            v                    v                             |               |
+        IPv6: as it is     EXIT: floating IP, alias, plain     |               v
+            |                    |          +-> CENTRAL        |        hypervisor's own:
+            |                ct(nat) <----------+              v            ct(nat)
+            |                    v                          ct(nat)            v
+            |                 SOURCED -> HIDE -> ct(nat)       |             ALIAS
+            v                    v                  v          v               v
+        external FIB <-----------+<-------------- HIDDEN    ENTERED <------- ct(nat)
+                                                               |
+                                                               v
+                                                  router's FIB, never out again
+
 Security groups are checked where a packet leaves its port (TRACK_OUT to EGRESS_ALLOWED) and where
 it would reach one (TRACK_IN to INGRESS_ALLOWED), on every path: nothing but DELIVER puts a packet
 out to a port. Each port is a zone of the connection tracker by itself, numbered as its OpenFlow
@@ -26,8 +42,16 @@ passes while it does. A packet that the rules no longer allow marks its connecti
 answers end with it; so a change of rules, of members or of groups needs no flush, and takes
 nothing from connections that it does not concern.
 
-Received over a tunnel means delivered to a local port or dropped: split horizon in the EVI
-(RFC 7432 section 8.3.1 by construction), no transit through a VRF. So a gateway's address,
+An external network is a VRF. A router's exit leads into it, what is for a floating IP or another
+address that is translated leads from it into the router's, and each passes the connection tracker
+in between, in the router's zone. A connection keeps the addresses that it began with; behind the
+tracker is looked whether they are those of today (SOURCED, HIDDEN, ENTERED), so a floating IP that
+goes ends its connections without a flush. Security groups see addresses as the guest does: egress
+comes before translation, ingress after. A hypervisor that hides its own guests behind one address
+translates twice, first to an alias that stands for the port in the router's zone, then in its own.
+
+Received over a tunnel means delivered to a local port, translated, or dropped: split horizon in the
+EVI (RFC 7432 section 8.3.1 by construction), no transit through a VRF. So a gateway's address,
 which is on every hypervisor, answers to the guests of its own hypervisor alone.
 
 A network over MPLS-over-GRE is Ethernet under the EVI's label, not host routes with proxy ARP:
