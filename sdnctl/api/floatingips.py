@@ -45,8 +45,10 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
         raise not_found("Network", given["floating_network_id"])
     if not network.external:
         raise bad("floatingip", f"Network {network.id} is not a valid external network")
-    if not outside.ipv4_subnets(work, network.id):
+    subnets = outside.ipv4_subnets(work, network.id)
+    if not subnets:
         raise bad("floatingip", f"Network {network.id} does not contain any IPv4 subnet")
+    outside.check_not_gateways("floatingip", subnets, (given["floating_ip_address"],))
     if network.vrf is None:  # external since before it was routed
         network = work.put(network, vrf=outside.numbers(work, network))
     mac = work.tx.allocate_mac(network.id)

@@ -82,7 +82,9 @@ def changed(work: Work, router: Router, wish: GatewayWish | None, inside: list[S
     if not network.external:
         raise bad("router", f"Network {network.id} is not an external network")
     subnets = work.tx.find(Subnet, "network_id", network.id)
-    _check_addresses(wish, subnets)
+    outside.check_not_gateways(
+        "router", subnets, (one.ip_address for one in wish.external_fixed_ips)
+    )
     if old is not None and old.network_id == network.id:
         _readdress(work, old, wish)
         return work.replace(
@@ -126,13 +128,6 @@ def _readdress(work: Work, gateway: RouterGateway, wish: GatewayWish) -> None:
         work, port.network_id, port.mac, wish.external_fixed_ips, former=port.fixed_ips
     )
     work.put(port, fixed_ips=fixed_ips)
-
-
-def _check_addresses(wish: GatewayWish, subnets: list[Subnet]) -> None:
-    taken = {subnet.gateway_ip for subnet in subnets} - {None}
-    for one in wish.external_fixed_ips:
-        if one.ip_address in taken:
-            raise bad("router", f"External IP {one.ip_address} is the same as the gateway IP")
 
 
 def check_overlap(present: list[Subnet], more: list[Subnet]) -> None:
