@@ -219,7 +219,7 @@ class SubnetPool(Shareable, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Subnet(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """An IP prefix on a network."""
+    """An IP prefix on a network; with ``service_types`` for ports of those ``device_owner``."""
 
     network_id: str
     prefix: Prefix
@@ -231,6 +231,7 @@ class Subnet(Row, frozen=True, kw_only=True, omit_defaults=True):
     ipv6_ra_mode: str | None = None
     ipv6_address_mode: str | None = None
     subnetpool_id: str | None = None
+    service_types: tuple[str, ...] = ()
 
 
 class ExtraDhcpOption(msgspec.Struct, frozen=True):

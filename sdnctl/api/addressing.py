@@ -8,13 +8,14 @@ addresses themselves (SLAAC, RFC 4862).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from sdnctl.api import values
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
 from sdnctl.api.schema import Work
 from sdnctl.api.values import Json
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, FixedIp, Port, Subnet
+from sdnctl.intent import FLOATING_IP_OWNER, ROUTER_INTERFACE_OWNER, FixedIp, Port, Subnet
 from sdnctl.store import Exhausted, Transaction
 from sdnctl.types import Ip, Mac, Prefix
 
@@ -55,6 +56,16 @@ def forms_addresses(subnet: Subnet) -> bool:
     return is_automatic(subnet.ipv6_ra_mode, subnet.ipv6_address_mode)
 
 
+def serves(subnet: Subnet, owner: str) -> bool:
+    """Whether ports of that ``device_owner`` get their addresses there."""
+    return not subnet.service_types or owner in subnet.service_types
+
+
+def serving(subnets: Iterable[Subnet], owner: str) -> list[Subnet]:
+    """Those of the subnets that do, first what is for that owner in particular."""
+    return sorted((s for s in subnets if serves(s, owner)), key=lambda s: not s.service_types)
+
+
 def eui64(prefix: Prefix, mac: Mac) -> Ip:
     """The address with a modified EUI-64 interface identifier (RFC 4291 appendix A)."""
     return Ip(prefix.ip[:8] + bytes((mac[0] ^ 2,)) + mac[1:3] + b"\xff\xfe" + mac[3:])
@@ -86,15 +97,24 @@ def addresses(
     wishes: tuple[Wish, ...] | None,
     *,
     former: tuple[FixedIp, ...] = (),
-    router: bool = False,
+    owner: str = "",
 ) -> tuple[FixedIp, ...]:
     """What a port gets for its wishes; None is no wish at all, () is to have no address.
 
     ``former`` are the addresses that the port has: a wish for a subnet alone keeps its address
-    there. ``router`` says that it is a router's interface, which forms no address by itself.
+    there. ``owner`` is the port's ``device_owner``: there are subnets for certain owners alone,
+    and a router's interface or a floating IP forms no address by itself.
     """
     tx = work.tx
-    subnets = tx.find(Subnet, "network_id", network_id)
+    router = owner in {ROUTER_INTERFACE_OWNER, FLOATING_IP_OWNER}
+    all_subnets = tx.find(Subnet, "network_id", network_id)
+    subnets = serving(all_subnets, owner)
+    if wishes is None and all_subnets and not subnets:
+        raise conflict(
+            "IpAddressGenerationFailureNoMatchingSubnet",
+            f"No valid service subnet for the given device owner, network_id {network_id}, "
+            f"device_owner {owner}.",
+        )
     automatic = [s for s in subnets if forms_addresses(s)]
     found: list[FixedIp] = []
     if wishes is None:

@@ -17,6 +17,7 @@ _SERVED: Final = (
     ("binding", "Port Binding", "2014-02-03T10:00:00-00:00"),
     ("dns-integration", "DNS Integration", "2015-08-15T18:00:00-00:00"),
     ("availability_zone", "Availability Zone", "2015-01-01T10:00:00-00:00"),
+    ("availability_zone_filter", "Availability Zone Filter", "2018-06-22T10:00:00-00:00"),
     ("default-subnetpools", "Default Subnetpools", "2016-02-18T18:00:00-00:00"),
     ("dvr", "Distributed Virtual Router", "2014-06-1T10:00:00-00:00"),
     ("empty-string-filtering", "Empty String Filtering Extension", "2018-05-01T10:00:00-00:00"),
@@ -35,6 +36,7 @@ _SERVED: Final = (
         "2019-07-10T00:00:00+00:00",
     ),
     ("filter-validation", "Filter parameters validation", "2018-07-04T10:00:00-00:00"),
+    ("ip_allocation", "IP Allocation", "2016-06-10T23:00:00-00:00"),
     ("fip-port-details", "Floating IP Port Details Extension", "2018-04-09T10:00:00-00:00"),
     ("floating-ip-port-forwarding", "Floating IP Port Forwarding", "2018-01-19T10:00:00-00:00"),
     (
@@ -108,6 +110,7 @@ _SERVED: Final = (
         "Security group filtering on the shared field",
         "2021-10-05T09:00:00-00:00",
     ),
+    ("service-type", "Neutron Service Type Management", "2013-01-20T00:00:00-00:00"),
     ("sort-key-validation", "Sort key validation", "2018-08-13T10:00:00-00:00"),
     ("sorting", "Sorting support", "2016-06-12T00:00:00-00:00"),
     *(
@@ -133,6 +136,7 @@ _SERVED: Final = (
     ("standard-attr-timestamp", "Resource timestamps", "2016-09-12T10:00:00-00:00"),
     ("stateful-security-group", "Stateful security group", "2019-11-26T09:00:00-00:00"),
     ("subnet-external-network", "Subnet belongs to external network", "2023-02-15T10:00:00-00:00"),
+    ("subnet-service-types", "Subnet service types", "2016-03-15T18:00:00-00:00"),
     ("subnet_allocation", "Subnet Allocation", "2015-03-30T10:00:00-00:00"),
     ("subnetpool-prefix-ops", "Subnet Pool Prefix Operations", "2019-02-08T10:00:00-00:00"),
     ("tag-creation", "Tag creation extension", "2024-07-23T10:00:00-00:00"),

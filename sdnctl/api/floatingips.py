@@ -36,6 +36,7 @@ from sdnctl.intent import (
     Port,
     PortForwarding,
     Row,
+    Subnet,
 )
 
 
@@ -45,9 +46,9 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
         raise not_found("Network", given["floating_network_id"])
     if not network.external:
         raise bad("floatingip", f"Network {network.id} is not a valid external network")
-    subnets = outside.ipv4_subnets(work, network.id)
-    if not subnets:
+    if not outside.ipv4_subnets(work, network.id, FLOATING_IP_OWNER):
         raise bad("floatingip", f"Network {network.id} does not contain any IPv4 subnet")
+    subnets = work.tx.find(Subnet, "network_id", network.id)
     outside.check_not_gateways("floatingip", subnets, (given["floating_ip_address"],))
     if network.vrf is None:  # external since before it was routed
         network = work.put(network, vrf=outside.numbers(work, network))
@@ -63,8 +64,8 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
 
 def _address(work: Work, network: Network, mac: Any, wish: Wish) -> FixedIp:
     if wish == Wish():
-        return outside.any_ipv4(work, network.id)
-    [fixed] = addresses(work, network.id, mac, (wish,), router=True)
+        return outside.any_ipv4(work, network.id, FLOATING_IP_OWNER)
+    [fixed] = addresses(work, network.id, mac, (wish,), owner=FLOATING_IP_OWNER)
     if fixed.ip.version != 4:
         raise outside.exhausted(network.id)
     return fixed

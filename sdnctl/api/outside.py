@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Final
 
-from sdnctl.api.addressing import from_any
+from sdnctl.api.addressing import from_any, serving
 from sdnctl.api.errors import ApiError, bad, conflict
 from sdnctl.api.schema import Work
 from sdnctl.intent import (
@@ -112,15 +112,15 @@ def add_port(
     return port
 
 
-def ipv4_subnets(work: Work, network_id: str) -> list[Subnet]:
-    """Those whose addresses can stand for others."""
-    subnets = work.tx.find(Subnet, "network_id", network_id)
+def ipv4_subnets(work: Work, network_id: str, owner: str) -> list[Subnet]:
+    """Those whose addresses can stand for others, of ports of that ``device_owner``."""
+    subnets = serving(work.tx.find(Subnet, "network_id", network_id), owner)
     return [subnet for subnet in subnets if subnet.prefix.version == 4]
 
 
-def any_ipv4(work: Work, network_id: str) -> FixedIp:
-    """A free address of an external network."""
-    subnets = ipv4_subnets(work, network_id)
+def any_ipv4(work: Work, network_id: str, owner: str) -> FixedIp:
+    """A free address of an external network for a port of that ``device_owner``."""
+    subnets = ipv4_subnets(work, network_id, owner)
     if not subnets:
         raise exhausted(network_id)
     return from_any(work.tx, network_id, subnets)

@@ -137,7 +137,9 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     if "port_security_enabled" not in row:
         row["port_security_enabled"] = network.port_security_enabled
     mac = row["mac"] = row.get("mac") or tx.allocate_mac(network.id)
-    row["fixed_ips"] = addresses(work, network.id, mac, given.get("fixed_ips"))
+    row["fixed_ips"] = addresses(
+        work, network.id, mac, given.get("fixed_ips"), owner=row["device_owner"]
+    )
     row["extra_dhcp_options"] = guests.merged((), given["extra_dhcp_opts"])
     settle(work, row, given, mac)
     port = Port(**row)
@@ -163,7 +165,6 @@ def _check_ours(port: Port, given: dict[str, Any]) -> None:
 
 def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -> Row:
     tx = work.tx
-    router = old.device_owner == ROUTER_INTERFACE_OWNER
     _check_ours(old, given)
     _check_owner(row)
     if "mac" in row:
@@ -179,7 +180,12 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
     mac = row.get("mac", old.mac)
     if "fixed_ips" in given:
         row["fixed_ips"] = addresses(
-            work, old.network_id, mac, given["fixed_ips"], former=old.fixed_ips, router=router
+            work,
+            old.network_id,
+            mac,
+            given["fixed_ips"],
+            former=old.fixed_ips,
+            owner=row.get("device_owner", old.device_owner),
         )
     elif mac != old.mac:
         row["fixed_ips"] = following(tx, old, mac)
@@ -188,7 +194,7 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
     settle(work, row, given, mac, old)
     new = work.replace(old, row)
     if new.fixed_ips != old.fixed_ips:
-        if router:
+        if old.device_owner == ROUTER_INTERFACE_OWNER:
             routers.interface_changes(work, old, new.fixed_ips)
         translations.addresses_change(work, old, new.fixed_ips)
     snat.port_changed(work, old, new)
@@ -245,6 +251,8 @@ PORTS: Final = Resource(
             "ip_allocation",
             values.NAME,
             lambda _c, port: "immediate" if port.fixed_ips else "none",
+            filter=True,
+            sort=True,
         ),
     ),
 )

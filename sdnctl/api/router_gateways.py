@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from sdnctl.api import outside, values
-from sdnctl.api.addressing import WISHES, Wish, addresses, forms_addresses, show_fixed
+from sdnctl.api.addressing import WISHES, Wish, addresses, forms_addresses, serves, show_fixed
 from sdnctl.api.errors import bad, conflict, not_found
 from sdnctl.api.schema import Context, Work
 from sdnctl.api.values import Json, Type
@@ -95,7 +95,9 @@ def changed(work: Work, router: Router, wish: GatewayWish | None, inside: list[S
     if network.vrf is None:  # external since before it was routed
         network = work.put(network, vrf=outside.numbers(work, network))
     mac = work.tx.allocate_mac(network.id)
-    fixed_ips = addresses(work, network.id, mac, wish.external_fixed_ips or None)
+    fixed_ips = addresses(
+        work, network.id, mac, wish.external_fixed_ips or None, owner=ROUTER_GATEWAY_OWNER
+    )
     port = outside.add_port(
         work, network.id, mac, fixed_ips, owner=ROUTER_GATEWAY_OWNER, device_id=router.id
     )
@@ -125,7 +127,12 @@ def _readdress(work: Work, gateway: RouterGateway, wish: GatewayWish) -> None:
     if port is None or not wish.external_fixed_ips:
         return
     fixed_ips = addresses(
-        work, port.network_id, port.mac, wish.external_fixed_ips, former=port.fixed_ips
+        work,
+        port.network_id,
+        port.mac,
+        wish.external_fixed_ips,
+        former=port.fixed_ips,
+        owner=ROUTER_GATEWAY_OWNER,
     )
     work.put(port, fixed_ips=fixed_ips)
 
@@ -149,8 +156,8 @@ def subnet_added(work: Work, subnet: Subnet) -> None:
 
     Not where they have one of the version already that they did not form themselves.
     """
-    if forms_addresses(subnet):
-        return  # every port of the network forms one
+    if forms_addresses(subnet) or not serves(subnet, ROUTER_GATEWAY_OWNER):
+        return  # what a port forms by itself, it has with the subnet
     for port in work.tx.find(Port, "outside", (ROUTER_GATEWAY_OWNER, subnet.network_id)):
         chosen = (
             held.prefix.version

@@ -128,8 +128,8 @@ def _ensure(work: Work, external: str, host: str) -> None:
     tx = work.tx
     if tx.get(Hypervisor, host) is None or _port(work, external, host) is not None:
         return
-    if outside.ipv4_subnets(work, external):
-        fixed = outside.any_ipv4(work, external)
+    if outside.ipv4_subnets(work, external, SNAT_OWNER):
+        fixed = outside.any_ipv4(work, external, SNAT_OWNER)
         mac = tx.allocate_mac(external)
         outside.add_port(work, external, mac, (fixed,), owner=SNAT_OWNER, device_id=host, host=host)
 

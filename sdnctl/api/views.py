@@ -101,6 +101,15 @@ def _zones(context: Context, asked: Asked) -> Iterable[dict[str, Json]]:
             yield {"name": ZONE, "resource": resource, "state": "available"}
 
 
+# ---- who provides ------------------------------------------------------------------------------
+
+
+def _providers(context: Context, asked: Asked) -> Iterable[dict[str, Json]]:
+    """Of routers there is one kind."""
+    del context, asked
+    yield {"service_type": "L3_ROUTER_NAT", "name": "sdnctl", "default": True}
+
+
 # ---- segments ----------------------------------------------------------------------------------
 
 
@@ -205,6 +214,7 @@ VIEWS: Final = (
     View("floatingip_pool", "floatingip_pools", "FloatingIPPool", _none, pick=_pools),
     View("agent", "agents", "Agent", _agents, _one_agent),
     View("availability_zone", "availability_zones", "AvailabilityZone", _zones, everybodys=True),
+    View("service_provider", "service-providers", "ServiceProvider", _providers, everybodys=True),
     View("segment", "segments", "Segment", _segments, _one_segment),
     View(
         "network_ip_availability",

@@ -330,6 +330,7 @@ async def test_what_may_be_set(api: Api, caller: str, path: str, resource: Resou
         "project_id": "red",
         "tenant_id": "red",
         "fixed_ips": [],
+        "service_types": ["compute:nova"],
         "distributed": True,
         "ha": True,
         "floating_ip_address": "203.0.113.99",

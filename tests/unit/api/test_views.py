@@ -38,6 +38,12 @@ async def test_agents_are_the_hypervisors(tmp_path: Path) -> None:
             await api.refused(method, "agents/cn1", {}, 405, "HTTPMethodNotAllowed")
 
 
+async def test_of_routers_there_is_one_provider(api: Api) -> None:
+    provider = {"service_type": "L3_ROUTER_NAT", "name": "sdnctl", "default": True}
+    assert await api.rows("service-providers?service_type=L3_ROUTER_NAT") == [provider]
+    assert await api.rows("service-providers?service_type=VPN") == []
+
+
 async def test_a_network_is_a_segment(api: Api) -> None:
     network = await api.create("networks")
     [segment] = await api.rows(f"segments?network_id={network['id']}")
