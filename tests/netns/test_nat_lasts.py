@@ -70,7 +70,10 @@ async def test_an_address_given_to_another_ends_the_connections_of_the_first(
     here.serve("0a1", 7777)
     chats = [here.chat("0a1", WORLD_4, 7777), here.chat("world", "203.0.113.51", 7777)]
     assert [bool(await chat.ask()) for chat in chats] == [True, True]
+    assert await here.ask("0a1", "udp", WORLD_4, 7777, 4444) == ["203.0.113.51", "4444"]
     await here.commit(here.floating(51, "0a2"))
+    # Who goes on with the ports of before is not held to what they stood for.
+    assert (await here.ask("0a1", "udp", WORLD_4, 7777, 4444))[:1] == ["203.0.113.200"]
     assert all([await chat.ask() in CUT for chat in chats])
     assert (await here.ask("0a2", "tcp", WORLD_4, 7777))[0] == "203.0.113.51"
     assert (await here.agents["h0"].reconciler.drops())["not_translated"] > 0

@@ -132,6 +132,7 @@ class Model:
         self._policies = Policies()
         self._changed: dict[str, str] = {}
         self._ports: dict[str, None] = {}
+        self._given_up: list[FloatingAddress] = []
         self._vteps: set[Ip] = set()
         self._new_vteps: list[Ip] = []
 
@@ -155,6 +156,8 @@ class Model:
                 self._meet((via,))
             case FibEntry(via=via, backup=backup):
                 self._meet((*via, *backup))
+            case FloatingAddress() if isinstance(old, FloatingAddress) and new != old:
+                self._given_up.append(old)
             case Exit(at=NextHop() as at) | Forwarding(at=at):
                 self._meet((at,))
             case Irb(vni=vni) | SubnetOptions(vni=vni):
@@ -216,6 +219,11 @@ class Model:
         """Networks of which guests are told otherwise since the last call."""
         changed, self._changed_segments = self._changed_segments, set()
         return changed
+
+    def given_up(self) -> list[FloatingAddress]:
+        """Floating IPs that are no more what they were, since the last call."""
+        rows, self._given_up = self._given_up, []
+        return rows
 
     def guest(self, ofport: int) -> Guest | None:
         """The local port whose VIF is there, with what its answers depend on."""
