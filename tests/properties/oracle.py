@@ -351,6 +351,19 @@ def on_link(w: World, network: Network, ip: Ip) -> bool:
     return any(ip in link for link in links)
 
 
+def translated(w: World, network: Network, known: set[str]) -> list[Desired]:
+    """On an external network: what is translated is behind the gateway, if no guest is there."""
+    outer, (_router, gates) = wayout.outer(network), vrf_of(w, network)
+    if outer is None or not gates or not gates[0][2]:
+        return []
+    rows = [
+        Neighbor(network.vni, ip, gates[0][1])
+        for host, where, ip in wayout.placed(w)
+        if where.id == outer.id and len(host.vtep) == 4 and tunnels(network, host)
+    ]
+    return [row for row in rows if row.key not in known]
+
+
 def connected(w: World, row: Routed, networks: list[Network]) -> tuple[Prefix, ...]:
     """The prefixes on link in a VRF; all those of an external network."""
     if isinstance(row, wayout.Outer):
@@ -474,14 +487,7 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 rivals = [r for r in macs if r[0].nlri.ip == ip]  # type: ignore[union-attr]
                 owner = min(outbid(rivals), key=lambda r: (claim(r), r[0].nlri))
                 table.append(Neighbor(network.vni, ip, owner[0].nlri.mac))  # type: ignore[union-attr]
-        known = {row.key for row in table}
-        if outer := wayout.outer(network):
-            hosts = {host.id: tunnels(network, host) for host in w.hypervisor.values()}
-            for host, where, ip in wayout.placed(w):
-                able = len(host.vtep) == 4 and hosts[host.id] and interfaces[0][2]
-                row = Neighbor(network.vni, ip, interfaces[0][1])
-                if where.id == outer.id and able and row.key not in known:
-                    table.append(row)
+        table += translated(w, network, {row.key for row in table})
         floods = [r for r in mine if isinstance(r[0].nlri, InclusiveMulticastRoute)]
         for vtep in {p.next_hop for _k, p in floods}:
             best = min((r for r in floods if r[1].next_hop == vtep), key=claim)
