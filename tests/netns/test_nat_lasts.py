@@ -76,6 +76,14 @@ async def test_an_address_given_to_another_ends_the_connections_of_the_first(
     assert (await here.ask("0a1", "udp", WORLD_4, 7777, 4444))[:1] == ["203.0.113.200"]
     assert all([await chat.ask() in CUT for chat in chats])
     assert (await here.ask("0a2", "tcp", WORLD_4, 7777))[0] == "203.0.113.51"
+    # The same while no agent is there: the next one cannot know what to have forgotten.
+    here.serve("0a2", 7777)
+    chats = [here.chat("0a2", WORLD_4, 7777), here.chat("world", "203.0.113.51", 7777)]
+    assert [bool(await chat.ask()) for chat in chats] == [True, True]
+    here.house.commit([here.floating(51, "0a1")])
+    here.house.settle()
+    await here.restart("h0")
+    assert all([await chat.ask() in CUT for chat in chats])
     assert (await here.agents["h0"].reconciler.drops())["not_translated"] > 0
 
 
