@@ -45,7 +45,9 @@ class Tables:
         """Take over one durable change, whose ``old`` is what is here now."""
         (kind, id_), old, new = change
         for claim in claims_of(change.key, old):
-            self.holders.pop(claim, None)
+            # Another row of the commit may have taken it over already.
+            if self.holders.get(claim) == change.key:
+                del self.holders[claim]
         for claim in claims_of(change.key, new):
             self.holders[claim] = change.key
         indexes = self.indexes[kind]
