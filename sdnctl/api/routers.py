@@ -278,6 +278,9 @@ _MODE: Final = values.Type(
 )
 """Null is the default, as Neutron has it."""
 
+_SUBJECT: Final = {"subnet_id": values.UUID.schema, "port_id": values.UUID.schema}
+"""What names an interface: the one or the other."""
+
 ROUTERS: Final = Resource(
     name="router",
     collection="routers",
@@ -291,6 +294,12 @@ ROUTERS: Final = Resource(
         "remove_router_interface": _remove_interface,
         "add_extraroutes": _add_routes,
         "remove_extraroutes": _remove_routes,
+    },
+    bodies={
+        "add_router_interface": _SUBJECT,
+        "remove_router_interface": _SUBJECT,
+        "add_extraroutes": extra_routes.BODY,
+        "remove_extraroutes": extra_routes.BODY,
     },
     attributes=(
         *STANDARD,

@@ -206,7 +206,8 @@ class Resource:
     """A kind of thing that is served under ``collection``, behind ``prefix`` if it has one.
 
     ``title`` is its name in errors and in the OpenAPI document. ``own_ids`` says that the
-    operator chooses the id. ``delete`` checks, and deletes what goes with the row. ``parts`` are
+    operator chooses the id. ``bodies`` are the properties of what an action is told, by its
+    name, as JSON Schemas. ``delete`` checks, and deletes what goes with the row. ``parts`` are
     served below each of its members; they say what they are part of in ``above``. ``sight``
     makes what a project has of it before it asks for the first time.
     """
@@ -220,6 +221,7 @@ class Resource:
     update: Update
     delete: Delete
     actions: Mapping[str, Action] = dataclasses.field(default_factory=dict)
+    bodies: Mapping[str, dict[str, Json]] = dataclasses.field(default_factory=dict)
     own_ids: bool = False
     sight: Sight | None = None
     prefix: str = ""

@@ -91,7 +91,7 @@ def _cidr(value: Json) -> tuple[Prefix, str] | None:
     return prefix, value if "/" in value else str(prefix)
 
 
-_CIDR: Final = values.Type(_cidr, {"type": ["string", "null"], "description": "IP prefix"})
+_CIDR: Final = values.Type(_cidr, values.optional(values.ADDRESS_OR_PREFIX).schema)
 
 
 def _invalid(kind: str, message: str) -> ApiError:
