@@ -17,6 +17,11 @@ class Cloud(NamedTuple):
     subnet: Any
     guest: Any
 
+    async def another_guest(self, api: Api) -> Any:
+        """One more on the network inside."""
+        project_id = self.guest["project_id"]
+        return await api.create("ports", network_id=self.network["id"], project_id=project_id)
+
 
 async def external_network(api: Api, *prefixes: str, **attributes: Any) -> tuple[Any, list[Any]]:
     """An external network with a subnet for each prefix."""
