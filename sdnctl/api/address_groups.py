@@ -94,6 +94,6 @@ ADDRESS_GROUPS: Final = Resource(
     attributes=(
         *STANDARD,
         stored("addresses", _ADDRESSES, (), put=False, filter=False, sort=False),
-        shown("shared", values.BOOLEAN, lambda _c, _g: False, filter=True),
+        shown("shared", values.BOOLEAN, lambda _c, _g: False, filter=True, of=()),
     ),
 )

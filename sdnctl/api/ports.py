@@ -16,6 +16,7 @@ from sdnctl.api.schema import (
     Attribute,
     Context,
     Lookup,
+    Of,
     Resource,
     Work,
     shown,
@@ -211,6 +212,8 @@ def _delete(work: Work, port: Port) -> None:
     dissociate(work, BgpVpnPort, "port_id", port.id)
 
 
+_HOST: Final = (Of(Hypervisor, "host"),)
+
 PORTS: Final = Resource(
     name="port",
     collection="ports",
@@ -230,6 +233,7 @@ PORTS: Final = Resource(
             put=True,
             filter=True,
             read=lambda _c, port: show_fixed(port.fixed_ips),
+            of=(),
             match=_match_fixed_ips,
             lookup=_lookup_fixed_ips,
         ),
@@ -242,8 +246,8 @@ PORTS: Final = Resource(
         stored("binding:host_id", values.HOST, "", field="host", index="host"),
         stored("binding:vnic_type", _VNIC_TYPES, "normal", field="vnic_type"),
         stored("binding:profile", values.OBJECT, {}, field="profile", filter=False, sort=False),
-        shown("binding:vif_type", values.NAME, _vif_type, filter=True),
-        shown("binding:vif_details", values.OBJECT, _vif_details),
+        shown("binding:vif_type", values.NAME, _vif_type, filter=True, of=_HOST),
+        shown("binding:vif_details", values.OBJECT, _vif_details, of=_HOST),
         *guests.PORT_ATTRIBUTES,
         shown(
             "ip_allocation",
@@ -251,6 +255,7 @@ PORTS: Final = Resource(
             lambda _c, port: "immediate" if port.fixed_ips else "none",
             filter=True,
             sort=True,
+            of=(),
         ),
     ),
 )

@@ -304,7 +304,7 @@ ROUTERS: Final = Resource(
     attributes=(
         *STANDARD,
         stored("admin_state_up", values.BOOLEAN, True),
-        shown("status", values.NAME, lambda _c, _r: "ACTIVE", filter=True, sort=True),
+        shown("status", values.NAME, lambda _c, _r: "ACTIVE", filter=True, sort=True, of=()),
         Attribute(
             name="external_gateway_info",
             type=router_gateways.GATEWAY,

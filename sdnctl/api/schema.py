@@ -115,13 +115,22 @@ class Lookup:
     value: object
 
 
+class Of(NamedTuple):
+    """Another row that what is shown of one depends on: of ``kind``, its id in ``field``."""
+
+    kind: type[Row]
+    field: str
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute:
     """One attribute.
 
     ``field`` is the field of the row that keeps it as it is; ``read`` computes what is shown,
     by default from ``field``. ``index`` names the store's index that answers filters on it.
-    ``match`` and ``lookup`` serve attributes whose filters are not plain equality.
+    ``match`` and ``lookup`` serve attributes whose filters are not plain equality. ``of`` are the
+    rows that ``read`` looks at beside its own, if these are all that it depends on; without it,
+    it may depend on anything.
     """
 
     name: str
@@ -137,6 +146,12 @@ class Attribute:
     index: str = ""
     match: Callable[[Context, Any, str], bool] | None = None
     lookup: Callable[[str], Lookup | None] | None = None
+    of: tuple[Of, ...] | None = None
+
+    @property
+    def depends(self) -> tuple[Of, ...] | None:
+        """The rows that what is shown depends on beside its own; None if on anything."""
+        return self.of if self.read is not None else ()
 
     def reader(self) -> Read:
         """What computes the shown value."""
@@ -335,8 +350,8 @@ COMMON: Final = (
     stored(
         "tags", values.sequence(values.string(60), most=50), (), put=False, filter=False, sort=False
     ),
-    shown("created_at", values.TIME, lambda _, row: timestamp(row.created_at), sort=True),
-    shown("updated_at", values.TIME, lambda _, row: timestamp(row.updated_at), sort=True),
+    shown("created_at", values.TIME, lambda _, row: timestamp(row.created_at), sort=True, of=()),
+    shown("updated_at", values.TIME, lambda _, row: timestamp(row.updated_at), sort=True, of=()),
     stored("revision_number", values.integer(0, 1 << 62), post=False, put=False),
 )
 """The attributes of every resource but its id (Neutron's standard attributes)."""
