@@ -36,14 +36,15 @@ SLICE: Final = 500
 class Listing(NamedTuple):
     """A list: ``write`` makes a row's JSON, if the list is long when its turn comes.
 
-    ``rows`` are of one revision, that of the answer's head; what is computed from other rows is
-    as of its row's turn. ``rest`` are the members of the answer that follow the list.
+    ``rows`` are of ``revision`` or, where it took long to find them, later; what is computed from
+    other rows is as of its row's turn. ``rest`` are the members of the answer that follow the list.
     """
 
     name: str
     rows: Sequence[Any]
     write: Callable[[Any], bytes]
     rest: Mapping[str, Json]
+    revision: int
 
     async def send(self, send: Send) -> None:
         """Send the answer; whoever else waits has a turn after each slice of a long one."""

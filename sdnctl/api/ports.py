@@ -34,6 +34,7 @@ from sdnctl.intent import (
     Port,
     Row,
 )
+from sdnctl.store.indexes import GUESTS
 from sdnctl.types import Ip
 
 _VNIC_TYPES: Final = values.choice(
@@ -76,6 +77,10 @@ def _lookup_fixed_ips(text: str) -> Lookup | None:
             return None
         case _:
             raise ValueError(f"'{text}' is not of subnet_id=, ip_address=, ip_address_substr=")
+
+
+def _lookup_owner(text: str) -> Lookup | None:
+    return None if not text or text.startswith(GUESTS) else Lookup("rare_owner", text)
 
 
 _OF_ROUTERS: Final = {ROUTER_INTERFACE_OWNER, ROUTER_GATEWAY_OWNER, SNAT_OWNER}
@@ -240,7 +245,7 @@ PORTS: Final = Resource(
         stored("admin_state_up", values.BOOLEAN, True),
         shown("status", values.NAME, port_status, filter=True, sort=True),
         stored("device_id", values.NAME, "", index="device_id"),
-        stored("device_owner", values.NAME, ""),
+        stored("device_owner", values.NAME, "", lookup=_lookup_owner),
         stored("port_security_enabled", values.BOOLEAN, sort=False),
         *SECURITY,
         stored("binding:host_id", values.HOST, "", field="host", index="host"),

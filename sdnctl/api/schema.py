@@ -128,6 +128,7 @@ class Attribute:
 
     ``field`` is the field of the row that keeps it as it is; ``read`` computes what is shown,
     by default from ``field``. ``index`` names the store's index that answers filters on it.
+    ``order`` is a field of the same order as what is shown.
     ``match`` and ``lookup`` serve attributes whose filters are not plain equality. ``of`` are the
     rows that ``read`` looks at beside its own, if these are all that it depends on; without it,
     it may depend on anything.
@@ -144,6 +145,7 @@ class Attribute:
     field: str = ""
     read: Read | None = None
     index: str = ""
+    order: str = ""
     match: Callable[[Context, Any, str], bool] | None = None
     lookup: Callable[[str], Lookup | None] | None = None
     of: tuple[Of, ...] | None = None
@@ -340,6 +342,13 @@ def timestamp(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _time(name: str) -> Attribute:
+    kept = attrgetter(name)
+    return shown(
+        name, values.TIME, lambda _, row: timestamp(kept(row)), sort=True, order=name, of=()
+    )
+
+
 _PROJECT: Final = {"put": False, "field": "project_id", "index": "project_id"}
 
 COMMON: Final = (
@@ -350,8 +359,7 @@ COMMON: Final = (
     stored(
         "tags", values.sequence(values.string(60), most=50), (), put=False, filter=False, sort=False
     ),
-    shown("created_at", values.TIME, lambda _, row: timestamp(row.created_at), sort=True, of=()),
-    shown("updated_at", values.TIME, lambda _, row: timestamp(row.updated_at), sort=True, of=()),
+    *(_time(name) for name in ("created_at", "updated_at")),
     stored("revision_number", values.integer(0, 1 << 62), post=False, put=False),
 )
 """The attributes of every resource but its id (Neutron's standard attributes)."""

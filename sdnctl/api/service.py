@@ -101,7 +101,7 @@ class Service:
         match request.method:
             case "GET":
                 await self._sight(resource, request)
-                return self._list(resource, request)
+                return await self._list(resource, request)
             case "POST":
                 return await self._create(resource, request)
         raise not_allowed()
@@ -135,7 +135,7 @@ class Service:
             return
         await self._transact(request, lambda work: sight.make(work, project_id))
 
-    def _list(self, resource: Resource, request: Request) -> Answer:
+    async def _list(self, resource: Resource, request: Request) -> Answer:
         policy, store = self._policies[resource.name], self._context.store
         above = resource.above
         if above is not None:
@@ -145,7 +145,8 @@ class Service:
         readers = policy.readers(request.caller)
         asked = query.parse(resource, request.query, readers)
         scope = query.Scope(request.caller, policy, request.above)
-        rows, more = query.select(self._context, resource, asked, scope)
+        revision = store.revision
+        rows, more = await query.select(self._context, resource, asked, scope)
         name = resource.collection.replace("-", "_")
         links = query.links(request.url, request.query, asked, rows, more)
         rest = {f"{name}_links": links} if links else {}
@@ -153,7 +154,7 @@ class Service:
             write = self._encoded.fresh(query.chosen(readers, asked.fields))
         else:
             write = self._encoded.kept(resource, readers)
-        return Answer(200, Listing(name, rows, write, rest))
+        return Answer(200, Listing(name, rows, write, rest, revision))
 
     def _show(self, resource: Resource, request: Request, id_: str) -> Answer:
         policy, store = self._policies[resource.name], self._context.store
