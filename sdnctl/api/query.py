@@ -236,7 +236,14 @@ def _lookup(attribute: Attribute, text: str) -> Lookup | None:
 def _test(context: Context, attribute: Attribute, texts: list[str]) -> Callable[[Row], bool]:
     match, read = attribute.match, attribute.reader()
     if match is not None:
-        return _matcher(context, attribute.name, match, texts)
+
+        def matches(row: Row) -> bool:
+            try:
+                return any(match(context, row, text) for text in texts)
+            except ValueError as reason:
+                raise invalid_value(attribute.name, reason) from None
+
+        return matches
     # An empty value asks for rows that have none.
     wanted = [
         attribute.type.show(converted(attribute.name, attribute.type, text)) if text else None
@@ -245,18 +252,6 @@ def _test(context: Context, attribute: Attribute, texts: list[str]) -> Callable[
     if "" in texts:
         wanted.append("")
     return lambda row: read(context, row) in wanted
-
-
-def _matcher(
-    context: Context, name: str, match: Callable[[Context, Any, str], bool], texts: list[str]
-) -> Callable[[Row], bool]:
-    def test(row: Row) -> bool:
-        try:
-            return any(match(context, row, text) for text in texts)
-        except ValueError as reason:
-            raise invalid_value(name, reason) from None
-
-    return test
 
 
 def _tag_test(name: str, asked: set[str]) -> Callable[[Row], bool]:

@@ -215,8 +215,8 @@ async def test_a_long_list_gives_others_their_turns(
     ]
 
 
-async def test_a_filter_that_says_nothing_is_refused_whatever_else_is_asked(api: Api) -> None:
+async def test_a_filter_that_makes_no_sense_is_refused_beside_another(api: Api) -> None:
     network, _ = await api.network("10.0.0.0/24")
     await api.create("ports", network_id=network["id"])
-    path = f"ports?network_id={network['id']}&fixed_ips=ip_address%3Djunk"
-    await api.refused("GET", path, None, 400, "HTTPBadRequest", "fixed_ips", "junk")
+    path = f"ports?network_id={network['id']}&fixed_ips=ip_address%3Dx"
+    await api.refused("GET", path, None, 400, "HTTPBadRequest", "fixed_ips")
