@@ -296,6 +296,9 @@ _MODE: Final = values.Type(
 )
 """Null is the default, as Neutron has it."""
 
+_SUBJECT: Final = {"subnet_id": values.UUID.schema, "port_id": values.UUID.schema}
+"""What names an interface: the one or the other."""
+
 ROUTERS: Final = Resource(
     name="router",
     collection="routers",
@@ -310,10 +313,16 @@ ROUTERS: Final = Resource(
         "add_extraroutes": _add_routes,
         "remove_extraroutes": _remove_routes,
     },
+    bodies={
+        "add_router_interface": _SUBJECT,
+        "remove_router_interface": _SUBJECT,
+        "add_extraroutes": extra_routes.BODY,
+        "remove_extraroutes": extra_routes.BODY,
+    },
     attributes=(
         *STANDARD,
         stored("admin_state_up", values.BOOLEAN, True),
-        shown("status", values.NAME, lambda _c, _r: "ACTIVE", filter=True, sort=True),
+        shown("status", values.NAME, lambda _c, _r: "ACTIVE", filter=True, sort=True, of=()),
         Attribute(
             name="external_gateway_info",
             type=router_gateways.GATEWAY,

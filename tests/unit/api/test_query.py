@@ -190,7 +190,7 @@ async def test_a_marker_must_be(api: Api) -> None:
 async def test_a_long_list_gives_others_their_turns(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdnctl.api.service.LONG", 3)
+    monkeypatch.setattr("sdnctl.api.http.LONG", 3)
     monkeypatch.setattr("sdnctl.api.http.SLICE", 2)
     made = [await api.create("networks", name=f"n{number}") for number in range(7)]
     turns = 0
