@@ -207,8 +207,8 @@ class Connection(asyncio.Protocol):
             return future
         commit = self._xid = xid + 1
         self._bundles.append(_Bundle(before + 1, commit, future, {}, through))
-        head = (VERSION, BUNDLE_CONTROL, 16, commit)
-        parts.append(_CONTROL.pack(*head, bundle_id, BUNDLE_COMMIT, ATOMIC_ORDERED))
+        end = (VERSION, BUNDLE_CONTROL, 16, commit, bundle_id, BUNDLE_COMMIT, ATOMIC_ORDERED)
+        parts.append(_CONTROL.pack(*end))
         self._transport.write(b"".join(parts))
         return future
 
