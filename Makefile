@@ -12,6 +12,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
 APT_TESTS := frr bird2 user-mode-linux udhcpc isc-dhcp-client curl
+# Beside us in bench-latency, and run by it alone: PEER=0 does without.
+APT_PEER := ovn-central ovn-host
 
 .PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency bench-security protos templates requirements clean bench-adjribs bench-failover fuzz-bgp keystone tempest
 
@@ -58,8 +60,11 @@ bench-engine: setup  ## One port through the graph, at 1,000 and at 100,000 port
 bench-adjribs: setup  ## A page of a peer's 100,000 routes, and what else waits for it
 	$(BIN)/python -m tests.bench.bench_adjribs
 
-bench-latency: setup  ## From a POST to the last switch's acknowledgement, 10 agents, 10,000 ports
-	$(BIN)/python -m tests.bench.bench_latency
+bench-latency: setup  ## From a POST to the last switch's acknowledgement, 10 agents, 10,000 ports; and OVN
+ifneq ($(PEER),0)
+	-@requirements/debian --idle $(APT_PEER)
+endif
+	$(BIN)/python -m tests.bench.bench_latency $(if $(filter 0,$(PEER)),--no-peer,--peer)
 
 bench-api: setup  ## Durable creates a second, lists and memory of the network API
 	$(BIN)/python -m tests.bench.bench_api

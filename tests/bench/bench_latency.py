@@ -9,10 +9,17 @@ follows the convergence of revisions, so that no question is asked in the time t
 What is timed is the creation: from before the request is written to the moment when the controller
 has the acknowledgement, after the barrier, of every affected switch. ``--pause`` seconds may be put
 between the steps: the longer, the colder are the caches of twenty processes on two cores, and the
-higher the figures. The last line is one JSON object.
+higher the figures.
+
+With ``--peer`` OVN does the same work afterwards, on the same machine (``tests.bench.ovn`` says
+how, and what differs), with as many changes as fit into ``--peer-seconds`` a case. Mind what its
+barrier means: it is of all hypervisors, in both cases. ``ratio`` is ours by theirs, of medians.
+
+The last line is one JSON object; ``ovn`` in it is null where OVN was not measured, and ``ovn_why``
+says why.
 
     python -m tests.bench.bench_latency [--ports 10000] [--hypervisors 10] [--posts 300] [--mtls]
-        [--pause 0]
+        [--pause 0] [--peer] [--peer-seconds 60]
 """
 
 from __future__ import annotations
@@ -22,7 +29,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import os
 import shutil
 import signal
 import statistics
@@ -30,18 +36,20 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from tests.bench import ovn
 from tests.bench.bench_api import Client
+from tests.bench.processes import cpu_s, rss_mib, spread, undisturbed
+from tests.bench.worlds import WIDE, layout
 from tests.netns.harness import Lab
 
 API = 19696
 AGENTS = 19697
 BULK = 100
-PER_PAIR = 20
-WIDE = 2
 
 
 class House:
@@ -82,6 +90,7 @@ class House:
                 *("--state-dir", str(self.folder / name), *pki),
             )
 
+    @undisturbed()
     def down(self) -> None:
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
@@ -100,19 +109,11 @@ class House:
             "agent": self.processes[self.names[0]].pid,
             "switch": self.lab.switches[0].pid("ovs-vswitchd"),
         }
-        return {name: _cpu_s(pid) for name, pid in pids.items() if pid}
+        return {name: cpu_s(pid) for name, pid in pids.items() if pid}
 
     def rss_mib(self, name: str) -> float:
-        for line in Path(f"/proc/{self.processes[name].pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) / 1024
-        return 0.0
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
-    user, system = fields.split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        """Memory of the controller or of an agent."""
+        return rss_mib(self.processes[name].pid)
 
 
 class Follower(asyncio.Protocol):
@@ -205,15 +206,11 @@ async def fill(client: Client, house: House, ports: int) -> tuple[str, str]:
         await create(
             client, "hypervisors", id=name, vtep=f"192.0.2.{number + 1}", datapath_type="netdev"
         )
-    wide_ports = ports // 3 // WIDE
-    wide = [await make_network(client, names, wide_ports, n) for n in range(WIDE)]
-    pair = ""
-    for number in range((ports - WIDE * wide_ports) // PER_PAIR):
-        first = number % len(names)
-        pair_of = [names[first], names[(first + 1) % len(names)]]
-        made = await make_network(client, pair_of, PER_PAIR, WIDE + number)
-        pair = pair or made
-    return pair, wide[0]
+    made = [
+        await make_network(client, hosts, count, number)
+        for number, (hosts, count) in enumerate(layout(names, ports))
+    ]
+    return made[WIDE], made[0]
 
 
 async def settled(client: Client) -> None:
@@ -284,12 +281,9 @@ async def measure(house: House, options: argparse.Namespace) -> dict[str, Any]:
         for _warm in range(20):
             await one(*case_of)
         rows = [await one(*case_of) for _n in range(options.posts)]
-        times = sorted(row[0] for row in rows)
         result[case] = {
             "agents": agents,
-            "median_ms": round(statistics.median(times), 2),
-            "p90_ms": round(times[int(len(times) * 0.9)], 2),
-            "p99_ms": round(times[int(len(times) * 0.99)], 2),
+            **spread([row[0] for row in rows]),
             "stages_ms": {
                 stage: round(statistics.median(row[n] for row in rows), 2)
                 for n, stage in enumerate(STAGES)
@@ -323,6 +317,34 @@ async def measure(house: House, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def beside(ours: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """What OVN takes for the same, or why that is not known."""
+    why = ovn.missing() if options.peer else "not asked for"
+    theirs = None
+    if why is None:
+        limits = ovn.Limits(options.posts, options.peer_seconds, options.pause)
+        try:
+            theirs = ovn.bench(options.ports, options.hypervisors, limits)
+        except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+            # What was measured of our own is told all the same.
+            traceback.print_exc()
+            why = f"failed: {error!r}"
+    ratio = None
+    if theirs:
+        pairs = {case: (ours[case], theirs[case]) for case in ("two", "all")}
+        ratio = {
+            case: round(our["median_ms"] / their["median_ms"], 5)
+            for case, (our, their) in pairs.items()
+        }
+    return {"ovn": theirs, "ovn_why": why, "ratio": ratio}
+
+
+def stop(number: int, _frame: object) -> None:
+    """Clean up then too, undisturbed."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ports", type=int, default=10_000)
@@ -330,17 +352,22 @@ def main() -> None:
     parser.add_argument("--posts", type=int, default=300)
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between two changes")
     parser.add_argument("--mtls", action="store_true", help="certificates on the agent stream")
+    parser.add_argument(
+        "--peer", action=argparse.BooleanOptionalAction, default=False, help="OVN too"
+    )
+    parser.add_argument("--peer-seconds", type=float, default=60.0, help="for each of its cases")
     options = parser.parse_args()
-    signal.signal(
-        signal.SIGTERM, lambda number, _frame: sys.exit(128 + number)
-    )  # clean up then too
+    signal.signal(signal.SIGTERM, stop)
     folder = Path(tempfile.mkdtemp(prefix="sl-"))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         house = House(folder, options.hypervisors, mtls=options.mtls)
         stack.callback(house.down)
         house.up()
-        print(json.dumps(asyncio.run(measure(house, options))))
+        result = asyncio.run(measure(house, options))
+    result |= beside(result, options)
+    print(json.dumps(result))
+    sys.exit(result["ovn_why"] is not None and result["ovn_why"].startswith("failed"))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ Write = tuple[Relation[Any, Any], str, Any]
 PORTS_PER_NETWORK = 20
 NETWORKS_PER_ROUTER = 5
 HOSTS_PER_NETWORK = 4
+WIDE = 2
+"""Networks over all hypervisors, in ``layout``."""
 
 
 def cloud(ports: int, hypervisors: int) -> Iterator[Write]:
@@ -88,3 +90,16 @@ def guest(n: int, ports: int, hypervisors: int) -> Write:
             host=f"h{host}",
         ),
     )
+
+
+def layout(hypervisors: list[str], ports: int) -> Iterator[tuple[list[str], int]]:
+    """Networks as (hypervisors, ports): ``WIDE`` ones over all, then those over two of 20 ports.
+
+    Two thirds of the ports are in the latter; a network's ports are on its hypervisors in turn.
+    """
+    wide_ports = ports // 3 // WIDE
+    for _number in range(WIDE):
+        yield hypervisors, wide_ports
+    for number in range((ports - WIDE * wide_ports) // PORTS_PER_NETWORK):
+        first = number % len(hypervisors)
+        yield [hypervisors[first], hypervisors[(first + 1) % len(hypervisors)]], PORTS_PER_NETWORK

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -68,48 +69,37 @@ class Namespace:
         )
 
 
-class Switch(Namespace):
-    """A hypervisor: ovsdb-server and ovs-vswitchd of its own, ``br-phys`` on the underlay."""
+class Machine(Namespace):
+    """A namespace with a folder, and daemons that keep their files there."""
 
-    def __init__(self, name: str, folder: Path, vtep: Ip) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         super().__init__(name)
         self.rundir = folder
-        self.vtep = vtep
         folder.mkdir(parents=True)
         run("ip", "netns", "add", name)
         run("ip", "-n", name, "link", "set", "lo", "up")
-        run("ovsdb-tool", "create", f"{folder}/conf.db", SCHEMA)
 
-    @property
-    def database(self) -> str:
-        """Its OVSDB socket."""
-        return f"{self.rundir}/db.sock"
-
-    def daemon(self, *argv: str) -> None:
-        """Start a daemon of Open vSwitch."""
+    def daemon(self, *argv: str, nice: int = 0) -> None:
+        """Start a daemon of Open vSwitch or OVN."""
         folder = self.rundir
         name = argv[0]
+        # ovn-controller has no such option: its socket is in the folder, named after its process.
+        control = () if name == "ovn-controller" else (f"--unixctl={folder}/{name}.ctl",)
         self.run(
             "env",
             f"OVS_RUNDIR={folder}",
             f"OVS_LOGDIR={folder}",
             f"OVS_DBDIR={folder}",
+            f"OVN_RUNDIR={folder}",
+            *(("nice", "-n", str(nice)) if nice else ()),
             *argv,
             "--detach",
             "--no-chdir",
             f"--pidfile={folder}/{name}.pid",
-            f"--unixctl={folder}/{name}.ctl",
+            *control,
             f"--log-file={folder}/{name}.log",
             "-vconsole:off",
         )
-
-    def start_database(self) -> None:
-        """Start ovsdb-server."""
-        self.daemon("ovsdb-server", f"{self.rundir}/conf.db", f"--remote=punix:{self.database}")
-
-    def start_switch(self) -> None:
-        """Start ovs-vswitchd."""
-        self.daemon("ovs-vswitchd", f"unix:{self.database}")
 
     def pid(self, name: str) -> int | None:
         """The process of a daemon."""
@@ -127,6 +117,28 @@ class Switch(Namespace):
             os.kill(pid, number)
         wait_for(lambda: not _alive(pid), what=f"end of {name}")
         (self.rundir / f"{name}.pid").unlink(missing_ok=True)
+
+
+class Switch(Machine):
+    """A hypervisor: ovsdb-server and ovs-vswitchd of its own, ``br-phys`` on the underlay."""
+
+    def __init__(self, name: str, folder: Path, vtep: Ip) -> None:
+        super().__init__(name, folder)
+        self.vtep = vtep
+        run("ovsdb-tool", "create", f"{folder}/conf.db", SCHEMA)
+
+    @property
+    def database(self) -> str:
+        """Its OVSDB socket."""
+        return f"{self.rundir}/db.sock"
+
+    def start_database(self) -> None:
+        """Start ovsdb-server."""
+        self.daemon("ovsdb-server", f"{self.rundir}/conf.db", f"--remote=punix:{self.database}")
+
+    def start_switch(self) -> None:
+        """Start ovs-vswitchd."""
+        self.daemon("ovs-vswitchd", f"unix:{self.database}")
 
     def vsctl(self, *argv: str) -> str:
         """ovs-vsctl on its database."""
@@ -199,12 +211,17 @@ class Lab:
         self.prefix = f"sv{os.getpid()}x{next(_serial)}"
         self.folder = Path(tempfile.mkdtemp(prefix="sv-"))  # short: a unix socket's path is 107
         self.switches: list[Switch] = []
+        self.machines: list[Machine] = []
         self.guests: list[Guest] = []
         self._underlay = Namespace(f"{self.prefix}u")
-        run("ip", "netns", "add", self._underlay.name)
-        self._hush(self._underlay)
-        self._underlay.run("ip", "link", "add", "br0", "type", "bridge")
-        self._underlay.run("ip", "link", "set", "br0", "up")
+        try:
+            run("ip", "netns", "add", self._underlay.name)
+            self._hush(self._underlay)
+            self._underlay.run("ip", "link", "add", "br0", "type", "bridge")
+            self._underlay.run("ip", "link", "set", "br0", "up")
+        except BaseException:
+            self.close()
+            raise
 
     def hypervisor(self) -> Switch:
         """One more, on the underlay, with Open vSwitch running."""
@@ -231,6 +248,13 @@ class Lab:
         underlay = "br-phys" if DATAPATH == "netdev" else "eth0"
         switch.run("ip", "addr", "add", f"{vtep}/24", "dev", underlay)
         return switch
+
+    def machine(self) -> Machine:
+        """One for what is on no hypervisor; it has no cable."""
+        number = len(self.machines) + 1
+        machine = Machine(f"{self.prefix}m{number}", self.folder / f"m{number}")
+        self.machines.append(machine)
+        return machine
 
     def guest(
         self,
@@ -265,7 +289,10 @@ class Lab:
             for daemon in ("ovs-vswitchd", "ovsdb-server"):
                 with contextlib.suppress(AssertionError):
                     switch.kill(daemon)
-        names = [self._underlay.name, *(n.name for n in (*self.switches, *self.guests))]
+        # Found by their names: what was being made when a signal came is in no list.
+        ours = re.compile(rf"^{self.prefix}[a-z]\d*(?= |$)", re.MULTILINE)
+        names = ours.findall(run("ip", "netns", "list", check=False))
+        run("ip", "link", "del", f"{self.prefix}a"[-15:], check=False)
         for name in names:
             for pid in run("ip", "netns", "pids", name, check=False).split():
                 with contextlib.suppress(ProcessLookupError):

@@ -38,12 +38,18 @@ Schema = Mapping[str, Mapping[str, Column]]
 class Ovsdb(asyncio.Protocol):
     """One connection to the server; of no use once it is lost."""
 
-    def __init__(self, schema: Schema, on_change: Callable[[list[tuple[str, str]]], None]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        on_change: Callable[[list[tuple[str, str]]], None],
+        database: str = DATABASE,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.tables: dict[str, dict[str, Row]] = {table: {} for table in schema}
         self.lost: asyncio.Future[None] = loop.create_future()
         self._schema = schema
         self._on_change = on_change
+        self._database = database
         self._loop = loop
         self._decoder = json.JSONDecoder()
         self._bytes = b""
@@ -53,7 +59,11 @@ class Ovsdb(asyncio.Protocol):
 
     @classmethod
     async def open(
-        cls, path: str, schema: Schema, on_change: Callable[[list[tuple[str, str]]], None]
+        cls,
+        path: str,
+        schema: Schema,
+        on_change: Callable[[list[tuple[str, str]]], None],
+        database: str = DATABASE,
     ) -> Ovsdb:
         """Connect and mirror; OSError if it cannot.
 
@@ -61,7 +71,9 @@ class Ovsdb(asyncio.Protocol):
         ``tables``.
         """
         loop = asyncio.get_running_loop()
-        _, ovsdb = await loop.create_unix_connection(lambda: cls(schema, on_change), path)
+        _, ovsdb = await loop.create_unix_connection(
+            lambda: cls(schema, on_change, database), path
+        )
         try:
             async with asyncio.timeout(10):
                 await ovsdb.monitor()
@@ -73,7 +85,7 @@ class Ovsdb(asyncio.Protocol):
     async def monitor(self) -> None:
         """Mirror the tables from now on."""
         requests = {table: [{"columns": list(cols)}] for table, cols in self._schema.items()}
-        self._update(await self._call("monitor_cond", DATABASE, None, requests))
+        self._update(await self._call("monitor_cond", self._database, None, requests))
 
     async def close(self) -> None:
         """Hang up, and wait until it is so."""
@@ -81,7 +93,7 @@ class Ovsdb(asyncio.Protocol):
 
     async def transact(self, *operations: dict[str, Any]) -> list[Any]:
         """Run operations as one transaction; OSError with the server's words if it fails."""
-        results: list[Any] = await self._call("transact", DATABASE, *operations)
+        results: list[Any] = await self._call("transact", self._database, *operations)
         for result in results:
             if isinstance(result, dict) and result.get("error"):
                 raise OSError(f"OVSDB: {result['error']}: {result.get('details', '')}")

@@ -72,6 +72,7 @@ async def test_ovsdb_mirrors_differences(peer: tuple[Peer, str], size: int) -> N
     opening = asyncio.create_task(Ovsdb.open(path, SCHEMA, changes.extend))
     request = await _request(server)
     assert request["method"] == "monitor_cond"
+    assert request["params"][0] == "Open_vSwitch"
     initial = {
         "Bridge": {"b": {"initial": {"name": "br-\u00fc\U0001f600", "ports": ["uuid", "p1"]}}},
         "Interface": {"i": {"initial": {"external_ids": ["map", [["k", "v"], ["l", "w"]]]}}},
@@ -105,6 +106,23 @@ async def test_ovsdb_mirrors_differences(peer: tuple[Peer, str], size: int) -> N
     await server.trickle(json.dumps(reply).encode(), size)
     with pytest.raises(OSError, match="constraint violation: no"):
         await calling
+    await ovsdb.close()
+
+
+async def test_ovsdb_speaks_of_the_database_that_was_named(peer: tuple[Peer, str]) -> None:
+    server, path = peer
+    opening = asyncio.create_task(Ovsdb.open(path, SCHEMA, lambda _: None, "OVN_Northbound"))
+    request = await _request(server)
+    assert request["params"][0] == "OVN_Northbound"
+    reply = {"id": request["id"], "result": {}, "error": None}
+    await server.trickle(json.dumps(reply).encode(), 4096)
+    ovsdb = await opening
+    calling = asyncio.create_task(ovsdb.transact({"op": "comment", "comment": "x"}))
+    request = await _request(server)
+    assert request["params"] == ["OVN_Northbound", {"op": "comment", "comment": "x"}]
+    reply = {"id": request["id"], "result": [{}], "error": None}
+    await server.trickle(json.dumps(reply).encode(), 4096)
+    assert await calling == [{}]
     await ovsdb.close()
 
 
