@@ -11,6 +11,7 @@ from sdnctl.graph import (
     members,
     origination,
     probes,
+    qos,
     rib,
     security,
     tables,
@@ -18,17 +19,20 @@ from sdnctl.graph import (
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.relations import (
     ADDRESS_GROUP,
+    BANDWIDTH_LIMIT_RULE,
     BGP_PEER,
     BGPVPN,
     BGPVPN_NETWORK,
     BGPVPN_PORT,
     BGPVPN_ROUTER,
     DOMAIN,
+    DSCP_MARKING_RULE,
     GATEWAY,
     HYPERVISOR,
     LEARNED,
     NETWORK,
     PORT,
+    QOS_POLICY,
     ROUTER,
     SECURITY_GROUP,
     SECURITY_GROUP_RULE,
@@ -46,6 +50,9 @@ INPUTS: Final = (
     SUBNET,
     PORT,
     ROUTER,
+    QOS_POLICY,
+    BANDWIDTH_LIMIT_RULE,
+    DSCP_MARKING_RULE,
     SECURITY_GROUP,
     SECURITY_GROUP_RULE,
     ADDRESS_GROUP,
@@ -64,6 +71,7 @@ RULES: Final = (
     *tables.RULES,  # imported routes -> FDB, neighbours, flooding, FIB
     *probes.RULES,  # imported routes and gateways -> next hops to be asked
     *guests.RULES,  # subnets -> what their guests are told by DHCP and router advertisements
+    *qos.RULES,  # QoS policies -> limits and marks
     *members.RULES,  # attachments -> members, local ports, nodes
     *security.RULES,  # security groups -> rules, their remote addresses, and who needs them
     *advertise.RULES,  # originated routes -> Adj-RIB-Out

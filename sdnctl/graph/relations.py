@@ -15,6 +15,7 @@ from sdnctl.desired import (
     Neighbor,
     Node,
     Probe,
+    Qos,
     RemoteAddresses,
     SecurityRule,
     SubnetOptions,
@@ -23,15 +24,18 @@ from sdnctl.desired import (
 from sdnctl.graph.engine import Relation
 from sdnctl.intent import (
     AddressGroup,
+    BandwidthLimitRule,
     BgpPeer,
     BgpVpn,
     BgpVpnNetwork,
     BgpVpnPort,
     BgpVpnRouter,
+    DscpMarkingRule,
     Gateway,
     Hypervisor,
     Network,
     Port,
+    QosPolicy,
     Router,
     SecurityGroup,
     SecurityGroupRule,
@@ -80,6 +84,13 @@ SUBNET: Final[Relation[str, Subnet]] = Relation(
 )
 PORT: Final[Relation[str, Port]] = Relation("port")
 ROUTER: Final[Relation[str, Router]] = Relation("router")
+QOS_POLICY: Final[Relation[str, QosPolicy]] = Relation("qos_policy")
+BANDWIDTH_LIMIT_RULE: Final[Relation[str, BandwidthLimitRule]] = Relation(
+    "bandwidth_limit_rule", policy=lambda _k, row: (row.qos_policy_id,)
+)
+DSCP_MARKING_RULE: Final[Relation[str, DscpMarkingRule]] = Relation(
+    "dscp_marking_rule", policy=lambda _k, row: (row.qos_policy_id,)
+)
 SECURITY_GROUP: Final[Relation[str, SecurityGroup]] = Relation("security_group")
 SECURITY_GROUP_RULE: Final[Relation[str, SecurityGroupRule]] = Relation(
     "security_group_rule",
@@ -226,7 +237,7 @@ class Attachment(NamedTuple):
     what BGP VPNs want said of the port's own prefixes: of its addresses, and of what is behind it,
     which ``router_mac`` sends to it.
     ``up`` False: programmed as closed, and no route leads to it. ``mtu`` is what fits into every
-    tunnel that may carry its packets.
+    tunnel that may carry its packets. ``qos_policy_id`` is its own, or else its network's.
     """
 
     host: str
@@ -248,6 +259,7 @@ class Attachment(NamedTuple):
     said: tuple[tuple[Prefix, Policy], ...] = ()
     moves: int = 0
     router_mac: Mac | None = None
+    qos_policy_id: str | None = None
 
     @property
     def behind(self) -> tuple[Prefix, ...]:
@@ -428,6 +440,8 @@ EVI_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation(
 VRF_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation(
     "vrf_probe", vtep=lambda key, _row: (key[1],)
 )
+QOS: Final[Relation[str, Qos]] = Relation("qos")
+"""What a policy asks of a hypervisor, if anything."""
 LOCAL_PORT: Final[Relation[str, PlacedPort]] = Relation("local_port")
 EVI_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation("evi_member")
 VRF_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation(
