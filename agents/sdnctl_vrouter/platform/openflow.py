@@ -47,6 +47,7 @@ NICIRA: Final = 0x00002320
 NXT_CT_FLUSH_ZONE: Final = 29
 FLOW_MOD: Final = 14
 GROUP_MOD: Final = 15
+METER_MOD: Final = 29
 MULTIPART_REQUEST: Final = 18
 MULTIPART_REPLY: Final = 19
 BUNDLE_CONTROL: Final = 33
@@ -54,6 +55,8 @@ BUNDLE_ADD: Final = 34
 
 MULTIPART_FLOW: Final = 1
 MULTIPART_GROUP_DESC: Final = 7
+MULTIPART_METER_CONFIG: Final = 10
+ALL_METERS: Final = 0xFFFFFFFF
 REPLY_MORE: Final = 1
 
 REASON_ACTION: Final = 1
@@ -232,6 +235,15 @@ class Connection(asyncio.Protocol):
         """The numbers of all groups."""
         replies = await self._dump(MULTIPART_GROUP_DESC, b"")
         return {_GROUP.unpack_from(entry, 4)[0] for entry in _entries(replies)}
+
+    async def meters(self) -> list[bytes]:
+        """All meters (struct ofp_meter_config); OSError where the data path has none."""
+        request = struct.pack("!I4x", ALL_METERS)
+        return list(_entries(await self._dump(MULTIPART_METER_CONFIG, request)))
+
+    def meter(self, body: bytes) -> None:
+        """Put or remove one meter, which a bundle cannot; nothing answers."""
+        self._send(METER_MOD, body, 0)
 
     def packet_out(self, actions: bytes, frame: bytes) -> None:
         """Send a frame through ``actions``; nothing answers."""

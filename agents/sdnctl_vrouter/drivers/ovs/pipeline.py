@@ -16,7 +16,7 @@ The way of a packet::
         |                                                              v          |
         +-- tunnel, label of a VRF --> POPPED ---------------------> FIB -> TO_*_ROUTED
                                                                        v          |
-        port <- INGRESS_ALLOWED <- INGRESS <- TRACK_IN <- DELIVER <- ADJACENCY <--+
+        OUTPUT <- INGRESS_ALLOWED <- INGRESS <- TRACK_IN <- DELIVER <- ADJACENCY <+
 
 Security groups are checked where a packet leaves its port (TRACK_OUT to EGRESS_ALLOWED) and where
 it would reach one (TRACK_IN to INGRESS_ALLOWED), on every path: nothing but DELIVER puts a packet
@@ -25,6 +25,14 @@ port. What started a connection is checked against the rules with every packet; 
 passes while it does. A packet that the rules no longer allow marks its connection as cut, and the
 answers end with it; so a change of rules, of members or of groups needs no flush, and takes
 nothing from connections that it does not concern.
+
+A port's meters are where its packets enter, before all else, and where they would leave, after
+all that might refuse them: so what is refused on its way in costs the receiver nothing, and what
+the host itself answers is not counted.
+
+A frame with a VLAN tag is of a subport of the trunk whose VIF it came from, or is refused: the tag
+is taken off in CLASSIFY, and the frame comes in once more by the subport's own patch port. DELIVER
+lets no tag out, so nobody can reach behind a trunk from its parent's network.
 
 Received over a tunnel means delivered to a local port or dropped: split horizon in the EVI
 (RFC 7432 section 8.3.1 by construction), no transit through a VRF. So a gateway's address,
@@ -56,6 +64,9 @@ GROUP_OWNER_MASK: Final = 0xFF000000
 PAUSE_COOKIE: Final = (OWNER + 1) << 48
 """Of flows that go by themselves: no part of what is desired, so not of our own."""
 
+NO_COOKIE: Final = (OWNER + 2) << 48
+"""Of no flow."""
+
 PAUSE_SECONDS: Final = 1
 """How long a port is not heard that asked too much."""
 
@@ -71,6 +82,8 @@ class Table(enum.IntEnum):
 
     CLASSIFY = 0
     """Who sent it: a VIF or a tunnel; sets EVI or VRF."""
+    MARK = 1
+    """Called by ports that mark what they send: the code point of IP packets."""
     POPPED = 5
     """IP out of a VRF's label, its version still to be found."""
     SOURCE_MAC = 10
@@ -117,6 +130,8 @@ class Table(enum.IntEnum):
     """Reaching a port: the rules of its policy."""
     INGRESS_ALLOWED = 63
     """Reaching a port: remember the connection, and out."""
+    OUTPUT = 64
+    """Out to a local port, through its meter if it has one."""
     DROPPED = 70
     """What was refused, counted by reason."""
 
@@ -167,6 +182,8 @@ class Reason(enum.IntEnum):
     """It answers a connection that is no longer allowed."""
     INVALID = 12
     """The connection tracker can make no sense of it."""
+    TAGGED = 13
+    """It has a VLAN tag, and is of no subport."""
 
 
 class Priority(enum.IntEnum):
