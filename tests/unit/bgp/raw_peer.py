@@ -171,6 +171,8 @@ class RawPeer:
         except (asyncio.IncompleteReadError, OSError):
             pass
         finally:
-            self.up.clear()
-            self.down.set()
+            # The end of a connection that a newer one has replaced already says nothing.
+            if self._writer is writer:
+                self.up.clear()
+                self.down.set()
             writer.close()
