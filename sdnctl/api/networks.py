@@ -112,8 +112,7 @@ def _update(work: Work, old: Network, given: dict[str, Any], row: dict[str, Any]
     ):
         # RFC 8200 section 5: IPv6 requires that every link has an MTU of 1280 octets or more.
         raise invalid_input(f"mtu {row['mtu']} is too small for the IPv6 subnets of {old.id}")
-    if "qos_policy_id" in row:
-        qos.check(work, row["qos_policy_id"], old.qos_policy_id)
+    qos.check_update(work, row, old)
     new = work.replace(old, row)
     if {"shared", "external"}.isdisjoint(row):
         return new

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sdnctl.api import guests, outside, qos, snat, translations, trunks, values
+from sdnctl.api import guests, outside, qos, routers, snat, translations, trunks, values
 from sdnctl.api.addressing import WISHES, addresses, following, show_fixed
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input, not_found
@@ -195,10 +195,11 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
     if "extra_dhcp_opts" in given:
         row["extra_dhcp_options"] = guests.merged(old.extra_dhcp_options, given["extra_dhcp_opts"])
     settle(work, row, given, mac, old)
-    if "qos_policy_id" in row:
-        qos.check(work, row["qos_policy_id"], old.qos_policy_id)
+    qos.check_update(work, row, old)
     new = work.replace(old, row)
     if new.fixed_ips != old.fixed_ips:
+        if old.device_owner == ROUTER_INTERFACE_OWNER:
+            routers.interface_changes(work, old, new.fixed_ips)
         translations.addresses_change(work, old, new.fixed_ips)
     snat.port_changed(work, old, new)
     return new

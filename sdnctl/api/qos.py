@@ -72,6 +72,12 @@ def check(work: Work, new: str | None, old: str | None = None) -> None:
         )
 
 
+def check_update(work: Work, row: dict[str, Any], old: Network | Port) -> None:
+    """The same of a change, which need not name a policy."""
+    if "qos_policy_id" in row:
+        check(work, row["qos_policy_id"], old.qos_policy_id)
+
+
 POLICY_ID: Final[Attribute] = stored(
     "qos_policy_id",
     values.optional(values.UUID),

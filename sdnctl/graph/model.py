@@ -15,6 +15,7 @@ from sdnctl.graph import (
     rib,
     security,
     tables,
+    translation,
 )
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.relations import (
@@ -27,11 +28,14 @@ from sdnctl.graph.relations import (
     BGPVPN_ROUTER,
     DOMAIN,
     DSCP_MARKING_RULE,
+    FLOATING_IP,
     GATEWAY,
     HYPERVISOR,
+    HYPERVISOR_DOWN,
     LEARNED,
     NETWORK,
     PORT,
+    PORT_FORWARDING,
     QOS_POLICY,
     ROUTER,
     SECURITY_GROUP,
@@ -44,6 +48,7 @@ from sdnctl.graph.relations import (
 INPUTS: Final = (
     DOMAIN,
     HYPERVISOR,
+    HYPERVISOR_DOWN,
     GATEWAY,
     BGP_PEER,
     NETWORK,
@@ -53,6 +58,8 @@ INPUTS: Final = (
     QOS_POLICY,
     BANDWIDTH_LIMIT_RULE,
     DSCP_MARKING_RULE,
+    FLOATING_IP,
+    PORT_FORWARDING,
     SECURITY_GROUP,
     SECURITY_GROUP_RULE,
     ADDRESS_GROUP,
@@ -66,9 +73,11 @@ INPUTS: Final = (
 
 RULES: Final = (
     *attachments.RULES,  # networks, routers and ports -> EVIs, VRFs, attachments
+    *translation.RULES,  # floating IPs, routers' addresses -> where they are translated
     *origination.RULES,  # attachments -> the routes that they originate
     *rib.RULES,  # originated and learned routes -> imported by route target
     *tables.RULES,  # imported routes -> FDB, neighbours, flooding, FIB
+    *translation.TOLD,  # the same, and ways out -> what is translated, and to what
     *probes.RULES,  # imported routes and gateways -> next hops to be asked
     *guests.RULES,  # subnets -> what their guests are told by DHCP and router advertisements
     *qos.RULES,  # QoS policies -> limits and marks

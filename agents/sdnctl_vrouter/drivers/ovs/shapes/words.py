@@ -39,6 +39,15 @@ IP6: Final = Kind("16s", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "bytes
 
 KINDS: Final = {
     "burst": U32,
+    "address": IP4,
+    "alias": IP4,
+    "external": U32,
+    "fixed": IP4,
+    "floating": IP4,
+    "internal": U16,
+    "origin": U32,
+    "other": U32,
+    "zone": U16,
     "chunk": U32,
     "conj_id": U32,
     "dscp": U8,
