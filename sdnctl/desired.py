@@ -69,6 +69,24 @@ class DhcpOption(NamedTuple):
     value: bytes
 
 
+class Limit(NamedTuple):
+    """A bandwidth: kilobits a second, and the kilobits that may come at once after a pause."""
+
+    rate: int
+    burst: int
+
+
+class Qos(NamedTuple):
+    """What a port may send (``egress``) and is sent, and how its packets are marked.
+
+    ``dscp`` (RFC 2474) is written into each IP packet that it sends; None leaves them alone.
+    """
+
+    egress: Limit | None = None
+    ingress: Limit | None = None
+    dscp: int | None = None
+
+
 class LocalPort(msgspec.Struct, frozen=True):
     """A port bound to this hypervisor; its VIF is the interface with ``iface-id = port_id``.
 
@@ -83,6 +101,7 @@ class LocalPort(msgspec.Struct, frozen=True):
     ``host_name`` is told by DHCP, "" for none. ``mtu`` is what fits into this hypervisor's
     tunnels, in octets; 0 if that is not known. ``device_id`` and ``project_id`` say to the
     metadata service which instance asks.
+    ``parent``, if not "", is the port whose VIF carries this one's frames, tagged with ``vlan``.
     """
 
     port_id: str
@@ -101,6 +120,9 @@ class LocalPort(msgspec.Struct, frozen=True):
     mtu: int = 0
     device_id: str = ""
     project_id: str = ""
+    parent: str = ""
+    vlan: int = 0
+    qos: Qos | None = None
     zone: int = 0
 
     @property

@@ -27,6 +27,10 @@ SNAT_OWNER: Final = "network:floatingip_agent_gateway"
 own that distributed routers let out; ``host`` and ``device_id`` are then the hypervisor."""
 
 
+SUBPORT_OWNER: Final = "trunk:subport"
+"""That of a port that is a subport of a trunk."""
+
+
 DEFAULT_DNS_DOMAIN: Final = "openstacklocal."
 """What ports' names end in where their network says nothing; Neutron's default."""
 
@@ -142,6 +146,43 @@ class RbacPolicy(Row, frozen=True, kw_only=True, omit_defaults=True):
     target_project: str
 
 
+class QosPolicy(Shareable, frozen=True, kw_only=True, omit_defaults=True):
+    """What ports may send and are sent; its rules say so and name it.
+
+    ``is_default`` makes it that of its project's networks that name none when they are made.
+    """
+
+    is_default: bool = False
+
+
+class BandwidthLimitRule(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """How much a port may send (``egress``) or is sent (``ingress``).
+
+    ``max_kbps`` are kilobits a second, 0 for any; ``max_burst_kbps`` the kilobits that may come
+    at once, 0 for four fifths of a second's.
+    """
+
+    qos_policy_id: str
+    max_kbps: int
+    max_burst_kbps: int = 0
+    direction: str = "egress"
+
+
+class DscpMarkingRule(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """The differentiated services code point (RFC 2474) of what a port sends."""
+
+    qos_policy_id: str
+    dscp_mark: int
+
+
+class MinimumBandwidthRule(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """What a port is to get at least, in kilobits a second: kept and shown, and nobody's to do."""
+
+    qos_policy_id: str
+    min_kbps: int
+    direction: str = "egress"
+
+
 class VrfNumbers(msgspec.Struct, frozen=True):
     """What makes a VRF of something: allocated once, never changed. ``mac`` is its gateways'."""
 
@@ -159,6 +200,7 @@ class Network(Shareable, frozen=True, kw_only=True, omit_defaults=True):
     ports' names end in, with its last dot. ``external_to`` are the projects, or ``EVERYBODY``,
     that an external network is there for. ``vrf`` is what an external network is routed by:
     there its floating IPs and routers' addresses are known, and to its BGP VPNs they are announced.
+    ``qos_policy_id`` is that of its ports that name none.
     ``zone_hints`` are the availability zones that it was asked for in.
     """
 
@@ -175,6 +217,7 @@ class Network(Shareable, frozen=True, kw_only=True, omit_defaults=True):
     export_targets: tuple[RouteTarget, ...] = ()
     dns_domain: str = ""
     vrf: VrfNumbers | None = None
+    qos_policy_id: str | None = None
     zone_hints: tuple[str, ...] = ()
 
 
@@ -256,12 +299,24 @@ class AddressPair(msgspec.Struct, frozen=True):
     prefix: Prefix
 
 
+class Subport(msgspec.Struct, frozen=True):
+    """A port's place in a trunk: frames tagged with ``vlan`` (1 to 4094) of the VIF of ``parent``.
+
+    ``parent`` is the trunk's own port, whose host is the subport's.
+    """
+
+    trunk_id: str
+    parent: str
+    vlan: int
+
+
 class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
     """An attachment to a network: a guest's interface, or a router's.
 
     ``moves`` counts how often it left a host that it was bound to: the sequence number of MAC
     mobility (RFC 7432 section 7.7), which has to rise whatever restarts in between.
-    ``dns_name`` is its host name, without its network's domain.
+    ``dns_name`` is its host name, without its network's domain. ``subport`` is its place in a
+    trunk, whose VIF it then shares instead of having its own.
     """
 
     network_id: str
@@ -279,6 +334,18 @@ class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
     profile: dict[str, object] = msgspec.field(default_factory=dict)
     extra_dhcp_options: tuple[ExtraDhcpOption, ...] = ()
     dns_name: str = ""
+    subport: Subport | None = None
+    qos_policy_id: str | None = None
+
+
+class Trunk(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A port whose VIF carries other ports too, each by a VLAN tag: those name it as theirs.
+
+    ``admin_state_up`` False keeps it as it is: neither subports come and go, nor does it itself.
+    """
+
+    port_id: str
+    admin_state_up: bool = True
 
 
 class RouterGateway(msgspec.Struct, frozen=True):
@@ -543,10 +610,15 @@ KINDS: Final[dict[str, type[Row]]] = {
     "gateway": Gateway,
     "network": Network,
     "rbac_policy": RbacPolicy,
+    "qos_policy": QosPolicy,
+    "bandwidth_limit_rule": BandwidthLimitRule,
+    "dscp_marking_rule": DscpMarkingRule,
+    "minimum_bandwidth_rule": MinimumBandwidthRule,
     "address_scope": AddressScope,
     "subnetpool": SubnetPool,
     "subnet": Subnet,
     "port": Port,
+    "trunk": Trunk,
     "router": Router,
     "floatingip": FloatingIp,
     "port_forwarding": PortForwarding,

@@ -27,11 +27,13 @@ from sdnctl.desired import (
     HidingAddress,
     HostName,
     Irb,
+    Limit,
     LocalPort,
     Neighbor,
     NextHop,
     Node,
     Probe,
+    Qos,
     RemoteAddresses,
     SecurityRule,
     SubnetOptions,
@@ -107,9 +109,20 @@ def _port(row: LocalPort) -> dict[str, Any]:
             mtu=row.mtu,
             device_id=row.device_id,
             project_id=row.project_id,
+            parent=row.parent,
+            vlan=row.vlan,
+            qos=None if row.qos is None else _qos(row.qos),
             zone=row.zone,
         )
     }
+
+
+def _qos(qos: Qos) -> pb.Qos:
+    return pb.Qos(egress=_limit(qos.egress), ingress=_limit(qos.ingress), dscp=qos.dscp)
+
+
+def _limit(limit: Limit | None) -> pb.Limit | None:
+    return None if limit is None else pb.Limit(rate=limit.rate, burst=limit.burst)
 
 
 def _evi(row: Evi) -> dict[str, Any]:
@@ -332,6 +345,14 @@ def _read_prefix(m: pb.Prefix) -> Prefix:
     return Prefix.covering(ip, m.length)
 
 
+def _read_qos(m: pb.Qos) -> Qos:
+    return Qos(
+        Limit(m.egress.rate, m.egress.burst) if m.HasField("egress") else None,
+        Limit(m.ingress.rate, m.ingress.burst) if m.HasField("ingress") else None,
+        m.dscp if m.HasField("dscp") else None,
+    )
+
+
 def _read_addresses(values: Any) -> tuple[tuple[Ip, int], ...]:
     return tuple((_ip(m.ip), min(m.length, len(m.ip) * 8)) for m in values)
 
@@ -379,6 +400,9 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         m.mtu,
         m.device_id,
         m.project_id,
+        m.parent,
+        m.vlan,
+        _read_qos(m.qos) if m.HasField("qos") else None,
         m.zone,
     ),
     "evi": lambda m: Evi(Vni(m.vni), Label(m.label), m.mtu, Vni(m.vrf)),

@@ -91,6 +91,12 @@ def parser() -> argparse.ArgumentParser:
         help="resolve names of ports for guests whose subnet names no resolver, and ask these "
         "for all others",
     )
+    root.add_argument(
+        "--dscp-inherit",
+        action="store_true",
+        help="guests' code points, marked by a QoS policy or their own, go into the outer header "
+        "of VXLAN too, for an underlay that queues by it",
+    )
     root.add_argument("--verbose", action="store_true", help="log more")
     return root
 
@@ -127,6 +133,7 @@ async def _run(options: argparse.Namespace) -> None:
         datapath_type=options.datapath,
         metadata=host_services,
         resolver=options.resolver is not None,
+        inherit_dscp=options.dscp_inherit,
     )
     reconciler = Reconciler(driver)
     session = ClientSession(epoch.read(), epoch.write)

@@ -37,6 +37,7 @@ from sdnctl.api.openapi import document, quota_paths, view_paths
 from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
 from sdnctl.api.policy import forbidden
 from sdnctl.api.ports import PORTS
+from sdnctl.api.qos import QOS_POLICIES
 from sdnctl.api.quotas import QuotaApi, limited
 from sdnctl.api.rbac import RBAC_POLICIES
 from sdnctl.api.routers import ROUTERS
@@ -48,6 +49,7 @@ from sdnctl.api.settings import Settings
 from sdnctl.api.status import status
 from sdnctl.api.subnetpools import ADDRESS_SCOPES, SUBNETPOOLS
 from sdnctl.api.subnets import SUBNETS
+from sdnctl.api.trunks import TRUNKS
 from sdnctl.api.values import Json
 from sdnctl.api.views import VIEWS, View, answer
 from sdnctl.store import Store
@@ -61,6 +63,7 @@ NEUTRON: Final = {
         SUBNETS,
         PORTS,
         ROUTERS,
+        TRUNKS,
         FLOATINGIPS,
         SECURITY_GROUPS,
         SECURITY_GROUP_RULES,
@@ -68,6 +71,7 @@ NEUTRON: Final = {
         SUBNETPOOLS,
         ADDRESS_SCOPES,
         RBAC_POLICIES,
+        QOS_POLICIES,
         BGPVPNS,
     )
 }
@@ -114,7 +118,7 @@ def make_app(
 def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
     beside = quota_paths("/v2.0/quotas", limited(NEUTRON))
     for view in VIEWS:
-        plural = view.collection.replace("-", "_")
+        plural = view.collection.rpartition("/")[2].replace("-", "_")
         by_id = view.one is not None
         beside |= view_paths(f"/v2.0/{view.collection}", view.name, plural, by_id=by_id)
     openapi = _encode(document({"/v2.0": NEUTRON, "/sdn/v1": OWN}, beside))

@@ -62,6 +62,7 @@ _WORDS = {
     "SubnetPool": "Subnet pool",
     "AddressScope": "Address scope",
     "RbacPolicy": "RBAC policy",
+    "QosPolicy": "QoS policy",
     "FloatingIP": "Floating IP",
     "PortForwarding": "Port Forwarding",
 }
@@ -132,6 +133,22 @@ def _taken(space: str, scope: str, value: str, holder: str) -> ApiError:
             return conflict(
                 "IpAddressAlreadyAllocated",
                 f"IP address {value} already allocated in subnet {scope}.",
+            )
+        case "vlan":
+            return conflict(
+                "DuplicateSubPort",
+                f"segmentation_type vlan and segmentation_id {value} already in use on trunk "
+                f"{scope}.",
+            )
+        case "default_qos_policy":
+            return conflict(
+                "QoSPolicyDefaultAlreadyExists",
+                f"A default QoS policy exists for project {value}.",
+            )
+        case "trunk_port":
+            return conflict(
+                "ParentPortInUse",
+                f"Port {value} is currently in use and is not eligible for use as a parent port.",
             )
         case "vni":
             return conflict(

@@ -76,6 +76,26 @@ _SERVED: Final = (
     ),
     ("project-id", "project_id field enabled", "2016-09-09T09:09:09-09:09"),
     ("provider", "Provider Network", "2012-09-07T10:00:00-00:00"),
+    ("qos", "Quality of Service", "2015-06-08T10:00:00-00:00"),
+    (
+        "qos-bw-limit-direction",
+        "Direction for QoS bandwidth limit rule",
+        "2017-04-10T10:00:00-00:00",
+    ),
+    (
+        "qos-bw-minimum-ingress",
+        "Ingress direction for QoS minimum bandwidth rule",
+        "2018-07-09T10:00:00-00:00",
+    ),
+    ("qos-default", "QoS default policy", "2017-041-06T10:00:00-00:00"),
+    ("qos-port-network-policy", "QoS port network policy ID", "2019-11-01T10:00:00-00:00"),
+    ("qos-rule-type-details", "Details of QoS rule types", "2017-06-22T10:00:00-00:00"),
+    (
+        "qos-rule-type-filter",
+        "Allow to filter the list of QoS rule types",
+        "2022-02-02T10:00:00-00:00",
+    ),
+    ("qos-rules-alias", "Quality of Service rules alias API", "2018-10-07T10:00:00-00:00"),
     ("quota-check-limit", "Quota engine limit check", "2021-09-08T16:00:00-00:00"),
     ("quota_details", "Quota details management support", "2017-02-10T10:00:00-00:00"),
     ("quotas", "Quota management support", "2012-07-29T10:00:00-00:00"),
@@ -145,6 +165,8 @@ _SERVED: Final = (
         "Tag Ports During Bulk Creation",
         "2019-12-29T19:00:00-00:00",
     ),
+    ("trunk", "Trunk Extension", "2016-01-01T10:00:00-00:00"),
+    ("trunk-details", "Trunk port details", "2016-01-01T10:00:00-00:00"),
     ("sdn", "BGP VPN attributes of networks and routers", "2026-11-20T00:00:00-00:00"),
 )
 

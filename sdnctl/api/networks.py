@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sdnctl.api import outside, rbac, values, zones
+from sdnctl.api import outside, qos, rbac, values, zones
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input
 from sdnctl.api.guests import DNS_DOMAIN
@@ -96,6 +96,8 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     zones.check(row)
     allocate_instance(work, row)
     _mtu(work, row)
+    row["qos_policy_id"] = row["qos_policy_id"] or qos.default_of(work, row["project_id"])
+    qos.check(work, row["qos_policy_id"])
     network = Network(**row)
     rbac.follow(work, None, network)
     return rbac.said(work, network)
@@ -110,6 +112,7 @@ def _update(work: Work, old: Network, given: dict[str, Any], row: dict[str, Any]
     ):
         # RFC 8200 section 5: IPv6 requires that every link has an MTU of 1280 octets or more.
         raise invalid_input(f"mtu {row['mtu']} is too small for the IPv6 subnets of {old.id}")
+    qos.check_update(work, row, old)
     new = work.replace(old, row)
     if {"shared", "external"}.isdisjoint(row):
         return new
@@ -182,6 +185,7 @@ NETWORKS: Final = Resource(
         stored("mtu", values.integer(0, 65535), 0),
         stored("port_security_enabled", values.BOOLEAN, True),
         DNS_DOMAIN,
+        qos.POLICY_ID,
         _address_scope(4),
         _address_scope(6),
         *zones.ATTRIBUTES,

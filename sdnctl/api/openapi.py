@@ -60,6 +60,8 @@ def document(
                     paths[found] = operations | {
                         "parameters": above + operations.get("parameters", [])
                     }
+                if part.alias:
+                    paths |= _alias_paths(prefix, part)
     return {
         "openapi": "3.1.0",
         "info": {"title": "sdnctl", "version": "2.0", "description": "Neutron v2.0 and our own."},
@@ -85,6 +87,15 @@ def document(
     }
 
 
+def _alias_paths(prefix: str, part: Resource) -> dict[str, Json]:
+    """A part's members under their own ids alone."""
+    where = f"{prefix}/{part.aliased.path}"
+    member = _paths(where, part.aliased)[f"{where}/{{id}}"]
+    for verb in ("get", "put", "delete"):
+        member[verb]["operationId"] += "ByAlias"
+    return {f"{where}/{{id}}": member}
+
+
 def _json(schema: Json) -> Json:
     return {"application/json": {"schema": schema}}
 
@@ -96,7 +107,7 @@ def _schemas(resource: Resource) -> dict[str, Json]:
         title: _object(
             shown,
             # What everybody is shown; the rest of it is for administrators or services.
-            list(Policy(resource).readers(Identity())),
+            [n for n in Policy(resource).readers(Identity()) if n not in resource.sparse],
         ),
         # Of what was asked for with ``fields``, as much as there is.
         f"{title}Fields": _object(
@@ -194,6 +205,11 @@ def _paths(path: str, resource: Resource) -> dict[str, Json]:
                 "requestBody": _body(resource.bodies.get(action, {}), required=False),
                 "responses": _answer(200, None),
             },
+        }
+    for look in resource.looks:
+        paths[f"{path}/{{id}}/{look}"] = {
+            "parameters": id_,
+            "get": {"operationId": look, "responses": _answer(200, {})},
         }
     return paths
 

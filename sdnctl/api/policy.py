@@ -96,6 +96,9 @@ def _says(part: str) -> Callable[[Any], bool]:
 _OWNERS: Final = Rules(see=READER, create=MEMBER, update=MEMBER, delete=MEMBER)
 """What is its project's alone."""
 
+_MANAGERS: Final = Rules(see=READER, create=MANAGER, update=MANAGER, delete=MANAGER)
+"""What is its project's alone, and its manager's to change."""
+
 _ASSOCIATION: Final = dataclasses.replace(
     _OWNERS, attributes=(_hidden("project_id"), _hidden("tenant_id"), _hidden("sdn:*"))
 )
@@ -174,6 +177,14 @@ POLICY: Final[dict[str, Rules]] = {
             _settable("data_plane_status"),
         ),
     ),
+    "trunk": _OWNERS,
+    "qos_policy": dataclasses.replace(
+        _MANAGERS, see=READER | SHARED, attributes=(_settable("shared"),)
+    ),
+    # That they are of a policy of the caller's is checked where they are made.
+    "bandwidth_limit_rule": _MANAGERS,
+    "dscp_marking_rule": _MANAGERS,
+    "minimum_bandwidth_rule": _MANAGERS,
     "address_scope": Rules(
         see=READER | SHARED,
         create=MEMBER,
@@ -290,6 +301,12 @@ def _by_sharing(caller: Identity, thing: Shareable | None) -> int:
     ):
         found |= _EXTERNAL
     return found
+
+
+def may_update(caller: Identity, row: Row, get: Get) -> bool:
+    """Whether the caller may change the row, whatever in it."""
+    rules = POLICY.get(KIND_OF[type(row)], Rules())
+    return caller.is_admin or _may(int(rules.update), caller, row, get)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sdnctl.api import guests, outside, routers, snat, translations, values
+from sdnctl.api import guests, outside, qos, routers, snat, translations, trunks, values
 from sdnctl.api.addressing import WISHES, addresses, following, show_fixed
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input, not_found
@@ -148,6 +148,7 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     )
     row["extra_dhcp_options"] = guests.merged((), given["extra_dhcp_opts"])
     settle(work, row, given, mac)
+    qos.check(work, row["qos_policy_id"])
     port = Port(**row)
     if port.host:
         snat.port_changed(work, None, port)
@@ -181,8 +182,10 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
                 f"Unable to complete operation on port {old.id}, port is already bound, port "
                 f"type: ovs, old_mac {old.mac}, new_mac {row['mac']}.",
             )
-    if old.host and row.get("host", old.host) != old.host:
-        row["moves"] = old.moves + 1
+    if row.get("host", old.host) != old.host:
+        if old.host:
+            row["moves"] = old.moves + 1
+        trunks.follow(work, old, row["host"])
     mac = row.get("mac", old.mac)
     if "fixed_ips" in given:
         row["fixed_ips"] = addresses(
@@ -198,6 +201,7 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
     if "extra_dhcp_opts" in given:
         row["extra_dhcp_options"] = guests.merged(old.extra_dhcp_options, given["extra_dhcp_opts"])
     settle(work, row, given, mac, old)
+    qos.check_update(work, row, old)
     new = work.replace(old, row)
     if new.fixed_ips != old.fixed_ips:
         if old.device_owner == ROUTER_INTERFACE_OWNER:
@@ -214,6 +218,7 @@ def _delete(work: Work, port: Port) -> None:
             f"Port {port.id} cannot be deleted directly via the port API: "
             f"has device owner {port.device_owner}.",
         )
+    trunks.check_delete(work, port)
     translations.port_leaves(work, port)
     snat.port_changed(work, port, None)
     dissociate(work, BgpVpnPort, "port_id", port.id)
@@ -256,6 +261,9 @@ PORTS: Final = Resource(
         shown("binding:vif_type", values.NAME, _vif_type, filter=True, of=_HOST),
         shown("binding:vif_details", values.OBJECT, _vif_details, of=_HOST),
         *guests.PORT_ATTRIBUTES,
+        trunks.DETAILS,
+        qos.POLICY_ID,
+        qos.NETWORK_POLICY_ID,
         shown(
             "ip_allocation",
             values.NAME,

@@ -1,4 +1,4 @@
-"""RBAC policies: to whom networks, subnet pools and address scopes are open.
+"""RBAC policies: to whom networks, subnet pools, address scopes and QoS policies are open.
 
 Promise: the policies and what they say of their object, ``shared`` and ``shared_with`` (and of a
 network ``external`` and ``external_to``) of its row, change in one transaction, so that who sees
@@ -20,6 +20,7 @@ from sdnctl.intent import (
     AddressScope,
     Network,
     Port,
+    QosPolicy,
     RbacPolicy,
     Row,
     Shareable,
@@ -36,8 +37,9 @@ _KINDS: Final[dict[str, type[Shareable]]] = {
     "network": Network,
     "subnetpool": SubnetPool,
     "address_scope": AddressScope,
+    "qos_policy": QosPolicy,
 }
-_TITLES: Final = {"network": "Network", "subnetpool": "SubnetPool", "address_scope": "AddressScope"}
+_TITLES: Final = {name: kind.__name__ for name, kind in _KINDS.items()}
 _TYPE_OF: Final = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -132,6 +134,9 @@ def users(work: Work, thing: Shareable) -> set[str]:
             rows = work.tx.find(Subnet, "subnetpool_id", thing.id)
         case AddressScope():
             rows = work.tx.find(SubnetPool, "address_scope_id", thing.id)
+        case QosPolicy():
+            rows = work.tx.find(Port, "qos_policy_id", thing.id)
+            rows += work.tx.find(Network, "qos_policy_id", thing.id)
     # The controller's own ports on an external network are no project's.
     return {row.project_id for row in rows} - {thing.project_id, ""}
 

@@ -90,19 +90,42 @@ class Field:
         return getattr(row, self.name)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sparse:
+    """A read of what few rows have: an attribute that is None is not shown at all."""
+
+    read: Read
+
+    def __call__(self, context: Context, row: Any) -> Json:
+        """The value."""
+        return self.read(context, row)
+
+
+def _without(shown: dict[str, Json], sparse: tuple[str, ...]) -> Json:
+    for name in sparse:
+        if name in shown and shown[name] is None:
+            del shown[name]
+    return shown
+
+
+def _sparse(readers: Mapping[str, Read]) -> tuple[str, ...]:
+    return tuple(name for name, read in readers.items() if isinstance(read, Sparse))
+
+
 def shower(context: Context, readers: Mapping[str, Read]) -> Callable[[Row], Json]:
     """What makes the JSON of many rows: what rows keep as it is, is taken in one go."""
     kept = {name: read.name for name, read in readers.items() if isinstance(read, Field)}
     computed = [(name, read) for name, read in readers.items() if name not in kept]
+    sparse = _sparse(readers)
     if len(kept) < 2:  # attrgetter makes a tuple of two and more
-        return lambda row: {name: read(context, row) for name, read in readers.items()}
+        return lambda row: _without({n: read(context, row) for n, read in readers.items()}, sparse)
     names, get = tuple(kept), attrgetter(*kept.values())
 
     def show(row: Row) -> Json:
         shown = dict(zip(names, get(row), strict=True))
         for name, read in computed:
             shown[name] = read(context, row)
-        return shown
+        return _without(shown, sparse) if sparse else shown
 
     return show
 
@@ -194,7 +217,15 @@ class Update(Protocol):
 
 
 Delete = Callable[[Work, Any], None]
-Action = Callable[[Work, Any, dict[str, Json]], dict[str, Json] | Row]
+
+
+class Bare(NamedTuple):
+    """A row that an action answers with, without its name around it."""
+
+    row: Row
+
+
+Action = Callable[[Work, Any, dict[str, Json]], dict[str, Json] | Row | Bare]
 """What is done, and the answer's body; or the row, to be shown as it then is."""
 
 
@@ -223,10 +254,13 @@ class Resource:
     """A kind of thing that is served under ``collection``, behind ``prefix`` if it has one.
 
     ``title`` is its name in errors and in the OpenAPI document. ``own_ids`` says that the
-    operator chooses the id. ``bodies`` are the properties of what an action is told, by its
-    name, as JSON Schemas. ``delete`` checks, and deletes what goes with the row. ``parts`` are
-    served below each of its members; they say what they are part of in ``above``. ``sight``
-    makes what a project has of it before it asks for the first time.
+    operator chooses the id. ``delete`` checks, and deletes what goes with the row. ``parts`` are
+    served below each of its members; they say what they are part of in ``above``. ``actions`` are
+    served by PUT below each member, ``looks`` by GET; ``bodies`` are the properties of what an
+    action is told, by its name, as JSON Schemas. Members of a part are served under ``alias``
+    too, if it has one, by their own ids alone. ``absent`` says that there is none with an id, in
+    other words than usual. ``sight`` makes what a project has of it before it asks for the first
+    time.
     """
 
     name: str
@@ -239,19 +273,24 @@ class Resource:
     delete: Delete
     actions: Mapping[str, Action] = dataclasses.field(default_factory=dict)
     bodies: Mapping[str, dict[str, Json]] = dataclasses.field(default_factory=dict)
+    looks: Mapping[str, Read] = dataclasses.field(default_factory=dict)
     own_ids: bool = False
     sight: Sight | None = None
     prefix: str = ""
     above: Above | None = None
     parts: tuple[Resource, ...] = ()
+    alias: str = ""
+    absent: Callable[[str, str], ApiError] | None = None
     by_name: dict[str, Attribute] = dataclasses.field(init=False)
     readers: dict[str, Read] = dataclasses.field(init=False)
+    sparse: tuple[str, ...] = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         by_name = {a.name: a for a in self.attributes}
         readers = {a.name: a.reader() for a in self.attributes if a.visible}
         object.__setattr__(self, "by_name", by_name)
         object.__setattr__(self, "readers", readers)
+        object.__setattr__(self, "sparse", _sparse(readers))
 
     @property
     def path(self) -> str:
@@ -262,8 +301,15 @@ class Resource:
         """Its part that is served under ``collection``."""
         return next((part for part in self.parts if part.collection == collection), None)
 
+    @property
+    def aliased(self) -> Resource:
+        """The same under its alias: members have another name in bodies."""
+        return dataclasses.replace(self, name=f"alias_{self.name}", collection=self.alias)
+
     def missing(self, id_: str, above: str = "") -> ApiError:
         """There is no such row; a part is named with what it would be part of."""
+        if self.absent is not None:
+            return self.absent(id_, above)
         if self.above is None or not self.above.named:
             return not_found(self.title, id_)
         name = f"{self.above.title} {self.name.replace('_', ' ')}"
@@ -276,7 +322,7 @@ class Resource:
     def show(self, context: Context, row: Row, readers: Mapping[str, Read] | None = None) -> Json:
         """The row as JSON; of ``readers`` only, if given."""
         chosen = self.readers if readers is None else readers
-        return {name: read(context, row) for name, read in chosen.items()}
+        return _without({name: read(context, row) for name, read in chosen.items()}, self.sparse)
 
     def parse_create(self, body: Json) -> dict[str, Any]:
         """The converted values of a POST, with defaults; ApiError if it is not acceptable."""

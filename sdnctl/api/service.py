@@ -28,7 +28,7 @@ from sdnctl.api.errors import (
 )
 from sdnctl.api.http import Listing
 from sdnctl.api.policy import Policy, sees
-from sdnctl.api.schema import Context, Resource, Work
+from sdnctl.api.schema import Bare, Context, Read, Resource, Work
 from sdnctl.api.tags import TAGS, tagged
 from sdnctl.api.values import Json
 from sdnctl.intent import Row
@@ -69,9 +69,11 @@ class Service:
     def __init__(self, context: Context, resources: Mapping[str, Resource]) -> None:
         self._context = context
         self._resources = resources
-        parts = (part for resource in resources.values() for part in resource.parts)
+        parts = [part for resource in resources.values() for part in resource.parts]
+        aliases = [part.aliased for part in parts if part.alias]
+        self._aliases = {alias.path: alias for alias in aliases}
         self._encoded = Encoded(context)
-        self._policies = {r.name: Policy(r) for r in (*resources.values(), *parts)}
+        self._policies = {r.name: Policy(r) for r in (*resources.values(), *parts, *aliases)}
 
     async def handle(self, request: Request) -> Answer:
         """Answer a request; ApiError if it cannot be."""
@@ -87,6 +89,12 @@ class Service:
 
     def _located(self, request: Request) -> tuple[Resource, Request]:
         """The resource that a path names, and the request with what follows it."""
+        alias = self._aliases.get("/".join(request.path[:2])) if len(request.path) == 3 else None
+        if alias is not None and alias.above is not None:
+            id_ = request.path[2]
+            row = self._context.store.get(alias.kind, id_)
+            above = getattr(row, alias.above.field, "")
+            return alias, request._replace(path=(id_,), above=above)
         for length in (1, 2):
             resource = self._resources.get("/".join(request.path[:length]))
             if resource is not None:
@@ -124,6 +132,8 @@ class Service:
             return await self._tags(resource, request, id_, rest)
         if request.method == "PUT" and name in resource.actions and not rest:
             return await self._act(resource, request, id_, name)
+        if request.method == "GET" and name in resource.looks and not rest:
+            return self._show(resource, request, id_, resource.looks[name])
         raise no_such_path()
 
     async def _sight(self, resource: Resource, request: Request) -> None:
@@ -156,7 +166,9 @@ class Service:
             write = self._encoded.kept(resource, readers)
         return Answer(200, Listing(name, rows, write, rest, revision))
 
-    def _show(self, resource: Resource, request: Request, id_: str) -> Answer:
+    def _show(
+        self, resource: Resource, request: Request, id_: str, look: Read | None = None
+    ) -> Answer:
         policy, store = self._policies[resource.name], self._context.store
         row = store.get(resource.kind, id_)
         if (
@@ -165,6 +177,8 @@ class Service:
             or not policy.sees(request.caller, row, store.get)
         ):
             raise resource.missing(id_, request.above)
+        if look is not None:
+            return Answer(200, look(self._context, row))
         readers = policy.readers(request.caller)
         if request.query:
             readers = query.chosen(readers, query.parse(resource, request.query, readers).fields)
@@ -232,15 +246,17 @@ class Service:
 
         policy = self._policies[resource.name]
 
-        def act(work: Work) -> dict[str, Json] | Row:
+        def act(work: Work) -> dict[str, Json] | Row | Bare:
             row = _existing(work, resource, policy, id_, request)
             policy.check("update", request.caller, row, work.tx.get)
             return resource.actions[action](work, row, body)
 
         done = await self._transact(request, act)
-        if isinstance(done, Row):
-            readers = policy.readers(request.caller)
-            return Answer(200, {resource.name: resource.show(self._context, done, readers)})
+        if isinstance(done, Row | Bare):
+            bare = isinstance(done, Bare)
+            row: Row = done.row if isinstance(done, Bare) else done
+            shown = resource.show(self._context, row, policy.readers(request.caller))
+            return Answer(200, shown if bare else {resource.name: shown})
         return Answer(200, done)
 
     async def _tags(

@@ -20,6 +20,7 @@ from sdnctl.api.caller import Identity
 from sdnctl.api.errors import bad_request, not_allowed, not_found
 from sdnctl.api.http import JsonResponse
 from sdnctl.api.policy import sees
+from sdnctl.api.qos import DSCP_MARKS
 from sdnctl.api.schema import Context
 from sdnctl.api.values import Json
 from sdnctl.api.zones import ZONE
@@ -136,6 +137,42 @@ def _one_segment(context: Context, id_: str) -> dict[str, Json] | None:
     return None if network is None else _segment(network)
 
 
+# ---- what QoS policies may say ------------------------------------------------------------------
+
+_KBPS: Final = {"parameter_type": "range", "parameter_values": {"start": 0, "end": (1 << 31) - 1}}
+_WAYS: Final = {"parameter_type": "choices", "parameter_values": ["ingress", "egress"]}
+_RULE_TYPES: Final[dict[str, list[dict[str, Json]]]] = {
+    "bandwidth_limit": [
+        {"parameter_name": "max_kbps", **_KBPS},
+        {"parameter_name": "max_burst_kbps", **_KBPS},
+        {"parameter_name": "direction", **_WAYS},
+    ],
+    "dscp_marking": [
+        {
+            "parameter_name": "dscp_mark",
+            "parameter_type": "choices",
+            "parameter_values": list(DSCP_MARKS),
+        }
+    ],
+}
+"""The types of rules that are carried out, with their parameters."""
+
+
+def _rule_types(context: Context, asked: Asked) -> Iterable[dict[str, Json]]:
+    del context
+    asked.pop("all_supported", None)
+    every = asked.pop("all_rules", None)
+    return ({"type": name} for name in (*_RULE_TYPES, *(("minimum_bandwidth",) if every else ())))
+
+
+def _one_rule_type(context: Context, id_: str) -> dict[str, Json] | None:
+    del context
+    if id_ not in _RULE_TYPES:
+        return None
+    driver = {"name": "openvswitch", "supported_parameters": _RULE_TYPES[id_]}
+    return {"type": id_, "drivers": [driver]}
+
+
 # ---- addresses in use --------------------------------------------------------------------------
 
 
@@ -217,6 +254,9 @@ VIEWS: Final = (
     View("service_provider", "service-providers", "ServiceProvider", _providers, everybodys=True),
     View("segment", "segments", "Segment", _segments, _one_segment),
     View(
+        "rule_type", "qos/rule-types", "QosRuleType", _rule_types, _one_rule_type, everybodys=True
+    ),
+    View(
         "network_ip_availability",
         "network-ip-availabilities",
         "Network",
@@ -248,7 +288,7 @@ def answer(context: Context, view: View, request: Request) -> Response:
         if rows and name not in rows[0]:
             raise bad_request(f"['{name}'] is invalid attribute for filtering")
         rows = [row for row in rows if _text(row.get(name)) in {_text(text) for text in texts}]
-    plural = view.collection.replace("-", "_")
+    plural = view.collection.rpartition("/")[2].replace("-", "_")
     return JsonResponse({plural: [_chosen(row, fields) for row in rows]})
 
 

@@ -287,6 +287,13 @@ NOT_GUESTS: Final = frozenset(
 """Owners of ports that hold addresses of routers, of floating IPs and of hypervisors."""
 
 
+def _qos_policy(port: Port, network: Network) -> str | None:
+    """A network's policy is for its guests, not for what serves them."""
+    if port.qos_policy_id is not None or port.device_owner.startswith("network:"):
+        return port.qos_policy_id
+    return network.qos_policy_id
+
+
 def attachment(port_id: str, v: View) -> Attachment | None:
     """A guest's port whose network and hypervisor are both known."""
     port = v.get(PORT, port_id)
@@ -331,6 +338,7 @@ def attachment(port_id: str, v: View) -> Attachment | None:
         moves=port.moves,
         router_mac=where.mac if where is not None else None,
         mtu=fitting_mtu(network.mtu, hypervisor.mtu, hypervisor.vtep, encapsulations),
+        qos_policy_id=_qos_policy(port, network),
         external=where.out.external if where is not None and where.out is not None else Vni(0),
         zone=where.zone if where is not None else 0,
     )

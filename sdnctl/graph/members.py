@@ -20,6 +20,7 @@ from sdnctl.graph.relations import (
     LOCAL_PORT,
     NODE,
     PORT,
+    QOS,
     UNDERLAY,
     VRF_MEMBER,
     PlacedPort,
@@ -64,6 +65,13 @@ def local_port(port_id: str, v: View) -> PlacedPort | None:
         project_id=port.project_id,
         zone=row.zone,
     )
+    if port.subport is not None:
+        place = port.subport
+        placed = msgspec.structs.replace(placed, parent=place.parent, vlan=place.vlan)
+    if row.qos_policy_id is not None:
+        qos = v.get(QOS, row.qos_policy_id)
+        if qos is not None:
+            placed = msgspec.structs.replace(placed, qos=qos)
     if row.behind:
         placed = msgspec.structs.replace(placed, behind=row.behind, router_mac=row.router_mac)
     return PlacedPort(row.host, placed)

@@ -11,6 +11,7 @@ from sdnctl.graph import (
     members,
     origination,
     probes,
+    qos,
     rib,
     security,
     tables,
@@ -19,12 +20,14 @@ from sdnctl.graph import (
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.relations import (
     ADDRESS_GROUP,
+    BANDWIDTH_LIMIT_RULE,
     BGP_PEER,
     BGPVPN,
     BGPVPN_NETWORK,
     BGPVPN_PORT,
     BGPVPN_ROUTER,
     DOMAIN,
+    DSCP_MARKING_RULE,
     FLOATING_IP,
     GATEWAY,
     HYPERVISOR,
@@ -33,6 +36,7 @@ from sdnctl.graph.relations import (
     NETWORK,
     PORT,
     PORT_FORWARDING,
+    QOS_POLICY,
     ROUTER,
     SECURITY_GROUP,
     SECURITY_GROUP_RULE,
@@ -51,6 +55,9 @@ INPUTS: Final = (
     SUBNET,
     PORT,
     ROUTER,
+    QOS_POLICY,
+    BANDWIDTH_LIMIT_RULE,
+    DSCP_MARKING_RULE,
     FLOATING_IP,
     PORT_FORWARDING,
     SECURITY_GROUP,
@@ -73,6 +80,7 @@ RULES: Final = (
     *translation.TOLD,  # the same, and ways out -> what is translated, and to what
     *probes.RULES,  # imported routes and gateways -> next hops to be asked
     *guests.RULES,  # subnets -> what their guests are told by DHCP and router advertisements
+    *qos.RULES,  # QoS policies -> limits and marks
     *members.RULES,  # attachments -> members, local ports, nodes
     *security.RULES,  # security groups -> rules, their remote addresses, and who needs them
     *advertise.RULES,  # originated routes -> Adj-RIB-Out

@@ -20,6 +20,7 @@ from sdnctl.desired import (
     Neighbor,
     Node,
     Probe,
+    Qos,
     RemoteAddresses,
     SecurityRule,
     SubnetOptions,
@@ -28,17 +29,20 @@ from sdnctl.desired import (
 from sdnctl.graph.engine import Relation
 from sdnctl.intent import (
     AddressGroup,
+    BandwidthLimitRule,
     BgpPeer,
     BgpVpn,
     BgpVpnNetwork,
     BgpVpnPort,
     BgpVpnRouter,
+    DscpMarkingRule,
     FloatingIp,
     Gateway,
     Hypervisor,
     Network,
     Port,
     PortForwarding,
+    QosPolicy,
     Router,
     SecurityGroup,
     SecurityGroupRule,
@@ -88,6 +92,13 @@ SUBNET: Final[Relation[str, Subnet]] = Relation(
     "subnet", network=lambda _key, row: (row.network_id,)
 )
 PORT: Final[Relation[str, Port]] = Relation("port")
+QOS_POLICY: Final[Relation[str, QosPolicy]] = Relation("qos_policy")
+BANDWIDTH_LIMIT_RULE: Final[Relation[str, BandwidthLimitRule]] = Relation(
+    "bandwidth_limit_rule", policy=lambda _k, row: (row.qos_policy_id,)
+)
+DSCP_MARKING_RULE: Final[Relation[str, DscpMarkingRule]] = Relation(
+    "dscp_marking_rule", policy=lambda _k, row: (row.qos_policy_id,)
+)
 ROUTER: Final[Relation[str, Router]] = Relation(
     "router", nexthop=lambda _k, row: {(row.vni, route.nexthop) for route in row.routes}
 )
@@ -334,7 +345,7 @@ class Attachment(NamedTuple):
     ``external`` is the VRF that its router leads out to, 0 if none; ``zone`` that of the tracker
     where its host hides its addresses there.
     ``up`` False: programmed as closed, and no route leads to it. ``mtu`` is what fits into every
-    tunnel that may carry its packets.
+    tunnel that may carry its packets. ``qos_policy_id`` is its own, or else its network's.
     """
 
     host: str
@@ -356,6 +367,7 @@ class Attachment(NamedTuple):
     said: tuple[tuple[Prefix, Policy], ...] = ()
     moves: int = 0
     router_mac: Mac | None = None
+    qos_policy_id: str | None = None
     external: Vni = Vni(0)
     zone: int = 0
 
@@ -588,6 +600,8 @@ EVI_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation(
 VRF_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation(
     "vrf_probe", vtep=lambda key, _row: (key[1],)
 )
+QOS: Final[Relation[str, Qos]] = Relation("qos")
+"""What a policy asks of a hypervisor, if anything."""
 EXIT: Final[Relation[str, Exit]] = Relation("exit")
 
 

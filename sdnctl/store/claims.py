@@ -19,9 +19,11 @@ from sdnctl.intent import (
     Hypervisor,
     Network,
     Port,
+    QosPolicy,
     Router,
     SecurityGroup,
     SecurityGroupRule,
+    Trunk,
     VrfNumbers,
 )
 from sdnctl.types import Ip, Label, Mac, Vni
@@ -79,6 +81,11 @@ def _of_instance(row: Network | Router | BgpVpnNetwork | VrfNumbers) -> tuple[Cl
     return (vni(row.vni), label(row.label), rd_number(row.number))
 
 
+def vlan(trunk_id: str, number: int) -> Claim:
+    """A VLAN tag on the VIF of a trunk."""
+    return Claim("vlan", trunk_id, number)
+
+
 def _of_network(row: Network) -> tuple[Claim, ...]:
     if row.vrf is None:
         return _of_instance(row)
@@ -90,7 +97,17 @@ def _of_router(row: Router) -> tuple[Claim, ...]:
 
 
 def _of_port(row: Port) -> tuple[Claim, ...]:
-    return (mac(row.network_id, row.mac), *(address(f.subnet_id, f.ip) for f in row.fixed_ips))
+    own = (mac(row.network_id, row.mac), *(address(f.subnet_id, f.ip) for f in row.fixed_ips))
+    place = row.subport
+    return own if place is None else (*own, vlan(place.trunk_id, place.vlan))
+
+
+def _of_qos_policy(row: QosPolicy) -> tuple[Claim, ...]:
+    return (Claim("default_qos_policy", "", row.project_id),) if row.is_default else ()
+
+
+def _of_trunk(row: Trunk) -> tuple[Claim, ...]:
+    return (Claim("trunk_port", "", row.port_id),)
 
 
 def association(bgpvpn_id: str, other_id: str) -> Claim:
@@ -162,6 +179,8 @@ CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
     "gateway": _of_gateway,
     "network": _of_network,
     "port": _of_port,
+    "trunk": _of_trunk,
+    "qos_policy": _of_qos_policy,
     "router": _of_router,
     "security_group": _of_group,
     "security_group_rule": _of_rule,

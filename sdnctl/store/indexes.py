@@ -18,6 +18,7 @@ from sdnctl.intent import (
     SNAT_OWNER,
     Network,
     Port,
+    QosPolicy,
     Row,
     SecurityGroup,
     Shareable,
@@ -41,6 +42,18 @@ def _port_ips(port: Port) -> tuple[Hashable, ...]:
 
 def _port_subnets(port: Port) -> tuple[Hashable, ...]:
     return tuple({f.subnet_id for f in port.fixed_ips})
+
+
+def _qos_policy(row: Network | Port) -> tuple[Hashable, ...]:
+    return () if row.qos_policy_id is None else (row.qos_policy_id,)
+
+
+def _default_qos(policy: QosPolicy) -> tuple[Hashable, ...]:
+    return (policy.project_id,) if policy.is_default else ()
+
+
+def _subport(port: Port) -> tuple[Hashable, ...]:
+    return () if port.subport is None else (port.subport.trunk_id,)
 
 
 def _port_groups(port: Port) -> tuple[Hashable, ...]:
@@ -120,8 +133,12 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "link": _COMMON,
     "bgp_peer": _COMMON,
     "gateway": _COMMON,
-    "network": _SHAREABLE | {"external": _external},
+    "network": _SHAREABLE | {"external": _external, "qos_policy_id": _qos_policy},
     "rbac_policy": _COMMON | {"object_id": _field("object_id")},
+    "qos_policy": _SHAREABLE | {"default_of": _default_qos},
+    "bandwidth_limit_rule": _COMMON | {"qos_policy_id": _field("qos_policy_id")},
+    "dscp_marking_rule": _COMMON | {"qos_policy_id": _field("qos_policy_id")},
+    "minimum_bandwidth_rule": _COMMON | {"qos_policy_id": _field("qos_policy_id")},
     "address_scope": _SHAREABLE,
     "subnetpool": _SHAREABLE
     | {"address_scope_id": _field("address_scope_id"), "default": _default_pool},
@@ -130,7 +147,9 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
     | {"ip": _port_ips, "subnet_id": _port_subnets, "another_address": _another_address}
     | {"interface_network": _interface_network, "security_group": _port_groups}
-    | {"outside": _outside, "rare_owner": _rare_owner},
+    | {"outside": _outside, "rare_owner": _rare_owner}
+    | {"trunk_id": _subport, "qos_policy_id": _qos_policy},
+    "trunk": _COMMON | {"port_id": _field("port_id")},
     "router": _COMMON,
     "floatingip": _COMMON
     | {
@@ -165,8 +184,8 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
 router interfaces of a network, ``outside`` the controller's own ports on an external network by
 their owner, ``external`` the networks that they may be on, ``open`` what is not its owner's alone,
 ``granted`` what is shared with a project, ``default`` the default subnet pool of an IP version,
-``default_of`` a project's default security group, ``tag`` what bears a tag, ``rare_owner`` the
-ports of a ``device_owner`` that is no guest's."""
+``default_of`` a project's default security group or QoS policy, ``trunk_id`` a trunk's subports,
+``tag`` what bears a tag, ``rare_owner`` the ports of a ``device_owner`` that is no guest's."""
 
 
 class Index:

@@ -23,9 +23,10 @@ async def until(condition: Callable[[], bool], within: float = 10) -> None:
 class Agent:
     """A started Reconciler and what it has told."""
 
-    def __init__(self, switch: Switch) -> None:
+    def __init__(self, switch: Switch, *, inherit_dscp: bool = False) -> None:
         self.switch = switch
-        self.reconciler = Reconciler(OvsDriver(str(switch.rundir), datapath_type=DATAPATH))
+        driver = OvsDriver(str(switch.rundir), datapath_type=DATAPATH, inherit_dscp=inherit_dscp)
+        self.reconciler = Reconciler(driver)
         self.desired: dict[str, Desired] = {}
         self.vifs: dict[str, VifStatus] = {}
         self.failures: list[Failure] = []

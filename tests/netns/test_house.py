@@ -22,6 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scapy.layers.inet import ICMP, IP
+from scapy.layers.l2 import Dot1Q, Ether
+from scapy.packet import Raw
 
 from sdnctl.lab import lab, netns, services
 from sdnctl.lab.demo import tenants
@@ -29,6 +32,8 @@ from sdnctl.lab.demo.api import Api
 from sdnctl.lab.demo.tenants import TENANTS, Station
 from sdnctl.lab.lab import Lab
 from sdnctl.lab.process import Process, wait_for
+from tests.netns.harness import Namespace
+from tests.netns.wire import Wire
 
 TOPOLOGY = Path(__file__).parents[2] / "labs" / "demo" / "demo.clab.yml"
 RATE = 500
@@ -462,6 +467,65 @@ def test_deletes_in_the_wrong_order_are_refused(cloud: Cloud) -> None:
     ):
         with pytest.raises(Exception, match="409"):
             cloud.api.send("DELETE", path)
+
+
+def test_a_trunk_and_a_policy(cloud: Cloud) -> None:
+    """From the API to the wire: a subport behind a tag, its agent killed, and a mark."""
+    api, parent, far = cloud.api, cloud.ports["red-web1"], cloud.ports["red-db1"]
+    subport = api.create(
+        *("/v2.0/ports", "port"),
+        network_id=far["network_id"],
+        security_groups=parent["security_groups"],
+    )
+    wish = {"port_id": subport["id"], "segmentation_type": "vlan", "segmentation_id": 7}
+    trunk = api.create("/v2.0/trunks", "trunk", port_id=parent["id"], sub_ports=[wish])
+    path = f"/v2.0/trunks/{trunk['id']}"
+
+    def status() -> str:
+        return str(api.send("GET", path)["trunk"]["status"])
+
+    def answered() -> bool:
+        """A ping behind the tag, to the other network's guest on another host."""
+        addresses = [
+            next(f["ip_address"] for f in port["fixed_ips"] if "." in f["ip_address"])
+            for port in (subport, far)
+        ]
+        head = Ether(src=subport["mac_address"], dst=far["mac_address"]) / Dot1Q(vlan=7)
+        mark = b"behind-a-tag-of-red"
+        ping = IP(src=addresses[0], dst=addresses[1]) / ICMP(id=7) / Raw(mark)
+        with Wire(Namespace(cloud.lab.namespace("red-web1"))) as wire:
+            wire.send(bytes(head / ping))
+            return wire.count(mark, enough=1) == 1
+
+    wait_for("the trunk", lambda: status() == "ACTIVE", timeout=20)
+    assert answered()
+    number = ["ovs-ofctl", "-O", "OpenFlow14", "dump-ports-desc",
+              f"unix:{management(cloud, 'hv1')}"]  # fmt: skip
+    before = re.findall(r"(\d+)\(sd[it]-[^)]*\)", cloud.lab.exec("hv1", number))
+    assert len(before) == 2
+    cloud.kill("hv1", "sdnctl-vrouter")
+    services.start_agent(cloud.lab, cloud.lab.node("hv1"))
+    cloud.await_agents()
+    assert answered()
+    assert re.findall(r"(\d+)\(sd[it]-[^)]*\)", cloud.lab.exec("hv1", number)) == before
+
+    policy = api.send("POST", "/v2.0/qos/policies", {"policy": {}})["policy"]
+    rule = {"dscp_marking_rule": {"dscp_mark": 46}}
+    api.send("POST", f"/v2.0/qos/policies/{policy['id']}/dscp_marking_rules", rule)
+    marked = {"port": {"qos_policy_id": policy["id"]}}
+    api.send("PUT", f"/v2.0/ports/{parent['id']}", marked)
+    cloud.await_agents()
+    with Wire(Namespace(cloud.lab.namespace("red-web3"))) as wire:
+        assert netns.ping(cloud.lab.namespace("red-web1"), "10.0.0.13")
+        echoes = [Ether(f)[IP] for f in wire.received() if f[12:14] == b"\x08\0"]
+    assert {e.tos for e in echoes if e.dst == "10.0.0.13"} == {46 << 2}
+
+    api.send("PUT", f"/v2.0/ports/{parent['id']}", {"port": {"qos_policy_id": None}})
+    api.send("DELETE", path)
+    cloud.await_agents()
+    assert not answered()
+    wait_for("its patch ports go", lambda: "sdi-" not in cloud.lab.exec("hv1", number))
+    api.send("DELETE", f"/v2.0/ports/{subport['id']}")
 
 
 def management(cloud: Cloud, node: str) -> Path:

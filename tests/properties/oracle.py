@@ -18,11 +18,13 @@ from sdnctl.desired import (
     FloodEntry,
     HostName,
     Irb,
+    Limit,
     LocalPort,
     Neighbor,
     NextHop,
     Node,
     Probe,
+    Qos,
     RemoteAddresses,
     SecurityRule,
     SubnetOptions,
@@ -30,17 +32,20 @@ from sdnctl.desired import (
 )
 from sdnctl.intent import (
     AddressGroup,
+    BandwidthLimitRule,
     BgpPeer,
     BgpVpn,
     BgpVpnNetwork,
     BgpVpnPort,
     BgpVpnRouter,
+    DscpMarkingRule,
     FloatingIp,
     Gateway,
     Hypervisor,
     Network,
     Port,
     PortForwarding,
+    QosPolicy,
     Router,
     SecurityGroup,
     SecurityGroupRule,
@@ -71,6 +76,9 @@ class World:
     subnet: dict[str, Subnet] = field(default_factory=dict)
     port: dict[str, Port] = field(default_factory=dict)
     router: dict[str, Router] = field(default_factory=dict)
+    qos_policy: dict[str, QosPolicy] = field(default_factory=dict)
+    bandwidth_limit_rule: dict[str, BandwidthLimitRule] = field(default_factory=dict)
+    dscp_marking_rule: dict[str, DscpMarkingRule] = field(default_factory=dict)
     security_group: dict[str, SecurityGroup] = field(default_factory=dict)
     security_group_rule: dict[str, SecurityGroupRule] = field(default_factory=dict)
     address_group: dict[str, AddressGroup] = field(default_factory=dict)
@@ -231,6 +239,25 @@ def told_by_dhcp(w: World, port: Port, network: Network, host: Hypervisor) -> di
         "device_id": port.device_id,
         "project_id": port.project_id,
     }
+
+
+def quality(w: World, port: Port, network: Network) -> Qos | None:
+    """A port's own policy before its network's, which is none of those of network services."""
+    id_ = port.qos_policy_id
+    if id_ is None and not port.device_owner.startswith("network:"):
+        id_ = network.qos_policy_id
+    if id_ is None or id_ not in w.qos_policy:
+        return None
+    said: dict[str, Limit | None] = {}
+    for _key, rule in sorted(w.bandwidth_limit_rule.items(), reverse=True):
+        if rule.qos_policy_id == id_:
+            burst = rule.max_burst_kbps or max(1, int(rule.max_kbps * 0.8))
+            limit = Limit(rule.max_kbps, burst) if rule.max_kbps else None
+            said[rule.direction] = limit
+    marks = [(k, r.dscp_mark) for k, r in w.dscp_marking_rule.items() if r.qos_policy_id == id_]
+    mark = min(marks)[1] if marks else None
+    found = Qos(said.get("egress"), said.get("ingress"), mark)
+    return found if any(part is not None for part in found) else None
 
 
 def told_in(w: World, network: Network) -> list[SubnetOptions]:
@@ -538,6 +565,9 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 behind,
                 router_mac,
                 **told_by_dhcp(w, port, network, where),
+                parent=port.subport.parent if port.subport else "",
+                vlan=port.subport.vlan if port.subport else 0,
+                qos=quality(w, port, network),
                 zone=hidden_in(w, router),
             )
             mine_[row.key] = row

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from sdnctl.graph.engine import Relation
 from sdnctl.graph.relations import (
     ADDRESS_GROUP,
+    BANDWIDTH_LIMIT_RULE,
     BGP_PEER,
     BGPVPN,
     BGPVPN_NETWORK,
     BGPVPN_PORT,
     BGPVPN_ROUTER,
+    DSCP_MARKING_RULE,
     FLOATING_IP,
     GATEWAY,
     HYPERVISOR,
@@ -24,6 +26,7 @@ from sdnctl.graph.relations import (
     NETWORK,
     PORT,
     PORT_FORWARDING,
+    QOS_POLICY,
     ROUTER,
     SECURITY_GROUP,
     SECURITY_GROUP_RULE,
@@ -34,11 +37,13 @@ from sdnctl.intent import (
     ROUTER_INTERFACE_OWNER,
     AddressGroup,
     AddressPair,
+    BandwidthLimitRule,
     BgpPeer,
     BgpVpn,
     BgpVpnNetwork,
     BgpVpnPort,
     BgpVpnRouter,
+    DscpMarkingRule,
     ExtraDhcpOption,
     FixedIp,
     FloatingIp,
@@ -49,11 +54,13 @@ from sdnctl.intent import (
     Port,
     PortForwarding,
     PortRoute,
+    QosPolicy,
     Router,
     RouterGateway,
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
+    Subport,
     VrfNumbers,
 )
 from sdnctl.routes import (
@@ -107,6 +114,9 @@ some_targets = st.sampled_from(
 mostly = st.sampled_from([True] * 6 + [False])
 
 
+some_qos = st.sampled_from([None, None, "q0", "q1", "ghost"])
+
+
 def _row(relation: Relation[Any, Any], key: Any, row: st.SearchStrategy[Any]) -> Any:
     return st.tuples(st.just(relation), st.just(key), st.one_of(*[row] * 7, st.none()))
 
@@ -146,6 +156,7 @@ def networks(key: str) -> st.SearchStrategy[Any]:
         import_targets=some_targets,
         export_targets=some_targets,
         dns_domain=st.sampled_from(["", "", "red.example."]),
+        qos_policy_id=some_qos,
         external=st.sampled_from([outside] * 9 + [not outside]),
         vrf=st.sampled_from(
             [EXTERNAL_NUMBERS[key] if outside else None] * 9 + [EXTERNAL_NUMBERS[key], None]
@@ -250,6 +261,33 @@ some_pairs = st.sampled_from(
 )
 
 
+def qos_policies(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(QosPolicy, id=st.just(key))
+
+
+of_policy = st.sampled_from(["q0", "q0", "q1", "ghost"])
+
+
+def limits(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        BandwidthLimitRule,
+        id=st.just(key),
+        qos_policy_id=of_policy,
+        max_kbps=st.sampled_from([0, 1, 1000, 1000]),
+        max_burst_kbps=st.sampled_from([0, 0, 7]),
+        direction=st.sampled_from(["ingress", "egress"]),
+    )
+
+
+def marks(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        DscpMarkingRule,
+        id=st.just(key),
+        qos_policy_id=of_policy,
+        dscp_mark=st.sampled_from([0, 46]),
+    )
+
+
 def security_groups(key: str) -> st.SearchStrategy[Any]:
     return st.builds(SecurityGroup, id=st.just(key), stateful=mostly)
 
@@ -302,6 +340,8 @@ def _ports(key: str, network: str, **more: st.SearchStrategy[Any]) -> st.SearchS
         allowed_address_pairs=some_pairs,
         extra_dhcp_options=st.sampled_from([(), (), (OPTIONS[0],), tuple(OPTIONS)]),
         dns_name=st.sampled_from(["", "", "web"]),
+        subport=st.sampled_from([None, None, Subport("t0", "p0", 7), Subport("t1", "ghost", 8)]),
+        qos_policy_id=some_qos,
         project_id=st.sampled_from(PROJECTS),
         **more,
     )
@@ -309,8 +349,10 @@ def _ports(key: str, network: str, **more: st.SearchStrategy[Any]) -> st.SearchS
 
 def guests(key: str) -> st.SearchStrategy[Any]:
     hosts = st.sampled_from(["", "ghost", *HOSTS * 4])
+    owner = st.sampled_from(["", "", "", "network:dhcp"])
     usual = NETWORKS[GUESTS.index(key) % 2]
-    return st.one_of(*(_ports(key, n, host=hosts) for n in [usual, usual, *NETWORKS]))
+    more = {"host": hosts, "device_owner": owner}
+    return st.one_of(*(_ports(key, n, **more) for n in [usual, usual, *NETWORKS]))
 
 
 def interfaces(key: str) -> st.SearchStrategy[Any]:
@@ -493,6 +535,9 @@ BY_KEY: dict[Relation[Any, Any], dict[str, st.SearchStrategy[Any]]] = {
     NETWORK: {key: networks(key) for key in NETWORKS},
     ROUTER: {key: routers(key) for key in ROUTERS},
     SUBNET: {key: subnets(key) for key in SUBNETS},
+    QOS_POLICY: {key: qos_policies(key) for key in ("q0", "q1")},
+    BANDWIDTH_LIMIT_RULE: {key: limits(key) for key in ("l0", "l1", "l2")},
+    DSCP_MARKING_RULE: {key: marks(key) for key in ("d0", "d1")},
     PORT: {key: guests(key) for key in GUESTS}
     | {key: interfaces(key) for key in INTERFACES}
     | {key: gateway_ports(key) for key in ("w0", "w1")}
@@ -608,6 +653,7 @@ def populated(draw: st.DrawFn) -> list[list[Write]]:
         for relation in (
             *(HYPERVISOR, NETWORK, ROUTER, SUBNET, PORT),
             *(SECURITY_GROUP, SECURITY_GROUP_RULE, ADDRESS_GROUP),
+            *(QOS_POLICY, BANDWIDTH_LIMIT_RULE, DSCP_MARKING_RULE),
         )
         for key in BY_KEY[relation]
     ]

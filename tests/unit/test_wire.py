@@ -22,11 +22,13 @@ from sdnctl.desired import (
     HidingAddress,
     HostName,
     Irb,
+    Limit,
     LocalPort,
     Neighbor,
     NextHop,
     Node,
     Probe,
+    Qos,
     RemoteAddresses,
     SecurityRule,
     SubnetOptions,
@@ -44,6 +46,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 hops = st.builds(NextHop, ips, labels, vnis, tunnels, st.none() | macs)
 prefixes = ips.flatmap(lambda ip: st.integers(0, ip.bits).map(lambda n: Prefix.covering(ip, n)))
 interfaces = ips.flatmap(lambda ip: st.tuples(st.just(ip), st.integers(0, ip.bits)))
+limits = st.none() | st.builds(Limit, st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))
 zones = st.integers(0, 65535)
 port_ranges = st.tuples(zones, zones)
 desired: st.SearchStrategy[Desired] = st.one_of(
@@ -81,6 +84,9 @@ desired: st.SearchStrategy[Desired] = st.one_of(
         mtu=st.integers(0, 65535),
         device_id=texts,
         project_id=texts,
+        parent=texts,
+        vlan=st.integers(0, 4094),
+        qos=st.none() | st.builds(Qos, limits, limits, st.none() | st.integers(0, 63)),
         zone=st.integers(0, 65535),
     ),
     st.builds(

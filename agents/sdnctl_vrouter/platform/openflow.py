@@ -53,6 +53,7 @@ _CT_FLUSH: Final = struct.Struct("!II8xHH4xHH10x2s4s4xHHH2x").pack
 """One address, mapped into IPv6, of the direction that began a connection, and its zone."""
 FLOW_MOD: Final = 14
 GROUP_MOD: Final = 15
+METER_MOD: Final = 29
 MULTIPART_REQUEST: Final = 18
 MULTIPART_REPLY: Final = 19
 BUNDLE_CONTROL: Final = 33
@@ -60,6 +61,8 @@ BUNDLE_ADD: Final = 34
 
 MULTIPART_FLOW: Final = 1
 MULTIPART_GROUP_DESC: Final = 7
+MULTIPART_METER_CONFIG: Final = 10
+ALL_METERS: Final = 0xFFFFFFFF
 REPLY_MORE: Final = 1
 
 REASON_ACTION: Final = 1
@@ -238,6 +241,15 @@ class Connection(asyncio.Protocol):
         """The numbers of all groups."""
         replies = await self._dump(MULTIPART_GROUP_DESC, b"")
         return {_GROUP.unpack_from(entry, 4)[0] for entry in _entries(replies)}
+
+    async def meters(self) -> list[bytes]:
+        """All meters (struct ofp_meter_config); OSError where the data path has none."""
+        request = struct.pack("!I4x", ALL_METERS)
+        return list(_entries(await self._dump(MULTIPART_METER_CONFIG, request)))
+
+    def meter(self, body: bytes) -> None:
+        """Put or remove one meter, which a bundle cannot; nothing answers."""
+        self._send(METER_MOD, body, 0)
 
     def packet_out(self, actions: bytes, frame: bytes) -> None:
         """Send a frame through ``actions``; nothing answers."""

@@ -47,7 +47,7 @@ async def test_extensions(api: Api) -> None:
         "extension": listed[aliases.index("router")]
     }
     await api.refused(
-        "GET", "extensions/qos", None, 404, "ExtensionNotFound", "alias qos does not exist"
+        "GET", "extensions/logging", None, 404, "ExtensionNotFound", "alias logging does not exist"
     )
 
 

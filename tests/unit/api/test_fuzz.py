@@ -22,9 +22,11 @@ from sdnctl.intent import (
     BgpVpnRouter,
     Network,
     Port,
+    QosPolicy,
     Router,
     Row,
     Subnet,
+    Trunk,
 )
 from sdnctl.store import Store
 from tests.unit.api.client import Api, opened
@@ -35,7 +37,7 @@ RESOURCES = {f"/v2.0/{c}": r for c, r in NEUTRON.items()} | {
     f"/sdn/v1/{c}": r for c, r in OWN.items()
 }
 RESOURCES |= {
-    f"{path}/${resource.name}/{part.collection}": part
+    f"{path}/${KIND_OF[resource.kind]}/{part.collection}": part
     for path, resource in RESOURCES.items()
     for part in resource.parts
 }
@@ -105,6 +107,20 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "project_id": st.sampled_from(["", "red"]),
     "route_targets": st.sampled_from([["64512:1"], "64512:2", ["64512:8000001"]]),
     "local_pref": st.sampled_from([0, None, "4294967295"]),
+    "qos_policy_id": st.just("$qos_policy"),
+    "max_kbps": st.sampled_from([0, 1000, "7"]),
+    "min_kbps": st.sampled_from([0, 1000, 2000]),
+    "dscp_mark": st.sampled_from([0, "46", 11]),
+    "sub_ports": st.lists(
+        st.fixed_dictionaries(
+            {
+                "port_id": st.just("$port"),
+                "segmentation_type": st.sampled_from(["vlan", "inherit", None]),
+                "segmentation_id": st.sampled_from([7, "8", 4095, None, {}]),
+            }
+        ),
+        max_size=2,
+    ),
     "routes": st.lists(
         st.sampled_from(
             [
@@ -169,6 +185,10 @@ def bodies(resource: Resource) -> st.SearchStrategy[Any]:
         "network_association": ["network_id"],
         "router_association": ["router_id"],
         "port_association": ["port_id"],
+        "trunk": ["port_id"],
+        "bandwidth_limit_rule": ["max_kbps"],
+        "dscp_marking_rule": ["dscp_mark"],
+        "minimum_bandwidth_rule": ["min_kbps"],
         "floatingip": ["floating_network_id"],
         "port_forwarding": ["internal_port_id", "internal_ip_address", "protocol"],
     }.get(resource.name, [])
@@ -275,6 +295,14 @@ def check(store: Store) -> None:
             assert subnet is not None
             assert subnet.network_id == port.network_id
             assert fixed.ip in subnet.prefix
+        if port.subport is not None:
+            trunk = store.get(Trunk, port.subport.trunk_id)
+            assert trunk is not None
+            parent = store.get(Port, trunk.port_id)
+            assert parent is not None
+            assert parent.id == port.subport.parent
+        if port.qos_policy_id is not None:
+            assert store.get(QosPolicy, port.qos_policy_id) is not None
     for kind, field, other in (
         (BgpVpnNetwork, "network_id", Network),
         (BgpVpnRouter, "router_id", Router),

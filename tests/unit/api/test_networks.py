@@ -32,6 +32,7 @@ async def test_a_network_has_all_that_neutron_shows(api: Api) -> None:
         "port_security_enabled": True,
         "dns_domain": "",
         "l2_adjacency": True,
+        "qos_policy_id": None,
         "availability_zones": ["nova"],
         "availability_zone_hints": [],
         "ipv4_address_scope": None,

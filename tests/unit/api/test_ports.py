@@ -54,6 +54,8 @@ async def test_a_port_has_all_that_neutron_shows(api: Api) -> None:
             }
         ],
         "ip_allocation": "immediate",
+        "qos_policy_id": None,
+        "qos_network_policy_id": None,
     }
 
 

@@ -15,10 +15,12 @@ from sdnctl.desired import (
     FibEntry,
     FloodEntry,
     Irb,
+    Limit,
     LocalPort,
     Neighbor,
     NextHop,
     Node,
+    Qos,
     RemoteAddresses,
     SecurityRule,
     Vrf,
@@ -72,6 +74,22 @@ POOL: list[Desired] = [
         for pairs in ((), ((M2, Prefix.parse("10.0.0.0/24")), (M1, Prefix.parse("fd00::/64"))))
     ),
     *(
+        LocalPort(port_id, EVIS[0], Vni(0), M1, (IP1,), security=secure, parent=parent, vlan=vlan)
+        for port_id in "bc"
+        for secure in (True, False)
+        for parent, vlan in (("a", 7), ("a", 8), ("ghost", 7))
+    ),
+    *(
+        LocalPort(port_id, EVIS[0], Vni(0), M1, (IP1,), security=secure, qos=qos)
+        for port_id in "ab"
+        for secure in (True, False)
+        for qos in (
+            Qos(dscp=46),
+            Qos(egress=Limit(1000, 800)),
+            Qos(Limit(1000, 800), Limit(2000, 7), 0),
+        )
+    ),
+    *(
         SecurityRule(
             *(group, rule_id, ingress, version, protocol, ports[0], ports[1]),
             *(prefix, remote, stateful),
@@ -117,7 +135,7 @@ KINDS = sorted({type(resource).__name__ for resource in POOL})
 resources = st.sampled_from(KINDS).flatmap(
     lambda name: st.sampled_from([r for r in POOL if type(r).__name__ == name])
 )
-ports = st.sampled_from(["a", "b", "c"])
+ports = st.sampled_from(["a", "b", "c", "trunk-side/b", "trunk-side/c"])
 steps = st.one_of(
     st.tuples(st.just("put"), resources),
     st.tuples(st.just("put"), resources),
@@ -127,7 +145,12 @@ steps = st.one_of(
     st.tuples(st.just("flush"), st.none()),
 )
 ways = st.lists(steps, min_size=20, max_size=60).map(
-    lambda way: [("put", POOL[0]), ("vif", ("a", 1)), ("vif", ("b", 2)), ("vif", ("c", 3)), *way]
+    lambda way: [
+        ("put", POOL[0]),
+        *(("vif", (name, number)) for number, name in enumerate("abc", 1)),
+        *(("vif", (f"trunk-side/{name}", number)) for number, name in enumerate("bc", 4)),
+        *way,
+    ]
 )
 
 
@@ -137,6 +160,16 @@ class Switch:
     def __init__(self) -> None:
         self.flows: dict[bytes, Flow] = {}
         self.groups: set[int] = set()
+        self.meters: dict[int, Limit] = {}
+
+    def measure(self, model: Model) -> None:
+        """Take over the differences of a model with its meters."""
+        for difference in model.flush():
+            self.receive([difference])
+            for number in difference.meters:
+                self.meters.pop(number, None)
+                if (limit := model.meters.get(number)) is not None:
+                    self.meters[number] = limit
 
     def receive(self, differences: Iterable[Difference]) -> None:
         for difference in differences:
@@ -169,8 +202,8 @@ def test_the_way_does_not_matter(events: list[tuple[str, object]]) -> None:
             case "tunnels", Tunnels() as tunnels:
                 model.set_tunnels(tunnels)
             case _:
-                switch.receive(model.flush())
-    switch.receive(model.flush())
+                switch.measure(model)
+    switch.measure(model)
     fresh, expected = Model(), Switch()
     fresh.set_tunnels(model.tunnels)
     for port_id, ofport in vifs.items():
@@ -181,6 +214,7 @@ def test_the_way_does_not_matter(events: list[tuple[str, object]]) -> None:
     assert switch.flows == expected.flows
     assert switch.flows == {flow.slot: flow for _, flow in model.flows}
     assert switch.groups == expected.groups == model.groups.numbers
+    assert switch.meters == model.meters.desired == fresh.meters.desired
     assert model.failures == fresh.failures
 
 

@@ -2,7 +2,8 @@
 
 Promise: the bridge and our two tunnel ports are as configured whenever the database is
 reachable; VIFs are recognised as os-vif plugs them (``external_ids:iface-id`` on a port of the
-bridge that has an OpenFlow port). Ports of others are never touched. Knows no flow.
+bridge that has an OpenFlow port). Subports of trunks have patch ports (see ``patches``), which
+are told like VIFs. Ports of others are never touched. Knows no flow.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from sdnctl.types import Ip
+from sdnctl_vrouter.drivers.ovs.patches import Patches, claimed
 from sdnctl_vrouter.drivers.ovs.pipeline import (
     GRE_PORT,
     HOST_ZONE,
@@ -65,6 +67,7 @@ class Bridge:
         on_tunnels: Callable[[Tunnels], None],
         *,
         metadata: bool = False,
+        inherit_dscp: bool = False,
     ) -> None:
         self._path = f"{rundir}/db.sock"
         self._name = name
@@ -72,6 +75,7 @@ class Bridge:
         self._on_vif = on_vif
         self._on_tunnels = on_tunnels
         self._wanted = OURS if metadata else OURS[:2]
+        self._tunnel_options = {"remote_ip": "flow"} | ({"tos": "inherit"} if inherit_dscp else {})
         self._vtep: Ip | None = None
         self._ovsdb: Ovsdb | None = None
         self._wake = asyncio.Event()
@@ -85,6 +89,7 @@ class Bridge:
         """VIFs with OpenFlow ports that are no VIF's."""
         self._tunnel_rows: dict[str, str] = {}
         """Interfaces with the names of our tunnels."""
+        self._patches = Patches()
         self._told: dict[str, int] = {}
         self._tunnels = Tunnels()
         self.surveyed = asyncio.Event()
@@ -100,6 +105,16 @@ class Bridge:
         self.settled.clear()
         self._wake.set()
         return True
+
+    def set_subport(self, port_id: str, *, wanted: bool) -> None:
+        """The port is a subport of a trunk, or is none."""
+        if self._patches.want(port_id, wanted=wanted):
+            self._wake.set()
+
+    def in_sync(self) -> None:
+        """All that is wanted was said: what else is ours may go."""
+        self._patches.may_remove = True
+        self._wake.set()
 
     async def run(self) -> None:
         """Stay connected for ever."""
@@ -169,7 +184,7 @@ class Bridge:
                     {"op": "update", "table": "Bridge", "where": [target], "row": update}
                 )
         if self._vtep is not None:
-            local = {"local_ip": str(self._vtep), "remote_ip": "flow"}
+            local = {"local_ip": str(self._vtep), **self._tunnel_options}
             for name, kind, options in (
                 (VXLAN_PORT, "vxlan", local | {"key": "flow"}),
                 (GRE_PORT, "gre", local | {"packet_type": "legacy_l3"}),
@@ -181,6 +196,7 @@ class Bridge:
                 elif (tunnel["type"], tunnel["options"]) != (kind, options):
                     operations.append(_mended_tunnel(uuid, kind, options))
         operations += self._metadata(ovsdb, target)
+        operations += self._patches.operations(target, ovsdb.tables["Port"], self._port_of)
         operations += self._renumbered()
         if operations:
             await ovsdb.transact(*operations)
@@ -230,6 +246,7 @@ class Bridge:
 
     def _survey(self, ovsdb: Ovsdb) -> None:
         """A new mirror: what was told stays told until it differs."""
+        self._patches.forget()
         self._port_of.clear()
         self._seen.clear()
         self._claims.clear()
@@ -271,6 +288,8 @@ class Bridge:
         elif row["name"] in OURS:
             self._tunnel_rows[row["name"]] = uuid
             self._wake.set()
+        if self._patches.seen(uuid, row):
+            self._wake.set()
         new = self._well_numbered(uuid, self._claim(ovsdb, uuid, row))
         old = self._seen.get(uuid)
         if new == old:
@@ -281,6 +300,10 @@ class Bridge:
             self._seen[uuid] = new
         if any(claim.name in OURS for claim in (old, new) if claim):
             self._settle_tunnels()
+        self._reclaim(old, new)
+
+    def _reclaim(self, old: _Claim | None, new: _Claim | None) -> None:
+        """What an interface counts as has changed: the ports that it is the VIF of."""
         if old and old.port_id:
             del self._claims[old.port_id][old.name]
             if not self._claims[old.port_id]:
@@ -298,7 +321,7 @@ class Bridge:
             log.warning("interface %s: %s", row["name"], row["error"])
         if not row["ofport"] or row["ofport"] < 1:
             return None
-        return _Claim(row["name"], row["external_ids"].get("iface-id", ""), row["ofport"])
+        return _Claim(row["name"], claimed(row), row["ofport"])
 
     def _well_numbered(self, uuid: str, claim: _Claim | None) -> _Claim | None:
         """A claim as it counts: a VIF's number is its zone in the tracker, and no other's."""

@@ -23,6 +23,7 @@ from sdnctl.desired import Desired, LocalPort, Probe
 from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus, unheard
 from sdnctl_vrouter.drivers.ovs import templates
 from sdnctl_vrouter.drivers.ovs.bridge import Bridge
+from sdnctl_vrouter.drivers.ovs.meters import Installed
 from sdnctl_vrouter.drivers.ovs.model import SLICE, Difference, Flow, Model
 from sdnctl_vrouter.drivers.ovs.peers import Peers
 from sdnctl_vrouter.drivers.ovs.pipeline import (
@@ -31,6 +32,7 @@ from sdnctl_vrouter.drivers.ovs.pipeline import (
     COOKIE_OWNER_MASK,
     GROUP_OWNER,
     GROUP_OWNER_MASK,
+    NO_COOKIE,
     Reason,
     Table,
 )
@@ -78,6 +80,8 @@ class _Batch:
     """For each message the flow that it adds, with its unit."""
     failures: dict[str, str] = field(default_factory=dict)
     ports: dict[str, VifStatus] = field(default_factory=dict)
+    meters: list[int] = field(default_factory=list)
+    """To be removed behind it, unless they are wanted again by then."""
     answered: bool = False
 
 
@@ -90,6 +94,7 @@ class OvsDriver:
         datapath_type: ``system`` for the kernel's data path, ``netdev`` for userspace.
         metadata: Whether the bridge has an interface of the host for its services.
         resolver: Whether guests are told of the resolver there.
+        inherit_dscp: Whether the outer header of VXLAN has the code point of the packet inside.
         answers_nd: Whether the switch can answer ND; by default what the data path can.
     """
 
@@ -101,6 +106,7 @@ class OvsDriver:
         datapath_type: str = "system",
         metadata: bool = False,
         resolver: bool = False,
+        inherit_dscp: bool = False,
         answers_nd: bool | None = None,
     ) -> None:
         self._management = f"{rundir}/{bridge}.mgmt"
@@ -108,7 +114,9 @@ class OvsDriver:
         self._answers_nd = self._userspace if answers_nd is None else answers_nd
         self._model = Model(answers_nd=self._answers_nd, resolver=resolver)
         self._bridge = Bridge(
-            *(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels), metadata=metadata
+            *(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels),
+            metadata=metadata,
+            inherit_dscp=inherit_dscp,
         )
         self._peers = Peers()
         self._prober = Prober(self._on_reachability)
@@ -124,6 +132,7 @@ class OvsDriver:
         self._batches: deque[_Batch] = deque()
         self._stale = asyncio.Event()
         self._told: dict[str, VifStatus] = {}
+        self._meters = Installed(self._model.meters)
         self._tasks: list[asyncio.Task[None]] = []
 
     # ---- Driver
@@ -156,6 +165,9 @@ class OvsDriver:
                 )
             else:
                 model.put(key, new)
+                if key.startswith("port/"):
+                    subport = isinstance(new, LocalPort) and bool(new.parent)
+                    self._bridge.set_subport(key.removeprefix("port/"), wanted=subport)
         self._applies.append(_Apply(tuple(change.key for change in changes), done))
         if model.node is not None and self._bridge.set_vtep(model.node.vtep):
             self._prober.set_source(model.node.vtep)
@@ -166,6 +178,7 @@ class OvsDriver:
         """See ``Driver``."""
         if not self._in_sync:
             self._in_sync = True
+            self._bridge.in_sync()
             self._restart()
 
     async def audit(self) -> list[str]:
@@ -180,14 +193,17 @@ class OvsDriver:
         # The switch answers in order: the dump comes after every bundle sent so far.
         desired = {flow.cookie: unit for unit, flow in self._model.flows}
         numbers = self._model.groups.numbers
-        installed, found = await asyncio.gather(
-            connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK), connection.groups()
+        installed, found, metered = await asyncio.gather(
+            connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK),
+            connection.groups(),
+            self._meters.differences(connection),
         )
         groups = _ours(found)
         lines = [f"{desired[cookie]}: a flow is missing" for cookie in desired.keys() - installed]
         lines += [f"a flow of nothing: cookie {c:#x}" for c in installed - desired.keys()]
         lines += [f"group {number:#x} is missing" for number in numbers - groups]
         lines += [f"a group of nothing: {number:#x}" for number in groups - numbers]
+        lines += metered
         if lines:
             self._restart()
         return sorted(lines)
@@ -310,6 +326,7 @@ class OvsDriver:
         """Ask what is there; one bundle with the difference."""
         installed = await connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK)
         groups = _ours(await connection.groups())
+        await self._meters.ask(connection)
         # Last, for there is no wait from here to the bundle: a node that comes while we ask
         # is in it, and so must its tunnels be.
         with contextlib.suppress(TimeoutError):
@@ -336,7 +353,9 @@ class OvsDriver:
             failures |= difference.failures
             self._peers.add(difference.vteps)
         nothing = Difference([], [], [], [], {}, [], [])
-        yield nothing._replace(groups=model.groups.all(), failures=failures)
+        yield nothing._replace(
+            groups=model.groups.all(), failures=failures, meters=tuple(model.meters.desired)
+        )
         missing = [item for item in model.flows if item[1].cookie not in installed]
         for start in range(0, len(missing), SLICE):
             yield nothing._replace(flows=missing[start : start + SLICE])
@@ -345,6 +364,7 @@ class OvsDriver:
             yield nothing._replace(
                 dead_flows=sorted(installed - {flow.cookie for _, flow in model.flows}),
                 dead_groups=[templates.group_delete(number) for number in sorted(dead)],
+                meters=self._meters.unwanted,
             )
         ports = [key for key, r in model.resources.items() if isinstance(r, LocalPort)]
         yield nothing._replace(ports=ports)
@@ -374,6 +394,7 @@ class OvsDriver:
     ) -> Iterator[Sequence[Message]]:
         for difference in differences:
             self._peers.add(difference.vteps)
+            batch.meters += self._meters.put(self._connection, difference.meters)
             messages = [(GROUP_MOD, body) for body in difference.groups]
             batch.sent += [None] * len(messages)
             batch.sent += difference.flows
@@ -381,6 +402,10 @@ class OvsDriver:
             messages += map(delete_by_cookie, difference.dead_flows)
             messages += [(GROUP_MOD, body) for body in difference.dead_groups]
             batch.sent += [None] * (len(difference.dead_flows) + len(difference.dead_groups))
+            if difference.meters and not messages:
+                # The answer to a bundle comes after that to the meters; an empty one has none.
+                messages = [delete_by_cookie(NO_COOKIE)]
+                batch.sent.append(None)
             batch.failures |= difference.failures
             for key in difference.ports:
                 status = self._status(key)
@@ -394,6 +419,8 @@ class OvsDriver:
             return VifStatus(port_id, up=False, reason="not bound here")
         if not self._model.vif(port_id):
             return VifStatus(port_id, up=False, reason="its VIF is not on the bridge")
+        if port.parent and not self._model.vif(port.parent):
+            return VifStatus(port_id, up=False, reason="its trunk's VIF is not on the bridge")
         if not port.admin_state_up:
             return VifStatus(port_id, up=False, reason="administratively down")
         reason = self._model.failures.get(key, "")
@@ -411,6 +438,7 @@ class OvsDriver:
         if not outcome.committed:
             self._restart()
             return
+        self._meters.remove(self._connection, batch.meters)
         batch.failures |= self._model.failures_since()
         batch.answered = True
         self._drain()

@@ -13,7 +13,7 @@ one goes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -43,6 +43,7 @@ from sdnctl.types import Ip, Vni
 from sdnctl_vrouter.drivers.ovs import nat, templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
+from sdnctl_vrouter.drivers.ovs.meters import Meters, numbered
 from sdnctl_vrouter.drivers.ovs.pipeline import OWNER
 from sdnctl_vrouter.drivers.ovs.policies import Acl, Policies, name_of
 from sdnctl_vrouter.drivers.ovs.translate import (
@@ -52,6 +53,7 @@ from sdnctl_vrouter.drivers.ovs.translate import (
     Unreachable,
     with_actions,
 )
+from sdnctl_vrouter.drivers.ovs.vifs import Vifs
 from sdnctl_vrouter.resolver.names import Names, NameTable
 from sdnctl_vrouter.responder.guest import Guest
 
@@ -98,6 +100,8 @@ class Difference(NamedTuple):
     """Keys of local ports whose flows may have changed."""
     vteps: list[Ip]
     """Next hops never seen before."""
+    meters: Sequence[int] = ()
+    """Meters that may be other than they were: first those that there are, at last the others."""
 
 
 class Model:
@@ -118,8 +122,8 @@ class Model:
         self.failures: dict[str, str] = {}
         """Resources that cannot be translated, and why."""
         self.groups = Groups()
-        self._vifs: dict[str, int] = {}
-        self._ports_by_number: dict[int, str] = {}
+        self.meters = Meters()
+        self._vifs = Vifs()
         self._segments: dict[Vni, dict[str, Irb | SubnetOptions]] = {}
         """By network: what its guests meet on their segment."""
         self._changed_segments: set[Vni] = set()
@@ -164,9 +168,10 @@ class Model:
                 self._put_segment(vni, key, new)
             case HostName():
                 self._names.put(old, new)
-            case LocalPort(vni=vni, mtu=mtu):
+            case LocalPort(vni=vni, mtu=mtu, parent=parent):
                 if isinstance(old, LocalPort) and old.mtu != mtu:
                     self._changed_segments.add(vni)
+                self._vifs.put_behind(key, parent if new is not None else "")
             case _:
                 pass
 
@@ -196,24 +201,16 @@ class Model:
 
     def set_vif(self, port_id: str, ofport: int) -> None:
         """The VIF of a port is on that OpenFlow port; 0 if it is not there."""
-        if self._vifs.get(port_id, 0) == ofport:
-            return
-        old = self._vifs.pop(port_id, 0)
-        if self._ports_by_number.get(old) == port_id:
-            del self._ports_by_number[old]
-        if ofport:
-            self._vifs[port_id] = ofport
-            self._ports_by_number[ofport] = port_id
-        self._dirty[f"port/{port_id}"] = None
+        self._dirty.update(dict.fromkeys(self._vifs.set(port_id, ofport)))
 
     def vif(self, port_id: str) -> int:
         """The OpenFlow port of a port's VIF, or 0."""
-        return self._vifs.get(port_id, 0)
+        return self._vifs.ofport(port_id)
 
     @property
     def vifs(self) -> Mapping[str, int]:
         """The OpenFlow ports of all VIFs, by port."""
-        return self._vifs
+        return self._vifs.ofports
 
     def changed_segments(self) -> set[Vni]:
         """Networks of which guests are told otherwise since the last call."""
@@ -227,7 +224,7 @@ class Model:
 
     def guest(self, ofport: int) -> Guest | None:
         """The local port whose VIF is there, with what its answers depend on."""
-        port = self.resources.get(f"port/{self._ports_by_number.get(ofport, '')}")
+        port = self.resources.get(f"port/{self._vifs.port(ofport)}")
         if not isinstance(port, LocalPort):
             return None
         rows = [row for _, row in sorted(self._segments.get(port.vni, {}).items())]
@@ -326,6 +323,7 @@ class Model:
         """``unit`` takes no part any more in what is made of several."""
         self._floods.leave(unit)
         self._policies.leave(unit)
+        self.meters.use(unit, {})
 
     def _difference(self) -> Difference:
         before, self._before = self._before, {}
@@ -347,6 +345,7 @@ class Model:
             self.failures_since(),
             list(ports),
             vteps,
+            self.meters.changed(),
         )
 
     def failures_since(self) -> dict[str, str]:
@@ -399,16 +398,18 @@ class Model:
             case LocalPort(vni=vni):
                 self._ports[unit] = None
                 ofport = self.vif(resource.port_id) if resource.admin_state_up else 0
-                if not ofport:
+                trunk = self._vifs.trunk(unit)
+                if not ofport or not all(trunk):
                     self._leave(unit)
                     return NOTHING
                 self._floods.enlist(unit, FloodList(vni, remote=False), templates.deliver(ofport))
+                self.meters.use(unit, numbered(ofport, resource.qos) if resource.qos else {})
                 policy = 0
                 if resource.security:
                     policy = self._policies.enlist(unit, resource.security_groups)
                 else:
                     self._policies.leave(unit)
-                translation = translate.local_port(resource, ofport, policy, self.tunnels)
+                translation = translate.local_port(resource, ofport, policy, self.tunnels, trunk)
                 if resource.zone and resource.vrf:
                     more = tuple(nat.port(resource, ofport))
                     translation = translation._replace(flows=translation.flows + more)

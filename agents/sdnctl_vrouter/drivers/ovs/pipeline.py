@@ -16,7 +16,7 @@ The way of a packet::
         |                                                              v          |
         +-- tunnel, label of a VRF --> POPPED ---------------------> FIB -> TO_*_ROUTED
                                                                        v          |
-        port <- INGRESS_ALLOWED <- INGRESS <- TRACK_IN <- DELIVER <- ADJACENCY <--+
+        OUTPUT <- INGRESS_ALLOWED <- INGRESS <- TRACK_IN <- DELIVER <- ADJACENCY <+
 
 The way out of a router's VRF, and back in::
 
@@ -41,6 +41,14 @@ port. What started a connection is checked against the rules with every packet; 
 passes while it does. A packet that the rules no longer allow marks its connection as cut, and the
 answers end with it; so a change of rules, of members or of groups needs no flush, and takes
 nothing from connections that it does not concern.
+
+A port's meters are where its packets enter, before all else, and where they would leave, after
+all that might refuse them: so what is refused on its way in costs the receiver nothing, and what
+the host itself answers is not counted.
+
+A frame with a VLAN tag is of a subport of the trunk whose VIF it came from, or is refused: the tag
+is taken off in CLASSIFY, and the frame comes in once more by the subport's own patch port. DELIVER
+lets no tag out, so nobody can reach behind a trunk from its parent's network.
 
 An external network is a VRF. A router's exit leads into it, what is for a floating IP or another
 address that is translated leads from it into the router's, and each passes the connection tracker
@@ -80,6 +88,9 @@ GROUP_OWNER_MASK: Final = 0xFF000000
 PAUSE_COOKIE: Final = (OWNER + 1) << 48
 """Of flows that go by themselves: no part of what is desired, so not of our own."""
 
+NO_COOKIE: Final = (OWNER + 2) << 48
+"""Of no flow."""
+
 PAUSE_SECONDS: Final = 1
 """How long a port is not heard that asked too much."""
 
@@ -95,6 +106,8 @@ class Table(enum.IntEnum):
 
     CLASSIFY = 0
     """Who sent it: a VIF or a tunnel; sets EVI or VRF."""
+    MARK = 1
+    """Called by ports that mark what they send: the code point of IP packets."""
     POPPED = 5
     """IP out of a VRF's label, its version still to be found."""
     SOURCE_MAC = 10
@@ -155,6 +168,8 @@ class Table(enum.IntEnum):
     """Reaching a port: the rules of its policy."""
     INGRESS_ALLOWED = 63
     """Reaching a port: remember the connection, and out."""
+    OUTPUT = 64
+    """Out to a local port, through its meter if it has one."""
     DROPPED = 70
     """What was refused, counted by reason."""
 
@@ -209,6 +224,8 @@ class Reason(enum.IntEnum):
     """It answers a connection that is no longer allowed."""
     INVALID = 12
     """The connection tracker can make no sense of it."""
+    TAGGED = 13
+    """It has a VLAN tag, and is of no subport."""
     NO_ADDRESS = 20
     """Nothing here translates the way out that it would take."""
     NOT_TRANSLATED = 21

@@ -21,19 +21,25 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
+    Qos,
     SubnetOptions,
     Vrf,
 )
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix
-from sdnctl_vrouter.drivers.ovs import metadata
+from sdnctl_vrouter.drivers.ovs import metadata, meters
 from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs.pipeline import Preference, Reason, fib_priority
 from sdnctl_vrouter.responder.packets import SERVICE_MAC, link_local
 
+_METER: Final = struct.Struct("!HHI").pack
 _INSTRUCTION: Final = struct.Struct("!HH4x").pack
 _BUCKET: Final = struct.Struct("!HHII4x").pack
 _APPLY_ACTIONS: Final = 4
+_GO_THROUGH_METER: Final = 6
 _ANY: Final = 0xFFFFFFFF
+
+TAGGED: Final = 0x1000
+"""Bit of a VLAN id in OpenFlow: there is a tag (OFPVID_PRESENT)."""
 
 LONGEST: Final = 0xFFFF - 256
 """Octets of actions or buckets: a message has 64 KiB, for its match and headers too."""
@@ -72,8 +78,10 @@ class Translation(NamedTuple):
 NOTHING: Final = Translation()
 
 
-def with_actions(match: bytes, actions: bytes) -> bytes:
-    """A flow made of a match-only template and a list of actions."""
+def with_actions(match: bytes, actions: bytes, *, meter: int = 0) -> bytes:
+    """A flow made of a match-only template and a list of actions, after a meter if there is one."""
+    if meter:
+        match += _METER(_GO_THROUGH_METER, 8, meter)
     return match + _INSTRUCTION(_APPLY_ACTIONS, 8 + len(actions)) + actions
 
 
@@ -91,6 +99,10 @@ def static() -> Translation:
         (
             *(t.dropped(reason) for reason in Reason),
             *(pack() for pack in _SECURITY),
+            t.output_any(),
+            t.untagged(),
+            t.tagged_refused(),
+            t.tagged_kept_out(),
             t.mac_refused(),
             t.mac_arp_refused(),
             t.mac_solicit_refused(),
@@ -168,9 +180,18 @@ def vrf(resource: Vrf, tunnels: Tunnels) -> Translation:
     return Translation(tuple(flows))
 
 
-def local_port(port: LocalPort, ofport: int, policy: int, tunnels: Tunnels) -> Translation:
-    """All of a port but its place in the flood list; ``policy`` is its groups' number."""
+def local_port(
+    port: LocalPort, ofport: int, policy: int, tunnels: Tunnels, trunk: Sequence[int] = ()
+) -> Translation:
+    """All of a port but its place in the flood list; ``policy`` is its groups' number.
+
+    Of a subport ``trunk`` are the OpenFlow ports of its trunk's VIF and of the way there.
+    """
     flows = tuple(_local_port(port, ofport, policy))
+    if trunk:
+        vif, patch = trunk
+        tag = TAGGED | port.vlan
+        flows += (t.subport_in(vif, tag, patch), t.subport_out(patch, tag, vif))
     if tunnels.metadata:
         flows += tuple(metadata.port(port, ofport, tunnels.metadata))
     return Translation(flows)
@@ -178,13 +199,19 @@ def local_port(port: LocalPort, ofport: int, policy: int, tunnels: Tunnels) -> T
 
 def _local_port(port: LocalPort, ofport: int, policy: int) -> Iterator[bytes]:
     yield t.ask(ofport)
-    if port.security:
+    if port.qos is not None:
+        yield from _qos(port, port.qos, ofport, policy)
+    elif port.security:
         yield t.vif_checked(ofport, port.vni, policy)
+    else:
+        yield t.vif_trusted(ofport, port.vni)
+    if port.security:
         yield t.deliver_checked(ofport, policy)
         yield t.deliver_own(ofport)
         yield from _guard(port, ofport)
+    elif port.qos is not None and port.qos.ingress is not None:
+        yield t.deliver_limited(ofport)
     else:
-        yield t.vif_trusted(ofport, port.vni)
         yield t.deliver_trusted(ofport)
     yield t.l2_local(port.vni, port.mac, ofport)
     for ip in port.addresses:
@@ -195,6 +222,20 @@ def _local_port(port: LocalPort, ofport: int, policy: int) -> Iterator[bytes]:
             yield local(port.vrf, ip, port.mac, port.vni, ofport)
     if port.vrf and port.router_mac is not None:
         yield from _behind(port, port.router_mac, ofport)
+
+
+def _qos(port: LocalPort, qos: Qos, ofport: int, policy: int) -> Iterator[bytes]:
+    """Where a port's packets come in, by its meter and its mark; and the way out to it."""
+    actions = t.onward_checked(port.vni, policy) if port.security else t.onward_trusted(port.vni)
+    if qos.dscp is not None:
+        yield t.mark_4(ofport, qos.dscp)
+        yield t.mark_6(ofport, qos.dscp)
+        actions = t.to_mark() + actions
+    meter = meters.number(ofport, ingress=False) if qos.egress is not None else 0
+    yield with_actions(t.vif(ofport), actions, meter=meter)
+    if qos.ingress is not None:
+        meter = meters.number(ofport, ingress=True)
+        yield with_actions(t.output_limited(ofport), t.send(ofport), meter=meter)
 
 
 def _behind(port: LocalPort, router_mac: Mac, ofport: int) -> Iterator[bytes]:

@@ -91,6 +91,30 @@ def probe(family: int, vtep: Any, ofport: Any) -> Any:
 # ---- other messages
 
 
+def meter(command: int, number: Any, *bands: Any) -> Any:
+    """Kilobits a second, counted."""
+    flags = of.OFPMF_KBPS | of.OFPMF_BURST | of.OFPMF_STATS
+    return p.OFPMeterMod(DATAPATH, command, flags, number, list(bands))
+
+
+@shape
+def meter_add(meter_id: Any, rate: Any, burst: Any) -> Any:
+    """A meter that drops what is too much."""
+    return meter(of.OFPMC_ADD, meter_id, p.OFPMeterBandDrop(rate, burst))
+
+
+@shape
+def meter_modify(meter_id: Any, rate: Any, burst: Any) -> Any:
+    """The same in the place of one."""
+    return meter(of.OFPMC_MODIFY, meter_id, p.OFPMeterBandDrop(rate, burst))
+
+
+@shape
+def meter_delete(meter_id: Any) -> Any:
+    """Remove a meter, and the flows that go through it."""
+    return meter(of.OFPMC_DELETE, meter_id)
+
+
 @shape
 def group_select(group: Any) -> Any:
     """A select group, replaced if there; the buckets follow (OFPGC_ADD_OR_MOD of OVS)."""

@@ -94,7 +94,7 @@ def free(table: Table, number: int, match: Match, action: Action) -> None:
 
 
 ONWARD: Final = resubmit(Table.RESPOND)
-DELIVERED: Final = p.NXActionOutputReg(ofs_nbits=31, src=Register.OUTPUT.field, max_len=0xFFFF)
+DELIVERED: Final = resubmit(Table.OUTPUT)
 
 for _number, _match in enumerate(
     [*(dhcp(family, client=True) for family in (4, 6)), *map(icmpv6, ASKING)]
@@ -209,6 +209,25 @@ def deliver_own(ofport: Any) -> Any:
 def deliver_trusted(ofport: Any) -> Any:
     """To a port whose port security is off."""
     return flow(Table.DELIVER, Priority.DEFAULT, reg(output=ofport), [output(ofport)])
+
+
+@shape
+def deliver_limited(ofport: Any) -> Any:
+    """The same with a meter to go through."""
+    return flow(Table.DELIVER, Priority.DEFAULT, reg(output=ofport), [resubmit(Table.OUTPUT)])
+
+
+@shape
+def output_any() -> Any:
+    """To a port without a meter."""
+    out = p.NXActionOutputReg(ofs_nbits=31, src=Register.OUTPUT.field, max_len=0xFFFF)
+    return flow(Table.OUTPUT, Priority.MISS, {}, [out])
+
+
+@shape
+def output_limited(ofport: Any) -> Any:
+    """To a port with a meter; it and the output follow."""
+    return flow(Table.OUTPUT, Priority.DEFAULT, reg(output=ofport), [])
 
 
 @shape

@@ -38,6 +38,7 @@ IP4: Final = Kind("4s", "0.0.0.0", "255.255.255.255", "bytes")  # noqa: S104 not
 IP6: Final = Kind("16s", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "bytes")
 
 KINDS: Final = {
+    "burst": U32,
     "address": IP4,
     "alias": IP4,
     "external": U32,
@@ -49,6 +50,7 @@ KINDS: Final = {
     "zone": U16,
     "chunk": U32,
     "conj_id": U32,
+    "dscp": U8,
     "group": U32,
     "icmp_code": U8,
     "icmp_type": U8,
@@ -57,18 +59,22 @@ KINDS: Final = {
     "host_port": U32,
     "label": U32,
     "mac": MAC,
+    "meter_id": U32,
     "nexthop_mac": MAC,
     "ofport": U32,
+    "patch": U32,
     "policy": U32,
     "port": U16,
     "port_mask": U16,
     "priority": U16,
     "protocol": U8,
+    "rate": U32,
     "reason": U32,
     "router_mac": MAC,
     "table": U8,
     "tun_id": U64,
     "vni": U32,
+    "vlan_vid": U16,
     "vrf": U32,
 }
 """Fields by name; ``ip``, ``mask`` and ``vtep`` take the family that ends the shape's name."""
