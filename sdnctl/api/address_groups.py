@@ -87,9 +87,13 @@ ADDRESS_GROUPS: Final = Resource(
     update=_update_addresses,
     delete=_delete_addresses,
     actions={"add_addresses": _add_addresses, "remove_addresses": _remove_addresses},
+    bodies={
+        "add_addresses": {"addresses": _ADDRESSES.schema},
+        "remove_addresses": {"addresses": _ADDRESSES.schema},
+    },
     attributes=(
         *STANDARD,
         stored("addresses", _ADDRESSES, (), put=False, filter=False, sort=False),
-        shown("shared", values.BOOLEAN, lambda _c, _g: False, filter=True),
+        shown("shared", values.BOOLEAN, lambda _c, _g: False, filter=True, of=()),
     ),
 )

@@ -178,6 +178,7 @@ class _Endpoint:
             )
         )
         if isinstance(answer.body, Listing):
+            scope["revision"] = answer.body.revision
             await answer.body.send(send)
         else:
             await JsonResponse(answer.body, answer.status)(scope, receive, send)
@@ -203,10 +204,14 @@ class _Guard:
             nonlocal started
             if not started:
                 started = True
+                revision = scope.get("revision", self._store.revision)
                 message["headers"] += (
                     (b"x-openstack-request-id", request_id.encode()),
                     # What this answer is true of; /sdn/v1/convergence says when it is programmed.
-                    (b"x-sdnctl-revision", str(self._store.revision).encode()),
+                    (
+                        b"x-sdnctl-revision",
+                        str(revision).encode(),
+                    ),
                 )
             await send(message)
 

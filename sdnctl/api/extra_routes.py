@@ -56,6 +56,17 @@ def check_interface_leaves(router: Router, subnet: Subnet) -> None:
         )
 
 
+BODY: Final = {
+    "router": {
+        "type": "object",
+        "properties": {"routes": ROUTES.schema},
+        "required": ["routes"],
+        "additionalProperties": False,
+    }
+}
+"""What ``add_extraroutes`` and ``remove_extraroutes`` are told."""
+
+
 def asked(body: dict[str, Json]) -> tuple[HostRoute, ...]:
     """The routes in the body of ``add_extraroutes`` and ``remove_extraroutes``."""
     inner = body.get("router")

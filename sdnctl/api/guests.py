@@ -10,7 +10,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from sdnctl.api import values
-from sdnctl.api.schema import Attribute, Context, shown, stored
+from sdnctl.api.schema import Attribute, Context, Of, shown, stored
 from sdnctl.api.values import Json, Type
 from sdnctl.graph.dhcp_options import encode
 from sdnctl.graph.guests import name_by_address
@@ -114,8 +114,19 @@ DNS_DOMAIN: Final = stored("dns_domain", DOMAIN_NAME, "")
 
 PORT_ATTRIBUTES: Final = (
     Attribute(
-        name="extra_dhcp_opts", type=_OPTIONS, default=(), post=True, put=True, read=_show_options
+        name="extra_dhcp_opts",
+        type=_OPTIONS,
+        default=(),
+        post=True,
+        put=True,
+        read=_show_options,
+        of=(),
     ),
     stored("dns_name", HOST_NAME, ""),
-    shown("dns_assignment", values.sequence(values.OBJECT), _assignment),
+    shown(
+        "dns_assignment",
+        values.sequence(values.OBJECT),
+        _assignment,
+        of=(Of(Network, "network_id"),),
+    ),
 )

@@ -26,34 +26,44 @@ class JsonResponse(Response):
         return b"" if content is None else _encode(content)
 
 
+LONG: Final = 1000
+"""Rows of a list that still goes in one piece, with its length."""
+
 SLICE: Final = 500
 """Rows of a long list that are encoded before others have their turn: a few milliseconds."""
 
 
 class Listing(NamedTuple):
-    """A list too long to be encoded in one go: ``show`` makes a row's JSON when its turn comes.
+    """A list: ``write`` makes a row's JSON, if the list is long when its turn comes.
 
-    ``rows`` are of one revision, that of the answer's head; what is computed from other rows is
-    as of its row's turn. ``rest`` are the members of the answer that follow the list.
+    ``rows`` are of ``revision`` or, where it took long to find them, later; what is computed from
+    other rows is as of its row's turn. ``rest`` are the members of the answer that follow the list.
     """
 
     name: str
     rows: Sequence[Any]
-    show: Callable[[Any], Json]
+    write: Callable[[Any], bytes]
     rest: Mapping[str, Json]
+    revision: int
 
     async def send(self, send: Send) -> None:
-        """Stream the answer; whoever else waits has a turn after each slice."""
-        headers = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        """Send the answer; whoever else waits has a turn after each slice of a long one."""
         before = _encode({self.name: []})[:-2]
+        end = b"]" + (b"," + _encode(self.rest)[1:] if self.rest else b"}")
+        headers = [(b"content-type", b"application/json")]
+        if len(self.rows) <= LONG:
+            # Neither head nor body is sent before it is whole: a row may still fail.
+            body = b"".join((before, b",".join(map(self.write, self.rows)), end))
+            headers.append((b"content-length", str(len(body)).encode()))
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         for at in range(0, len(self.rows), SLICE):
-            shown = [self.show(row) for row in self.rows[at : at + SLICE]]
-            body = before + _encode(shown)[1:-1]
+            body = before + b",".join(map(self.write, self.rows[at : at + SLICE]))
             await send({"type": "http.response.body", "body": body, "more_body": True})
             await asyncio.sleep(0)
             before = b","
-        end = b"]" + (b"," + _encode(self.rest)[1:] if self.rest else b"}")
         await send({"type": "http.response.body", "body": end, "more_body": False})
 
 

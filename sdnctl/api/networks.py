@@ -169,7 +169,7 @@ NETWORKS: Final = Resource(
     attributes=(
         *STANDARD,
         stored("admin_state_up", values.BOOLEAN, True),
-        shown("status", values.NAME, lambda _c, _n: "ACTIVE", filter=True, sort=True),
+        shown("status", values.NAME, lambda _c, _n: "ACTIVE", filter=True, sort=True, of=()),
         shown("subnets", values.UUIDS, _subnets),
         stored("shared", values.BOOLEAN, False),
         stored(
@@ -185,7 +185,7 @@ NETWORKS: Final = Resource(
         _address_scope(4),
         _address_scope(6),
         *zones.ATTRIBUTES,
-        shown("l2_adjacency", values.BOOLEAN, lambda _c, _n: True),
+        shown("l2_adjacency", values.BOOLEAN, lambda _c, _n: True, of=()),
         # One provider type exists; naming it is allowed, since tools do.
         Attribute(
             name="provider:network_type",

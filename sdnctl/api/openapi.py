@@ -16,8 +16,10 @@ _ERROR: Final = {
         "NeutronError": {
             "type": "object",
             "properties": {name: {"type": "string"} for name in ("type", "message", "detail")},
+            "required": ["type", "message", "detail"],
         }
     },
+    "required": ["NeutronError"],
 }
 
 _ERRORS: Final = {"4XX": {"$ref": "#/components/responses/Error"}}
@@ -89,11 +91,16 @@ def _json(schema: Json) -> Json:
 
 def _schemas(resource: Resource) -> dict[str, Json]:
     title = resource.title
+    shown = {a.name: a.type.schema for a in resource.attributes if a.visible}
     return {
         title: _object(
-            {a.name: a.type.schema for a in resource.attributes if a.visible},
+            shown,
             # What everybody is shown; the rest of it is for administrators or services.
             list(Policy(resource).readers(Identity())),
+        ),
+        # Of what was asked for with ``fields``, as much as there is.
+        f"{title}Fields": _object(
+            {a.name: a.type.schema for a in resource.attributes if a.visible}
         ),
         f"{title}Create": _object(
             {a.name: _with_default(a) for a in resource.attributes if a.post},
@@ -126,24 +133,38 @@ def _paths(path: str, resource: Resource) -> dict[str, Json]:
     title, name = resource.title, resource.name
     plural = resource.collection.replace("-", "_")
     one = {"$ref": f"#/components/schemas/{title}"}
-    found = {name: one}
+    chosen = {"$ref": f"#/components/schemas/{title}Fields"}
+    found, new = {name: one}, {"$ref": f"#/components/schemas/{title}Create"}
     id_ = _in_path("id")
     paths: dict[str, Json] = {
         path: {
             "get": {
                 "operationId": f"list{title}",
                 "parameters": _list_parameters(resource),
-                "responses": _answer(200, {plural: {"type": "array", "items": one}}),
+                "responses": _answer(200, {plural: {"type": "array", "items": chosen}}),
             },
             "post": {
                 "operationId": f"create{title}",
-                "requestBody": _body({name: {"$ref": f"#/components/schemas/{title}Create"}}),
-                "responses": _answer(201, found),
+                "requestBody": {
+                    "required": True,
+                    "content": _json({"anyOf": [_object({name: new}, [name]), _many(plural, new)]}),
+                },
+                "responses": {
+                    "201": {
+                        "description": "Made: all or nothing.",
+                        "content": _json({"anyOf": [_object(found, [name]), _many(plural, one)]}),
+                    }
+                }
+                | _ERRORS,
             },
         },
         f"{path}/{{id}}": {
             "parameters": id_,
-            "get": {"operationId": f"show{title}", "responses": _answer(200, found)},
+            "get": {
+                "operationId": f"show{title}",
+                "parameters": [_parameter("fields", *_PAGING["fields"])],
+                "responses": _answer(200, {name: chosen}),
+            },
             "put": {
                 "operationId": f"update{title}",
                 "parameters": [
@@ -151,7 +172,7 @@ def _paths(path: str, resource: Resource) -> dict[str, Json]:
                         "name": "If-Match",
                         "in": "header",
                         "description": "revision_number=NUMBER",
-                        "schema": {"type": "string"},
+                        "schema": {"type": "string", "pattern": "^revision_number=[0-9]{1,18}$"},
                     }
                 ],
                 "requestBody": _body({name: {"$ref": f"#/components/schemas/{title}Update"}}),
@@ -164,20 +185,55 @@ def _paths(path: str, resource: Resource) -> dict[str, Json]:
         },
     }
     if "tags" in resource.by_name:
-        paths[f"{path}/{{id}}/tags"] = {
-            "parameters": id_,
-            "put": {
-                "operationId": f"replaceTagsOf{title}",
-                "requestBody": _body({"tags": {"type": "array", "items": {"type": "string"}}}),
-                "responses": _answer(200, {"tags": {"type": "array"}}),
-            },
-        }
+        paths |= _tag_paths(f"{path}/{{id}}/tags", resource)
     for action in resource.actions:
         paths[f"{path}/{{id}}/{action}"] = {
             "parameters": id_,
-            "put": {"operationId": action, "responses": _answer(200, {})},
+            "put": {
+                "operationId": action,
+                "requestBody": _body(resource.bodies.get(action, {}), required=False),
+                "responses": _answer(200, None),
+            },
         }
     return paths
+
+
+def _many(plural: str, one: Json) -> Json:
+    return _object({plural: {"type": "array", "items": one, "minItems": 1}}, [plural])
+
+
+def _tag_paths(path: str, resource: Resource) -> dict[str, Json]:
+    title, tags = resource.title, {"tags": resource.by_name["tags"].type.schema}
+    gone = {"204": {"description": "Gone."}} | _ERRORS
+    return {
+        path: {
+            "parameters": _in_path("id"),
+            "get": {"operationId": f"listTagsOf{title}", "responses": _answer(200, tags)},
+            "put": {
+                "operationId": f"replaceTagsOf{title}",
+                "requestBody": _body(tags),
+                "responses": _answer(200, tags),
+            },
+            "post": {
+                "operationId": f"addTagsTo{title}",
+                "requestBody": _body(tags),
+                "responses": _answer(200, tags),
+            },
+            "delete": {"operationId": f"removeTagsOf{title}", "responses": gone},
+        },
+        f"{path}/{{tag}}": {
+            "parameters": _in_path("id") + _in_path("tag"),
+            "get": {
+                "operationId": f"showTagOf{title}",
+                "responses": {"204": {"description": "It is there."}} | _ERRORS,
+            },
+            "put": {
+                "operationId": f"addTagTo{title}",
+                "responses": {"201": {"description": "It is there."}} | _ERRORS,
+            },
+            "delete": {"operationId": f"removeTagOf{title}", "responses": gone},
+        },
+    }
 
 
 def view_paths(path: str, name: str, plural: str, *, by_id: bool) -> dict[str, Json]:
@@ -237,31 +293,43 @@ def _list_parameters(resource: Resource) -> list[Json]:
             "name": a.name,
             "in": "query",
             "description": "Equals; repeated values are alternatives.",
-            "schema": {"type": "array", "items": {"type": "string"}},
+            "schema": {"type": "array", "items": _filter(a)},
         }
         for a in resource.attributes
         if a.filter
     ]
-    paging = [
-        {
-            "name": name,
-            "in": "query",
-            "description": text,
-            "schema": {"type": kind} | ({"items": {"type": "string"}} if kind == "array" else {}),
-        }
-        for name, (kind, text) in _PAGING.items()
-    ]
-    return filters + paging
+    return filters + [_parameter(name, *about) for name, about in _PAGING.items()]
 
 
-def _body(properties: dict[str, Json]) -> Json:
-    return {"required": True, "content": _json({"type": "object", "properties": properties})}
+def _parameter(name: str, kind: str, text: str) -> Json:
+    items = {"items": {"type": "string"}} if kind == "array" else {}
+    return {"name": name, "in": "query", "description": text, "schema": {"type": kind} | items}
 
 
-def _answer(status: int, properties: dict[str, Json]) -> Json:
+def _filter(attribute: Attribute) -> Json:
+    """What a filter compares with: a value as it is shown, or nothing for rows without one."""
+    if attribute.match is not None or not _is_scalar(attribute.type.schema):
+        return {"type": "string"}
+    return {"anyOf": [attribute.type.schema, {"const": ""}]}
+
+
+def _is_scalar(schema: Json) -> bool:
+    kinds = schema.get("type", [])
+    return not {"array", "object"}.intersection([kinds] if isinstance(kinds, str) else kinds) and (
+        all(map(_is_scalar, schema.get("anyOf", ())))
+    )
+
+
+def _body(properties: dict[str, Json], *, required: bool = True) -> Json:
     return {
-        str(status): {
-            "description": "Done.",
-            "content": _json({"type": "object", "properties": properties}),
-        }
-    } | _ERRORS
+        "required": True,
+        "content": _json(_object(properties, list(properties) if required else None)),
+    }
+
+
+def _answer(status: int, properties: dict[str, Json] | None) -> Json:
+    """What is there on success; None is an object of its own."""
+    schema: Json = {"type": "object"}
+    if properties is not None:
+        schema |= {"properties": properties, "required": list(properties)[:1]}
+    return {str(status): {"description": "Done.", "content": _json(schema)}} | _ERRORS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sdnctl.api import guests, outside, snat, translations, values
+from sdnctl.api import guests, outside, routers, snat, translations, values
 from sdnctl.api.addressing import WISHES, addresses, following, show_fixed
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input, not_found
@@ -16,6 +16,7 @@ from sdnctl.api.schema import (
     Attribute,
     Context,
     Lookup,
+    Of,
     Resource,
     Work,
     shown,
@@ -33,6 +34,7 @@ from sdnctl.intent import (
     Port,
     Row,
 )
+from sdnctl.store.indexes import GUESTS
 from sdnctl.types import Ip
 
 _VNIC_TYPES: Final = values.choice(
@@ -75,6 +77,10 @@ def _lookup_fixed_ips(text: str) -> Lookup | None:
             return None
         case _:
             raise ValueError(f"'{text}' is not of subnet_id=, ip_address=, ip_address_substr=")
+
+
+def _lookup_owner(text: str) -> Lookup | None:
+    return None if not text or text.startswith(GUESTS) else Lookup("rare_owner", text)
 
 
 _OF_ROUTERS: Final = {ROUTER_INTERFACE_OWNER, ROUTER_GATEWAY_OWNER, SNAT_OWNER}
@@ -194,6 +200,8 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
     settle(work, row, given, mac, old)
     new = work.replace(old, row)
     if new.fixed_ips != old.fixed_ips:
+        if old.device_owner == ROUTER_INTERFACE_OWNER:
+            routers.interface_changes(work, old, new.fixed_ips)
         translations.addresses_change(work, old, new.fixed_ips)
     snat.port_changed(work, old, new)
     return new
@@ -210,6 +218,8 @@ def _delete(work: Work, port: Port) -> None:
     snat.port_changed(work, port, None)
     dissociate(work, BgpVpnPort, "port_id", port.id)
 
+
+_HOST: Final = (Of(Hypervisor, "host"),)
 
 PORTS: Final = Resource(
     name="port",
@@ -230,20 +240,21 @@ PORTS: Final = Resource(
             put=True,
             filter=True,
             read=lambda _c, port: show_fixed(port.fixed_ips),
+            of=(),
             match=_match_fixed_ips,
             lookup=_lookup_fixed_ips,
         ),
         stored("admin_state_up", values.BOOLEAN, True),
         shown("status", values.NAME, port_status, filter=True, sort=True),
         stored("device_id", values.NAME, "", index="device_id"),
-        stored("device_owner", values.NAME, ""),
+        stored("device_owner", values.NAME, "", lookup=_lookup_owner),
         stored("port_security_enabled", values.BOOLEAN, sort=False),
         *SECURITY,
         stored("binding:host_id", values.HOST, "", field="host", index="host"),
         stored("binding:vnic_type", _VNIC_TYPES, "normal", field="vnic_type"),
         stored("binding:profile", values.OBJECT, {}, field="profile", filter=False, sort=False),
-        shown("binding:vif_type", values.NAME, _vif_type, filter=True),
-        shown("binding:vif_details", values.OBJECT, _vif_details),
+        shown("binding:vif_type", values.NAME, _vif_type, filter=True, of=_HOST),
+        shown("binding:vif_details", values.OBJECT, _vif_details, of=_HOST),
         *guests.PORT_ATTRIBUTES,
         shown(
             "ip_allocation",
@@ -251,6 +262,7 @@ PORTS: Final = Resource(
             lambda _c, port: "immediate" if port.fixed_ips else "none",
             filter=True,
             sort=True,
+            of=(),
         ),
     ),
 )

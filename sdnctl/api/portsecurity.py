@@ -119,9 +119,12 @@ ATTRIBUTES: Final = (
         put=True,
         filter=True,
         read=lambda _c, port: list(port.security_groups),
+        of=(),
         match=lambda _c, port, text: text in port.security_groups,
         lookup=lambda text: Lookup("security_group", text),
     ),
-    Attribute(name="allowed_address_pairs", type=_PAIRS, post=True, put=True, read=_show_pairs),
+    Attribute(
+        name="allowed_address_pairs", type=_PAIRS, post=True, put=True, read=_show_pairs, of=()
+    ),
 )
 """Those of ports that are kept here."""

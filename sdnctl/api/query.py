@@ -8,12 +8,13 @@ match and no others. Values of one filter are alternatives, filters add up (Neut
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import bad_request, invalid_value
+from sdnctl.api.pages import Test, order_of, passing, walked, walks
 from sdnctl.api.policy import Policy
 from sdnctl.api.schema import Attribute, Context, Lookup, Read, Resource, converted
 from sdnctl.api.values import BOOLEAN, Json, integer
@@ -105,23 +106,33 @@ def chosen(readers: Mapping[str, Read], fields: list[str]) -> Mapping[str, Read]
     return {name: readers[name] for name in fields if name in readers} if fields else readers
 
 
-def select(
+async def select(
     context: Context, resource: Resource, query: Query, scope: Scope
 ) -> tuple[list[Row], bool]:
     """The rows of one page in their order, and whether more lie beyond it."""
+    paged = bool(query.sort_keys or query.limit or query.marker)
     if resource.above is not None:
         found = context.store.find(resource.kind, resource.above.field, scope.above)
         rows, left = _visible(context, scope, found), query.filters
     else:
-        rows, left = _candidates(context, resource, query.filters, scope)
-    tests = [_test(context, resource.by_name[name], texts) for name, texts in left.items()]
-    for name, texts in query.tags.items():
-        tests.append(_tag_test(name, set(texts)))
-    if tests:
-        rows = [row for row in rows if all(test(row) for test in tests)]
-    if not (query.sort_keys or query.limit or query.marker):
-        return rows, False
-    return _page(context, resource, query, scope, rows)
+        choice = _choice(context, resource, query, scope)
+        if paged and choice.about is not None:
+            field = order_of(resource, query.sort_keys)
+            total = len(context.store.rows(resource.kind))
+            # An order is kept for good, and costs memory: tenants have the one by id.
+            known = field == "id" or (field and scope.caller.sees_all)
+            if known and walks(total, choice.about, query.limit):
+                return await _walk(context, resource, query, scope, field)
+        rows, left = choice.rows(), choice.left
+    rows = await passing(rows, _tests(context, resource, query, left))
+    return _page(context, resource, query, scope, rows) if paged else (rows, False)
+
+
+def _tests(
+    context: Context, resource: Resource, query: Query, filters: dict[str, list[str]]
+) -> list[Test]:
+    tests = [_test(context, resource.by_name[name], texts) for name, texts in filters.items()]
+    return tests + [_tag_test(name, set(texts)) for name, texts in query.tags.items()]
 
 
 def _visible(context: Context, scope: Scope, rows: list[Row]) -> list[Row]:
@@ -131,33 +142,84 @@ def _visible(context: Context, scope: Scope, rows: list[Row]) -> list[Row]:
     return [row for row in rows if scope.policy.sees(caller, row, get)]
 
 
-def _candidates(
-    context: Context, resource: Resource, filters: dict[str, list[str]], scope: Scope
-) -> tuple[list[Row], dict[str, list[str]]]:
-    """The rows to look at, and the filters that are not settled by having found them."""
-    left, store = dict(filters), context.store
-    if "id" in left:
-        ids = dict.fromkeys(left.pop("id"))
-        found = (store.get(resource.kind, id_) for id_ in ids)
-        return _visible(context, scope, [row for row in found if row is not None]), left
-    for name, texts in filters.items():
-        attribute = resource.by_name[name]
-        lookups = [_lookup(attribute, text) for text in texts]
+class _Choice(NamedTuple):
+    """What to look at.
+
+    ``rows`` gives it, ``about`` is how many they are, None if few; ``left`` are the filters that
+    are not settled by having found them.
+    """
+
+    rows: Callable[[], list[Row]]
+    about: int | None
+    left: dict[str, list[str]]
+
+
+def _choice(context: Context, resource: Resource, query: Query, scope: Scope) -> _Choice:
+    """The fewest rows to look at that an index knows of."""
+    filters, store, kind = query.filters, context.store, resource.kind
+    if "id" in filters:
+        left = {name: texts for name, texts in filters.items() if name != "id"}
+        ids = dict.fromkeys(filters["id"])
+
+        def by_id() -> list[Row]:
+            rows = (store.get(kind, id_) for id_ in ids)
+            return _visible(context, scope, [row for row in rows if row is not None])
+
+        return _Choice(by_id, None, left)
+    fewest: tuple[int, str, list[Lookup]] | None = None
+    for name, lookups in _lookups(resource, query):
+        count = sum(store.count(kind, one.index, one.value) for one in lookups)
+        if fewest is None or count < fewest[0]:
+            fewest = count, name, lookups
+    if fewest is None or scope.policy.narrower(scope.caller, store, kind, fewest[0]):
+        count = scope.policy.scope_count(scope.caller, store, kind)
+        return _Choice(lambda: scope.policy.scope(scope.caller, store, kind), count, filters)
+    count, name, found = fewest
+    left = {other: texts for other, texts in filters.items() if other != name}
+
+    def by_index() -> list[Row]:
+        rows = {row.id: row for one in found for row in store.find(kind, one.index, one.value)}
+        return _visible(context, scope, list(rows.values()))
+
+    return _Choice(by_index, count, left)
+
+
+def _lookups(resource: Resource, query: Query) -> Iterator[tuple[str, list[Lookup]]]:
+    """What the indexes can answer, by the names of filters; of tags, what each has to have."""
+    for name, texts in query.filters.items():
+        lookups = [_lookup(resource.by_name[name], text) for text in texts]
         # An empty value is under most rows: no index is better than looking at each.
         known = [lookup for lookup in lookups if lookup is not None and lookup.value != ""]
-        if not known or len(known) < len(lookups):
-            continue
-        count = sum(store.count(resource.kind, index.index, index.value) for index in known)
-        if scope.policy.narrower(scope.caller, store, resource.kind, count):
-            continue
-        del left[name]
-        rows = {
-            row.id: row
-            for lookup in known
-            for row in store.find(resource.kind, lookup.index, lookup.value)
-        }
-        return _visible(context, scope, list(rows.values())), left
-    return scope.policy.scope(scope.caller, store, resource.kind), left
+        if known and len(known) == len(lookups):
+            yield name, known
+    for tag in query.tags.get("tags", ()):
+        yield "", [Lookup("tag", tag)]
+    if query.tags.get("tags-any"):
+        yield "", [Lookup("tag", tag) for tag in query.tags["tags-any"]]
+
+
+async def _walk(
+    context: Context, resource: Resource, query: Query, scope: Scope, field: str
+) -> tuple[list[Row], bool]:
+    marker = _marker(context, resource, query, scope)
+    tests = _tests(context, resource, query, query.filters)
+    if not scope.caller.sees_all:
+        sees, caller, get = scope.policy.sees, scope.caller, context.store.get
+        tests.append(lambda row: sees(caller, row, get))
+    backwards = ("desc" in query.sort_dirs) != query.page_reverse
+    rows, more = await walked(
+        context, resource.kind, field, tests, limit=query.limit, marker=marker, backwards=backwards
+    )
+    return (rows[::-1] if query.page_reverse else rows), more
+
+
+def _marker(context: Context, resource: Resource, query: Query, scope: Scope) -> Row | None:
+    if not query.marker:
+        return None
+    marker = context.store.get(resource.kind, query.marker)
+    if marker is None or not _visible(context, scope, [marker]):
+        raise resource.missing(query.marker)
+    return marker
 
 
 def _lookup(attribute: Attribute, text: str) -> Lookup | None:
@@ -174,7 +236,14 @@ def _lookup(attribute: Attribute, text: str) -> Lookup | None:
 def _test(context: Context, attribute: Attribute, texts: list[str]) -> Callable[[Row], bool]:
     match, read = attribute.match, attribute.reader()
     if match is not None:
-        return lambda row: any(match(context, row, text) for text in texts)
+
+        def matches(row: Row) -> bool:
+            try:
+                return any(match(context, row, text) for text in texts)
+            except ValueError as reason:
+                raise invalid_value(attribute.name, reason) from None
+
+        return matches
     # An empty value asks for rows that have none.
     wanted = [
         attribute.type.show(converted(attribute.name, attribute.type, text)) if text else None
@@ -193,12 +262,12 @@ def _tag_test(name: str, asked: set[str]) -> Callable[[Row], bool]:
 def _page(
     context: Context, resource: Resource, query: Query, scope: Scope, rows: list[Row]
 ) -> tuple[list[Row], bool]:
-    if query.marker:
-        marker = context.store.get(resource.kind, query.marker)
-        if marker is None or not _visible(context, scope, [marker]):
-            raise resource.missing(query.marker)
+    marker = _marker(context, resource, query, scope)
+    if marker is not None:
         rows = [row for row in rows if row.id != marker.id] + [marker]
-    rows.sort(key=lambda row: row.id)
+    # Equal ones are in the order of their ids, which is turned round with the one sort key.
+    down = query.sort_dirs == ["desc"]
+    rows.sort(key=lambda row: row.id, reverse=down)
     directions = query.sort_dirs or ["asc"] * len(query.sort_keys)
     for name, direction in reversed(list(zip(query.sort_keys, directions, strict=True))):
         rows.sort(key=_sort_key(context, resource.by_name[name]), reverse=direction == "desc")

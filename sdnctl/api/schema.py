@@ -115,13 +115,23 @@ class Lookup:
     value: object
 
 
+class Of(NamedTuple):
+    """Another row that what is shown of one depends on: of ``kind``, its id in ``field``."""
+
+    kind: type[Row]
+    field: str
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute:
     """One attribute.
 
     ``field`` is the field of the row that keeps it as it is; ``read`` computes what is shown,
     by default from ``field``. ``index`` names the store's index that answers filters on it.
-    ``match`` and ``lookup`` serve attributes whose filters are not plain equality.
+    ``order`` is a field of the same order as what is shown.
+    ``match`` and ``lookup`` serve attributes whose filters are not plain equality. ``of`` are the
+    rows that ``read`` looks at beside its own, if these are all that it depends on; without it,
+    it may depend on anything.
     """
 
     name: str
@@ -135,8 +145,15 @@ class Attribute:
     field: str = ""
     read: Read | None = None
     index: str = ""
+    order: str = ""
     match: Callable[[Context, Any, str], bool] | None = None
     lookup: Callable[[str], Lookup | None] | None = None
+    of: tuple[Of, ...] | None = None
+
+    @property
+    def depends(self) -> tuple[Of, ...] | None:
+        """The rows that what is shown depends on beside its own; None if on anything."""
+        return self.of if self.read is not None else ()
 
     def reader(self) -> Read:
         """What computes the shown value."""
@@ -206,7 +223,8 @@ class Resource:
     """A kind of thing that is served under ``collection``, behind ``prefix`` if it has one.
 
     ``title`` is its name in errors and in the OpenAPI document. ``own_ids`` says that the
-    operator chooses the id. ``delete`` checks, and deletes what goes with the row. ``parts`` are
+    operator chooses the id. ``bodies`` are the properties of what an action is told, by its
+    name, as JSON Schemas. ``delete`` checks, and deletes what goes with the row. ``parts`` are
     served below each of its members; they say what they are part of in ``above``. ``sight``
     makes what a project has of it before it asks for the first time.
     """
@@ -220,6 +238,7 @@ class Resource:
     update: Update
     delete: Delete
     actions: Mapping[str, Action] = dataclasses.field(default_factory=dict)
+    bodies: Mapping[str, dict[str, Json]] = dataclasses.field(default_factory=dict)
     own_ids: bool = False
     sight: Sight | None = None
     prefix: str = ""
@@ -323,6 +342,13 @@ def timestamp(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _time(name: str) -> Attribute:
+    kept = attrgetter(name)
+    return shown(
+        name, values.TIME, lambda _, row: timestamp(kept(row)), sort=True, order=name, of=()
+    )
+
+
 _PROJECT: Final = {"put": False, "field": "project_id", "index": "project_id"}
 
 COMMON: Final = (
@@ -333,8 +359,7 @@ COMMON: Final = (
     stored(
         "tags", values.sequence(values.string(60), most=50), (), put=False, filter=False, sort=False
     ),
-    shown("created_at", values.TIME, lambda _, row: timestamp(row.created_at), sort=True),
-    shown("updated_at", values.TIME, lambda _, row: timestamp(row.updated_at), sort=True),
+    *(_time(name) for name in ("created_at", "updated_at")),
     stored("revision_number", values.integer(0, 1 << 62), post=False, put=False),
 )
 """The attributes of every resource but its id (Neutron's standard attributes)."""

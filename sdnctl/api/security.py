@@ -155,7 +155,7 @@ SECURITY_GROUPS: Final = Resource(
     attributes=(
         *STANDARD,
         stored("stateful", values.BOOLEAN, True, sort=False),
-        shown("shared", values.BOOLEAN, lambda _c, _g: False, filter=True),
+        shown("shared", values.BOOLEAN, lambda _c, _g: False, filter=True, of=()),
         shown("security_group_rules", values.sequence(values.OBJECT), _rules_of),
     ),
 )

@@ -6,7 +6,17 @@ from typing import Any, Final
 
 from sdnctl.api import values
 from sdnctl.api.errors import ApiError, not_found
-from sdnctl.api.schema import REQUIRED, STANDARD, Attribute, Context, Resource, Work, shown, stored
+from sdnctl.api.schema import (
+    REQUIRED,
+    STANDARD,
+    Attribute,
+    Context,
+    Of,
+    Resource,
+    Work,
+    shown,
+    stored,
+)
 from sdnctl.api.values import Json
 from sdnctl.intent import AddressGroup, Row, SecurityGroup, SecurityGroupRule
 from sdnctl.types import Prefix
@@ -91,7 +101,7 @@ def _cidr(value: Json) -> tuple[Prefix, str] | None:
     return prefix, value if "/" in value else str(prefix)
 
 
-_CIDR: Final = values.Type(_cidr, {"type": ["string", "null"], "description": "IP prefix"})
+_CIDR: Final = values.Type(_cidr, values.optional(values.ADDRESS_OR_PREFIX).schema)
 
 
 def _invalid(kind: str, message: str) -> ApiError:
@@ -246,6 +256,7 @@ SECURITY_GROUP_RULES: Final = Resource(
             filter=True,
             sort=True,
             read=lambda _c, rule: rule.protocol_name,
+            of=(),
             match=lambda _c, rule, text: rule.protocol == _protocol(text)[0],
         ),
         stored("port_range_min", _NUMBER, None, **_FIXED),
@@ -258,9 +269,10 @@ SECURITY_GROUP_RULES: Final = Resource(
             filter=True,
             sort=True,
             read=lambda _c, rule: rule.cidr,
+            of=(),
             match=lambda _c, rule, text: (rule.cidr or "") == text,
         ),
-        shown("normalized_cidr", values.optional(values.NAME), _normalized, filter=True),
+        shown("normalized_cidr", values.optional(values.NAME), _normalized, filter=True, of=()),
         stored(
             "remote_group_id",
             values.optional(values.NAME),  # what is no id is not found, as in Neutron
@@ -275,6 +287,12 @@ SECURITY_GROUP_RULES: Final = Resource(
             index="remote_address_group_id",
             **_FIXED,
         ),
-        shown("belongs_to_default_sg", values.BOOLEAN, _of_default, filter=True),
+        shown(
+            "belongs_to_default_sg",
+            values.BOOLEAN,
+            _of_default,
+            filter=True,
+            of=(Of(SecurityGroup, "security_group_id"),),
+        ),
     ),
 )

@@ -16,6 +16,7 @@ import msgspec
 
 from sdnctl.api import query, quotas
 from sdnctl.api.caller import Identity
+from sdnctl.api.encoded import Encoded
 from sdnctl.api.errors import (
     ApiError,
     bad_request,
@@ -27,16 +28,13 @@ from sdnctl.api.errors import (
 )
 from sdnctl.api.http import Listing
 from sdnctl.api.policy import Policy, sees
-from sdnctl.api.schema import Context, Resource, Work, shower
+from sdnctl.api.schema import Context, Resource, Work
 from sdnctl.api.tags import TAGS, tagged
 from sdnctl.api.values import Json
 from sdnctl.intent import Row
 from sdnctl.store import StoreError, Transaction
 
 T = TypeVar("T")
-
-LONG: Final = 1000
-"""Rows of a list that still goes in one piece, with its length."""
 
 _IF_MATCH: Final = re.compile(r'"?revision_number=([0-9]{1,18})"?')
 
@@ -59,7 +57,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What goes: a status and a JSON value, or a long list; None is an empty body."""
+    """What goes: a status and a JSON value, or a list; None is an empty body."""
 
     status: int
     body: Json | Listing = None
@@ -72,6 +70,7 @@ class Service:
         self._context = context
         self._resources = resources
         parts = (part for resource in resources.values() for part in resource.parts)
+        self._encoded = Encoded(context)
         self._policies = {r.name: Policy(r) for r in (*resources.values(), *parts)}
 
     async def handle(self, request: Request) -> Answer:
@@ -102,7 +101,7 @@ class Service:
         match request.method:
             case "GET":
                 await self._sight(resource, request)
-                return self._list(resource, request)
+                return await self._list(resource, request)
             case "POST":
                 return await self._create(resource, request)
         raise not_allowed()
@@ -136,7 +135,7 @@ class Service:
             return
         await self._transact(request, lambda work: sight.make(work, project_id))
 
-    def _list(self, resource: Resource, request: Request) -> Answer:
+    async def _list(self, resource: Resource, request: Request) -> Answer:
         policy, store = self._policies[resource.name], self._context.store
         above = resource.above
         if above is not None:
@@ -146,15 +145,16 @@ class Service:
         readers = policy.readers(request.caller)
         asked = query.parse(resource, request.query, readers)
         scope = query.Scope(request.caller, policy, request.above)
-        rows, more = query.select(self._context, resource, asked, scope)
-        readers = query.chosen(readers, asked.fields)
+        revision = store.revision
+        rows, more = await query.select(self._context, resource, asked, scope)
         name = resource.collection.replace("-", "_")
         links = query.links(request.url, request.query, asked, rows, more)
         rest = {f"{name}_links": links} if links else {}
-        show = shower(self._context, readers)
-        if len(rows) > LONG:
-            return Answer(200, Listing(name, rows, show, rest))
-        return Answer(200, {name: [show(row) for row in rows], **rest})
+        if asked.fields:
+            write = self._encoded.fresh(query.chosen(readers, asked.fields))
+        else:
+            write = self._encoded.kept(resource, readers)
+        return Answer(200, Listing(name, rows, write, rest, revision))
 
     def _show(self, resource: Resource, request: Request, id_: str) -> Answer:
         policy, store = self._policies[resource.name], self._context.store

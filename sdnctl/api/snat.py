@@ -113,7 +113,7 @@ def _port(work: Work, external: str, host: str) -> Port | None:
 
 def _needed(work: Work, external: str, host: str, without: str = "") -> bool:
     known: dict[str, bool] = {}
-    for port in work.tx.find(Port, "host", host):
+    for port in work.tx.each(Port, "host", host):
         if port.id == without or not _host(port):
             continue
         network = port.network_id

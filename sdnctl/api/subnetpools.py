@@ -198,6 +198,10 @@ SUBNETPOOLS: Final = Resource(
     update=_update_pool,
     delete=_delete_pool,
     actions={"add_prefixes": _add_prefixes, "remove_prefixes": _remove_prefixes},
+    bodies={
+        "add_prefixes": {"prefixes": _PREFIXES.schema},
+        "remove_prefixes": {"prefixes": _PREFIXES.schema},
+    },
     attributes=(
         *(attribute for attribute in STANDARD if attribute.name != "name"),
         stored("name", values.NONEMPTY, REQUIRED, index="name"),

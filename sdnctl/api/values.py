@@ -103,15 +103,15 @@ def choice(*values: str | int | None) -> Type:
     return Type(convert, {"enum": list(values)})
 
 
-def parsed(parse: Callable[[str], Any], description: str) -> Type:
-    """A value of the house with a text form."""
+def parsed(parse: Callable[[str], Any], description: str, **schema: Json) -> Type:
+    """A value of the house with a text form, which ``schema`` tells more about."""
 
     def convert(value: Json) -> Any:
         if not isinstance(value, str):
             raise ValueError(f"'{value}' is not a valid {description}")
         return parse(value)
 
-    return Type(convert, {"type": "string", "description": description}, str)
+    return Type(convert, {"type": "string", "description": description} | schema, str)
 
 
 def optional(inner: Type) -> Type:
@@ -248,12 +248,28 @@ NONEMPTY: Final = Type(_nonempty, NAME.schema | {"minLength": 1})
 HOST: Final = Type(lambda value: "" if value is None else NAME.convert(value), NAME.schema)
 """A host's name; null, which Nova sends to unbind a port, is none."""
 DESCRIPTION: Final = string(1024)
-MAC: Final = parsed(_unicast_mac, "MAC address")
-IP: Final = parsed(Ip.parse, "IP address")
-PREFIX: Final = parsed(_canonical_prefix, "IP prefix in CIDR form")
-ADDRESS_OR_PREFIX: Final = parsed(address_or_prefix, "IP address or prefix")
-ENCAPSULATION: Final = parsed(Encapsulation.parse, "encapsulation: vxlan, mpls-gre or mpls-udp")
-ROUTE_TARGETS: Final = sequence(parsed(RouteTarget.parse, "route target, ASN:number"))
+_OCTET: Final = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4: Final = rf"{_OCTET}(\.{_OCTET}){{3}}"
+_PREFIXES: Final = [
+    {"pattern": rf"^{_IPV4}/(3[0-2]|[12]?[0-9])$"},
+    {"pattern": "^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$"},
+]
+_ADDRESSES: Final = [{"format": "ipv4"}, {"format": "ipv6"}]
+
+MAC: Final = parsed(
+    _unicast_mac, "MAC address", pattern="^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$"
+)
+IP: Final = parsed(Ip.parse, "IP address", anyOf=_ADDRESSES)
+PREFIX: Final = parsed(_canonical_prefix, "IP prefix in CIDR form", anyOf=_PREFIXES)
+ADDRESS_OR_PREFIX: Final = parsed(
+    address_or_prefix, "IP address or prefix", anyOf=[*_ADDRESSES, *_PREFIXES]
+)
+ENCAPSULATION: Final = parsed(
+    Encapsulation.parse, "encapsulation", enum=[str(one) for one in Encapsulation]
+)
+_TARGET: Final = rf"^([0-9]{{1,10}}|{_IPV4}):[0-9]{{1,10}}$"
+ROUTE_TARGET: Final = parsed(RouteTarget.parse, "route target, ASN:number", pattern=_TARGET)
+ROUTE_TARGETS: Final = sequence(ROUTE_TARGET)
 _COMMUNITY: Final = parsed(parse_community, "community, ASN:number or a well-known name")
 COMMUNITY: Final = Type(_COMMUNITY.convert, _COMMUNITY.schema, format_community)
 LABEL: Final = integer(MIN_LABEL, MAX_LABEL)

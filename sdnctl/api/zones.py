@@ -20,7 +20,7 @@ def check(row: dict[str, Any]) -> None:
 
 
 ATTRIBUTES: Final = (
-    shown("availability_zones", values.STRINGS, lambda _c, _r: [ZONE]),
+    shown("availability_zones", values.STRINGS, lambda _c, _r: [ZONE], of=()),
     stored(
         "availability_zone_hints",
         values.STRINGS,

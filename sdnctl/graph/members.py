@@ -13,6 +13,7 @@ from sdnctl.graph.origination import router_mac
 from sdnctl.graph.relations import (
     ATTACHMENT,
     COMPETING,
+    ELECTED,
     EVI_MEMBER,
     FIB,
     HYPERVISOR,
@@ -32,8 +33,12 @@ def evi_member(key: tuple[Vni, str], v: View) -> bool | None:
 
 
 def vrf_member(key: tuple[Vni, str], v: View) -> bool | None:
-    """A hypervisor that hosts a port of a network of the router."""
-    return True if v.exists(ATTACHMENT, "vrf", key) else None
+    """A hypervisor that hosts a port of a network of the router, or of one that leads out there.
+
+    So is one that translates for such a router.
+    """
+    found = v.exists(ATTACHMENT, "vrf", key) or v.exists(ELECTED, "member", key)
+    return True if found else None
 
 
 def local_port(port_id: str, v: View) -> PlacedPort | None:
@@ -57,6 +62,7 @@ def local_port(port_id: str, v: View) -> PlacedPort | None:
         mtu=row.mtu,
         device_id=port.device_id,
         project_id=port.project_id,
+        zone=row.zone,
     )
     if row.behind:
         placed = msgspec.structs.replace(placed, behind=row.behind, router_mac=row.router_mac)
@@ -92,7 +98,11 @@ def node(host: str, v: View) -> Node | None:
 
 RULES: Final = (
     Rule(EVI_MEMBER, evi_member, (on(ATTACHMENT, ATTACHMENT.indexes["evi"]),)),
-    Rule(VRF_MEMBER, vrf_member, (on(ATTACHMENT, ATTACHMENT.indexes["vrf"]),)),
+    Rule(
+        VRF_MEMBER,
+        vrf_member,
+        (on(ATTACHMENT, ATTACHMENT.indexes["vrf"]), on(ELECTED, ELECTED.indexes["member"])),
+    ),
     Rule(LOCAL_PORT, local_port, (on(ATTACHMENT, same_key), on(PORT, same_key))),
     Rule(COMPETING, competing, (on(FIB, FIB.indexes["competing"]),)),
     Rule(NODE, node, (on(HYPERVISOR, same_key),)),

@@ -93,7 +93,20 @@ def _granted(row: Shareable) -> tuple[Hashable, ...]:
     return tuple({*row.shared_with, *external_to} - {EVERYBODY})
 
 
-_COMMON: Final = {name: _field(name) for name in ("name", "project_id")}
+def _tags(row: Row) -> tuple[Hashable, ...]:
+    return row.tags
+
+
+def _rare_owner(port: Port) -> tuple[Hashable, ...]:
+    """Guests' ports are most of them: who asks for those looks at few others."""
+    owner = port.device_owner
+    return () if not owner or owner.startswith(GUESTS) else (owner,)
+
+
+GUESTS: Final = "compute:"
+"""What the ``device_owner`` of a guest's port begins with."""
+
+_COMMON: Final = {name: _field(name) for name in ("name", "project_id")} | {"tag": _tags}
 _SHAREABLE: Final = _COMMON | {"open": _open, "granted": _granted}
 
 
@@ -117,7 +130,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
     | {"ip": _port_ips, "subnet_id": _port_subnets, "another_address": _another_address}
     | {"interface_network": _interface_network, "security_group": _port_groups}
-    | {"outside": _outside},
+    | {"outside": _outside, "rare_owner": _rare_owner},
     "router": _COMMON,
     "floatingip": _COMMON
     | {
@@ -152,7 +165,8 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
 router interfaces of a network, ``outside`` the controller's own ports on an external network by
 their owner, ``external`` the networks that they may be on, ``open`` what is not its owner's alone,
 ``granted`` what is shared with a project, ``default`` the default subnet pool of an IP version,
-``default_of`` a project's default security group."""
+``default_of`` a project's default security group, ``tag`` what bears a tag, ``rare_owner`` the
+ports of a ``device_owner`` that is no guest's."""
 
 
 class Index:

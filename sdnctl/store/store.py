@@ -26,6 +26,7 @@ from sdnctl.store.allocation import FreeLists, Ranges
 from sdnctl.store.backend import Backend, Entry, Record
 from sdnctl.store.codec import MIGRATIONS, Migration, decode, encode
 from sdnctl.store.errors import Conflict
+from sdnctl.store.ordered import Ordered
 from sdnctl.store.sqlite import SqliteBackend
 from sdnctl.store.tables import Overlay, RowChange, Tables, claims_of
 from sdnctl.store.transaction import Transaction
@@ -135,6 +136,10 @@ class Store:
     def rows(self, kind: type[R]) -> Collection[R]:
         """Every committed row of a kind; a view, so not to be iterated across an await."""
         return cast("dict[str, R]", self._tables.rows[KIND_OF[kind]]).values()
+
+    def ordered(self, kind: type[Row], field: str) -> Ordered:
+        """The committed rows of a kind in the order of a field; not to be changed."""
+        return self._tables.ordered(KIND_OF[kind], field)
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` alone and return its result once it is durable.

@@ -14,6 +14,7 @@ from sdnctl.intent import KINDS, Row
 from sdnctl.store.claims import CLAIMS, Claim
 from sdnctl.store.errors import Taken
 from sdnctl.store.indexes import INDEXES, Index
+from sdnctl.store.ordered import Ordered
 
 Key = tuple[str, str]
 """Kind and id."""
@@ -36,6 +37,14 @@ class Tables:
         self.indexes: dict[str, dict[str, Index]] = {
             kind: {name: Index() for name in names} for kind, names in INDEXES.items()
         }
+        self._orders: dict[str, dict[str, Ordered]] = {kind: {} for kind in KINDS}
+
+    def ordered(self, kind: str, field: str) -> Ordered:
+        """The rows of a kind in the order of a field: made when first asked for, then kept."""
+        orders = self._orders[kind]
+        if field not in orders:
+            orders[field] = Ordered(field, self.rows[kind].values())
+        return orders[field]
 
     def ids(self, kind: str, index: str, value: Hashable) -> Iterator[str]:
         """The ids of the rows that ``index`` has under ``value``."""
@@ -45,7 +54,9 @@ class Tables:
         """Take over one durable change, whose ``old`` is what is here now."""
         (kind, id_), old, new = change
         for claim in claims_of(change.key, old):
-            self.holders.pop(claim, None)
+            # Another row of the commit may have taken it over already.
+            if self.holders.get(claim) == change.key:
+                del self.holders[claim]
         for claim in claims_of(change.key, new):
             self.holders[claim] = change.key
         indexes = self.indexes[kind]
@@ -57,6 +68,8 @@ class Tables:
                     indexes[name].remove(value, id_)
                 for value in after:
                     indexes[name].add(value, id_)
+        for order in self._orders[kind].values():
+            order.change(old, new)
         if new is None:
             del self.rows[kind][id_]
         else:

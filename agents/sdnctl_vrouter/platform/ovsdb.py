@@ -71,9 +71,7 @@ class Ovsdb(asyncio.Protocol):
         ``tables``.
         """
         loop = asyncio.get_running_loop()
-        _, ovsdb = await loop.create_unix_connection(
-            lambda: cls(schema, on_change, database), path
-        )
+        _, ovsdb = await loop.create_unix_connection(lambda: cls(schema, on_change, database), path)
         try:
             async with asyncio.timeout(10):
                 await ovsdb.monitor()

@@ -155,6 +155,7 @@ class RawPeer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
+        self.up.clear()
         self.down.clear()
         writer.write(self._open())
         try:

@@ -105,3 +105,35 @@ async def test_the_ports_outside_are_found_by_owner_and_network(tmp_path: Path) 
     [floating] = store.find(FloatingIp, "ip", Ip.parse("192.0.2.1"))
     assert floating.id == "f"
     await store.close()
+
+
+async def test_what_passes_from_row_to_row_within_a_transaction_stays_held(tmp_path: Path) -> None:
+    """The taker may have been written before the giver let go, and two may swap."""
+    store = await Store.open(tmp_path / "db")
+    one, two = Mac.parse("02:0:0:0:0:1"), Mac.parse("02:0:0:0:0:2")
+
+    def port(id_: str, mac: Mac) -> Port:
+        return Port(id=id_, network_id="n", mac=mac)
+
+    await store.transact(lambda tx: tx.put(port("b", two)))
+
+    def passes(tx: Transaction) -> None:
+        tx.put(port("c", one))
+        tx.delete(Port, "b")
+        tx.put(port("c", two))
+
+    await store.transact(passes)
+    with pytest.raises(Taken):
+        await store.transact(lambda tx: tx.put(port("a", two)))
+    await store.transact(lambda tx: tx.put(port("a", one)))
+
+    def swap(tx: Transaction) -> None:
+        tx.put(port("a", Mac.parse("02:0:0:0:0:3")))
+        tx.put(port("c", one))
+        tx.put(port("a", two))
+
+    await store.transact(swap)
+    for mac in (one, two):
+        with pytest.raises(Taken):
+            await store.transact(partial(Transaction.put, row=port("d", mac)))
+    await store.close()

@@ -12,6 +12,7 @@ from sdnctl_vrouter.drivers.ovs.shapes import (
     forward,
     guard,
     metadata,
+    nat,
     parts,
     security,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "forward",
     "guard",
     "metadata",
+    "nat",
     "parts",
     "security",
 ]

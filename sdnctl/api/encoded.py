@@ -1,0 +1,92 @@
+"""Rows of lists as JSON octets, kept while what they say is true.
+
+Promise: what is written is what would be shown now. A part of a row's JSON is kept together with
+the rows that it was made of, and used again while each of these is the very same one: rows never
+change, they are replaced. What depends on anything else is computed each time. Memory is bounded;
+what is kept longest goes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+import msgspec
+
+from sdnctl.api.schema import Context, Read, Resource, shower
+from sdnctl.intent import Row
+
+MOST: Final = 32 << 20
+"""Octets of JSON that are kept."""
+
+Write = Callable[[Row], bytes]
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Kept(NamedTuple):
+    row: Row
+    others: tuple[tuple[type[Row], str, Row | None], ...]
+    text: bytes
+
+
+class Encoded:
+    """What makes JSON of rows, for every resource and whom it is shown to."""
+
+    def __init__(self, context: Context, most: int = MOST) -> None:
+        self._context = context
+        self._most = most
+        self._size = 0
+        self._writers: dict[int, tuple[Mapping[str, Read], Write]] = {}
+
+    def fresh(self, readers: Mapping[str, Read]) -> Write:
+        """A writer that keeps nothing."""
+        show = shower(self._context, readers)
+        return lambda row: _encode(show(row))
+
+    def kept(self, resource: Resource, readers: Mapping[str, Read]) -> Write:
+        """The writer of these very ``readers``, which has to be asked for with no others."""
+        known = self._writers.get(id(readers))
+        if known is None:
+            # The readers are kept as well, or else another's might have their id.
+            known = self._writers[id(readers)] = (readers, self._writer(resource, readers))
+        return known[1]
+
+    def _writer(self, resource: Resource, readers: Mapping[str, Read]) -> Write:
+        depends = {name: resource.by_name[name].depends for name in readers}
+        steady = {name: read for name, read in readers.items() if depends[name] is not None}
+        fleeting = {name: read for name, read in readers.items() if name not in steady}
+        if not steady:
+            return self.fresh(readers)
+        others = dict.fromkeys(other for name in steady for other in depends[name] or ())
+        sources = [(other.kind, attrgetter(other.field)) for other in others]
+        get, cache = self._context.store.get, dict[str, _Kept]()
+        text_of, rest_of = self.fresh(steady), shower(self._context, fleeting)
+
+        def text(row: Row) -> bytes:
+            found = cache.get(row.id)
+            if found is not None and found.row is row:
+                for kind, id_, other in found.others:
+                    if get(kind, id_) is not other:
+                        break
+                else:
+                    return found.text
+            seen = tuple(
+                (kind, id_, get(kind, id_)) for kind, field in sources if (id_ := field(row))
+            )
+            made = text_of(row)
+            self._keep(cache, _Kept(row, seen, made))
+            return made
+
+        def write(row: Row) -> bytes:
+            return text(row)[:-1] + b"," + _encode(rest_of(row))[1:]
+
+        return write if fleeting else text
+
+    def _keep(self, cache: dict[str, _Kept], new: _Kept) -> None:
+        old = cache.pop(new.row.id, None)
+        self._size += len(new.text) - (len(old.text) if old is not None else 0)
+        cache[new.row.id] = new
+        while self._size > self._most and cache:
+            self._size -= len(cache.pop(next(iter(cache))).text)
