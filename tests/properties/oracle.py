@@ -153,11 +153,19 @@ def addresses_of(w: World, port: Port) -> tuple[tuple[Ip, int], ...]:
     return tuple(out)
 
 
+NO_GUESTS = {
+    "network:router_interface",
+    "network:router_gateway",
+    "network:floatingip",
+    "network:floatingip_agent_gateway",
+}
+
+
 def guests(w: World) -> list[tuple[Port, Network, Hypervisor]]:
     out = []
     for port in sorted(w.port.values(), key=lambda p: p.id):
         network, host = w.network.get(port.network_id), w.hypervisor.get(port.host)
-        if network and host and not port.device_owner.startswith("network:"):
+        if network and host and port.device_owner not in NO_GUESTS:
             out.append((port, network, host))
     return out
 
