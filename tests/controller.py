@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.waiting import wait_for
@@ -55,6 +57,20 @@ class Process:
         assert "Traceback" not in self.log.read_text()
         assert len(lines) == 1, self.log.read_text()
         return lines[0]
+
+    def kill(self) -> None:
+        """End it and whatever it started.
+
+        What was being started at that moment shows its own command line only a little later.
+        """
+        with contextlib.suppress(ProcessLookupError):
+            self.popen.kill()
+        self.popen.wait(10)
+        for _look in range(5):
+            for pid in self.family():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
 
     def family(self) -> list[int]:
         """The processes, the controller's own aside, that name the state directory."""

@@ -26,12 +26,7 @@ def processes() -> Iterator[list[Process]]:
     started: list[Process] = []
     yield started
     for process in started:
-        with contextlib.suppress(ProcessLookupError):
-            process.popen.kill()
-        process.popen.wait(10)
-        for pid in process.family():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        process.kill()
 
 
 class Start:
