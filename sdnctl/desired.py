@@ -81,6 +81,11 @@ class LocalPort(msgspec.Struct, frozen=True):
     ``host_name`` is told by DHCP, "" for none. ``mtu`` is what fits into this hypervisor's
     tunnels, in octets; 0 if that is not known. ``device_id`` and ``project_id`` say to the
     metadata service which instance asks.
+
+    ``standby`` says that the guest is elsewhere, and about to come or just gone: it may send, but
+    what is for it goes to it only if it came by tunnel. With ``onward`` (bridged) and
+    ``onward_routed`` that is sent on to there instead. ``picks_up`` lets TCP connections that are
+    not known here go on, because they began on another hypervisor.
     """
 
     port_id: str
@@ -99,6 +104,10 @@ class LocalPort(msgspec.Struct, frozen=True):
     mtu: int = 0
     device_id: str = ""
     project_id: str = ""
+    standby: bool = False
+    onward: NextHop | None = None
+    onward_routed: NextHop | None = None
+    picks_up: bool = False
 
     @property
     def key(self) -> str:

@@ -102,6 +102,10 @@ def _port(row: LocalPort) -> dict[str, Any]:
             mtu=row.mtu,
             device_id=row.device_id,
             project_id=row.project_id,
+            standby=row.standby,
+            onward=None if row.onward is None else _hop(row.onward),
+            onward_routed=None if row.onward_routed is None else _hop(row.onward_routed),
+            picks_up=row.picks_up,
         )
     }
 
@@ -321,6 +325,10 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         m.mtu,
         m.device_id,
         m.project_id,
+        m.standby,
+        _read_hop(m.onward) if m.HasField("onward") else None,
+        _read_hop(m.onward_routed) if m.HasField("onward_routed") else None,
+        m.picks_up,
     ),
     "evi": lambda m: Evi(Vni(m.vni), Label(m.label), m.mtu, Vni(m.vrf)),
     "irb": lambda m: Irb(

@@ -69,12 +69,12 @@ class Delivery:
     def commit(self, revision: int, log: Log, now_ns: int) -> Outgoing:
         """Tell every agent concerned what changed; ``now_ns`` is the commit's wall clock time."""
         self.revision = revision
-        self._forget_reports(log)
         joined, left = self._follow_members(log)
         moved = joined.keys() | left.keys()
         fast: dict[str, list[bytes]] = {}
         slow = {host for host in moved if host in self.sessions}
         changes = self.tables.apply(log)
+        self._forget_reports(changes, log)
         slow |= self._overfull(changes)
         for change in changes:
             self._spread(change, fast, slow, joined)
@@ -92,13 +92,14 @@ class Delivery:
             self.observed.sent(revision, slow | fast.keys(), now_ns)
         return out
 
-    def _forget_reports(self, log: Log) -> None:
+    def _forget_reports(self, changes: list[GroupChange], log: Log) -> None:
         """What agents said of ports that moved away and of hypervisors that are no more."""
-        for _key, old, new in log.get("local_port", ()):
-            if old is not None and (new is None or new.host != old.host):
-                state = self.observed.known(old.host)
-                if state is not None:
-                    state.ports.pop(old.port.port_id, None)
+        for change in changes:
+            kind, _slash, host = change.group.partition("/")
+            state = self.observed.known(host) if kind == "node" else None
+            if state is not None:
+                for key in change.removals:
+                    state.ports.pop(key.removeprefix("port/"), None)
         for host, _old, node in log.get("node", ()):
             if node is None and host not in self.sessions:
                 self.observed.forget(host)

@@ -221,10 +221,15 @@ def fitting_mtu(
 def attachment(port_id: str, v: View) -> Attachment | None:
     """A guest's port whose network and hypervisor are both known."""
     port = v.get(PORT, port_id)
-    if port is None or not port.host or port.device_owner == ROUTER_INTERFACE_OWNER:
+    return None if port is None else attached(port_id, port, port.host, v)
+
+
+def attached(port_id: str, port: Port, host: str, v: View) -> Attachment | None:
+    """The port as it is on a host, or would be."""
+    if not host or port.device_owner == ROUTER_INTERFACE_OWNER:
         return None
     network = v.get(NETWORK, port.network_id)
-    hypervisor = v.get(HYPERVISOR, port.host)
+    hypervisor = v.get(HYPERVISOR, host)
     if network is None or hypervisor is None:
         return None
     pin = network.encapsulation
@@ -235,7 +240,7 @@ def attachment(port_id: str, v: View) -> Attachment | None:
         ip for ip in addresses if where is not None and any(ip in link for link in where.on_link)
     )
     return Attachment(
-        host=port.host,
+        host=host,
         vtep=hypervisor.vtep,
         encapsulations=encapsulations,
         network_id=port.network_id,

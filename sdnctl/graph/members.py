@@ -19,21 +19,24 @@ from sdnctl.graph.relations import (
     LOCAL_PORT,
     NODE,
     PORT,
+    STANDBY,
     UNDERLAY,
     VRF_MEMBER,
+    Attachment,
     PlacedPort,
 )
+from sdnctl.intent import Port
 from sdnctl.types import Ip, Vni
 
 
 def evi_member(key: tuple[Vni, str], v: View) -> bool | None:
-    """A hypervisor that hosts a port of the network."""
-    return True if v.exists(ATTACHMENT, "evi", key) else None
+    """A hypervisor that hosts a port of the network, or is about to."""
+    return True if v.exists(ATTACHMENT, "evi", key) or v.exists(STANDBY, "evi", key) else None
 
 
 def vrf_member(key: tuple[Vni, str], v: View) -> bool | None:
-    """A hypervisor that hosts a port of a network of the router."""
-    return True if v.exists(ATTACHMENT, "vrf", key) else None
+    """A hypervisor that hosts a port of a network of the router, or is about to."""
+    return True if v.exists(ATTACHMENT, "vrf", key) or v.exists(STANDBY, "vrf", key) else None
 
 
 def local_port(port_id: str, v: View) -> PlacedPort | None:
@@ -42,6 +45,14 @@ def local_port(port_id: str, v: View) -> PlacedPort | None:
     port = v.get(PORT, port_id)
     if row is None or port is None:
         return None
+    placed = as_told(port_id, port, row)
+    if port.bindings and any(binding.left for binding in port.bindings):
+        placed = msgspec.structs.replace(placed, picks_up=True)
+    return PlacedPort(row.host, placed)
+
+
+def as_told(port_id: str, port: Port, row: Attachment) -> LocalPort:
+    """The port as a hypervisor is told of it where its guest is."""
     placed = LocalPort(
         port_id,
         row.vni,
@@ -60,7 +71,7 @@ def local_port(port_id: str, v: View) -> PlacedPort | None:
     )
     if row.behind:
         placed = msgspec.structs.replace(placed, behind=row.behind, router_mac=row.router_mac)
-    return PlacedPort(row.host, placed)
+    return placed
 
 
 def competing(key: tuple[Vni, Ip], v: View) -> bool | None:
@@ -91,8 +102,16 @@ def node(host: str, v: View) -> Node | None:
 
 
 RULES: Final = (
-    Rule(EVI_MEMBER, evi_member, (on(ATTACHMENT, ATTACHMENT.indexes["evi"]),)),
-    Rule(VRF_MEMBER, vrf_member, (on(ATTACHMENT, ATTACHMENT.indexes["vrf"]),)),
+    Rule(
+        EVI_MEMBER,
+        evi_member,
+        (on(ATTACHMENT, ATTACHMENT.indexes["evi"]), on(STANDBY, STANDBY.indexes["evi"])),
+    ),
+    Rule(
+        VRF_MEMBER,
+        vrf_member,
+        (on(ATTACHMENT, ATTACHMENT.indexes["vrf"]), on(STANDBY, STANDBY.indexes["vrf"])),
+    ),
     Rule(LOCAL_PORT, local_port, (on(ATTACHMENT, same_key), on(PORT, same_key))),
     Rule(COMPETING, competing, (on(FIB, FIB.indexes["competing"]),)),
     Rule(NODE, node, (on(HYPERVISOR, same_key),)),

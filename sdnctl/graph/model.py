@@ -13,6 +13,7 @@ from sdnctl.graph import (
     probes,
     rib,
     security,
+    standby,
     tables,
 )
 from sdnctl.graph.engine import Engine
@@ -59,6 +60,7 @@ INPUTS: Final = (
 
 RULES: Final = (
     *attachments.RULES,  # networks, routers and ports -> EVIs, VRFs, attachments
+    *standby.RULES,  # ports of other bindings -> where they are made ready
     *origination.RULES,  # attachments -> the routes that they originate
     *rib.RULES,  # originated and learned routes -> imported by route target
     *tables.RULES,  # imported routes -> FDB, neighbours, flooding, FIB

@@ -13,6 +13,7 @@ from sdnctl.desired import (
     Irb,
     LocalPort,
     Neighbor,
+    NextHop,
     Node,
     Probe,
     RemoteAddresses,
@@ -300,6 +301,20 @@ PORT_VPN: Final[Relation[str, PortVpn]] = Relation(
 )
 ROUTING: Final[Relation[str, Routing]] = Relation("routing")
 """By network."""
+
+
+class Standby(NamedTuple):
+    """A port on a hypervisor that its guest is about to come to or has just left.
+
+    ``attachment`` is what it would be there. Of a guest that has left, ``onward`` is the next hop
+    to where it is now, and ``onward_routed`` that of the VRF.
+    """
+
+    attachment: Attachment
+    onward: NextHop | None
+    onward_routed: NextHop | None
+
+
 ATTACHMENT: Final[Relation[str, Attachment]] = Relation(
     "attachment",
     evi=lambda _k, row: ((row.vni, row.host),),
@@ -309,6 +324,16 @@ ATTACHMENT: Final[Relation[str, Attachment]] = Relation(
         [(group, row.host) for group in row.security_groups] if row.security_groups else ()
     ),
 )
+
+STANDBY: Final[Relation[tuple[str, str], Standby]] = Relation(
+    "standby",
+    evi=lambda _k, row: ((row.attachment.vni, row.attachment.host),),
+    vrf=lambda _k, row: ((row.attachment.vrf, row.attachment.host),) if row.attachment.vrf else (),
+    policy=lambda _k, row: [
+        (group, row.attachment.host) for group in row.attachment.security_groups
+    ],
+)
+"""By port and hypervisor. It originates no route."""
 
 # ---- routes ------------------------------------------------------------------------------------
 
@@ -429,6 +454,7 @@ VRF_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation(
     "vrf_probe", vtep=lambda key, _row: (key[1],)
 )
 LOCAL_PORT: Final[Relation[str, PlacedPort]] = Relation("local_port")
+STANDBY_PORT: Final[Relation[tuple[str, str], PlacedPort]] = Relation("standby_port")
 EVI_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation("evi_member")
 VRF_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation(
     "vrf_member", host=lambda key, _row: (key[1],)

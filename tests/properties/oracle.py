@@ -145,6 +145,30 @@ def guests(w: World) -> list[tuple[Port, Network, Hypervisor]]:
     return out
 
 
+def prepared(w: World, host: Hypervisor) -> list[tuple[Port, Network, dict[str, Any]]]:
+    """Ports that are bound here too while their guests are elsewhere, and what is said of that."""
+    out = []
+    for port in w.port.values():
+        network = w.network.get(port.network_id)
+        bound = {b.host: b.left for b in port.bindings}
+        if port.profile.get("migrating_to") == host.id and host.id not in bound:
+            bound[host.id] = False
+        router_port = port.device_owner == "network:router_interface"
+        if network is None or router_port or host.id not in bound or port.host == host.id:
+            continue
+        told: dict[str, Any] = {"standby": True, "picks_up": True}
+        there = w.hypervisor.get(port.host)
+        if bound[host.id] and there is not None and is_up(port, network, there):
+            by = tunnels(network, there)
+            told["onward"] = NextHop(there.vtep, network.label, network.vni, by)
+            router, _ports = vrf_of(w, network)
+            if router is not None:
+                mac = Mac(b"\2\0" + there.vtep[-4:])
+                told["onward_routed"] = NextHop(there.vtep, router.label, router.vni, by, mac)
+        out.append((port, network, told))
+    return out
+
+
 def is_up(port: Port, network: Network, host: Hypervisor) -> bool:
     able = len(host.vtep) == 4 and bool(tunnels(network, host))
     return able and port.admin_state_up and network.admin_state_up
@@ -477,9 +501,12 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
     for host in w.hypervisor.values():
         mine_: dict[str, Desired] = {}
         groups = set()
-        for port, network, where in guests(w):
-            if where.id != host.id:
-                continue
+        own: list[tuple[Port, Network, dict[str, Any]]] = [
+            (port, network, {"picks_up": any(b.left for b in port.bindings)})
+            for port, network, where in guests(w)
+            if where.id == host.id
+        ]
+        for port, network, binding in own + prepared(w, host):
             router, _ports = vrf_of(w, network)
             groups.add(f"evi/{network.vni}")
             if router:
@@ -491,13 +518,14 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 router.vni if router else Vni(0),
                 port.mac,
                 tuple(dict.fromkeys(f.ip for f in port.fixed_ips)),
-                is_up(port, network, where),
+                is_up(port, network, host),
                 port.port_security_enabled,
                 port.security_groups if port.port_security_enabled else (),
                 tuple((pair.mac, pair.prefix) for pair in port.allowed_address_pairs),
                 behind,
                 router_mac,
-                **told_by_dhcp(w, port, network, where),
+                **told_by_dhcp(w, port, network, host),
+                **binding,
             )
             mine_[row.key] = row
             mine_.update((each.key, each) for each in policy_of(w, port))

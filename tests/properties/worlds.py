@@ -27,6 +27,7 @@ from sdnctl.graph.relations import (
     UNDERLAY,
 )
 from sdnctl.intent import (
+    MIGRATING_TO,
     AddressGroup,
     AddressPair,
     BgpPeer,
@@ -34,6 +35,7 @@ from sdnctl.intent import (
     BgpVpnNetwork,
     BgpVpnPort,
     BgpVpnRouter,
+    Binding,
     ExtraDhcpOption,
     FixedIp,
     Gateway,
@@ -270,10 +272,26 @@ def _ports(key: str, network: str, **more: st.SearchStrategy[Any]) -> st.SearchS
     )
 
 
+bindings = st.one_of(
+    *[st.just(())] * 3,
+    st.lists(
+        st.builds(Binding, st.sampled_from(["ghost", *HOSTS * 3]), left=st.booleans()),
+        max_size=2,
+        unique_by=lambda binding: binding.host,
+    ).map(tuple),
+)
+"""Some of hosts that are not there, or where the port is anyway."""
+
+profiles = st.sampled_from(
+    [{}] * 5 + [{MIGRATING_TO: host} for host in ("h0", "h1", "ghost", "", 7)]
+)
+
+
 def guests(key: str) -> st.SearchStrategy[Any]:
     hosts = st.sampled_from(["", "ghost", *HOSTS * 4])
     usual = NETWORKS[GUESTS.index(key) % 2]
-    return st.one_of(*(_ports(key, n, host=hosts) for n in [usual, usual, *NETWORKS]))
+    more = {"host": hosts, "bindings": bindings, "profile": profiles}
+    return st.one_of(*(_ports(key, n, **more) for n in [usual, usual, *NETWORKS]))
 
 
 def interfaces(key: str) -> st.SearchStrategy[Any]:

@@ -43,7 +43,15 @@ from sdnctl.desired import (
 )
 from sdnctl.graph.model import INPUTS
 from sdnctl.graph.relations import ADVERTISED, LEARNED
-from sdnctl.intent import KINDS, ROUTER_INTERFACE_OWNER, FixedIp, PortRoute, Subnet
+from sdnctl.intent import (
+    KINDS,
+    MIGRATING_TO,
+    ROUTER_INTERFACE_OWNER,
+    Binding,
+    FixedIp,
+    PortRoute,
+    Subnet,
+)
 from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
@@ -76,6 +84,11 @@ def _behind(text: str) -> PortRoute:
     )
 
 
+def _binding(text: str) -> Binding:
+    host, _, left = text.partition("=")
+    return Binding(host, left=left == "left")
+
+
 READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "vtep": ("vtep", Ip.parse),
     "address": ("address", Ip.parse),
@@ -91,6 +104,8 @@ READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "prefix": ("prefix", Prefix.parse),
     "mac": ("mac", Mac.parse),
     "host": ("host", str),
+    "bindings": ("bindings", _list(_binding)),
+    "going": ("profile", lambda text: {MIGRATING_TO: text} if text else {}),
     "router": ("device_id", str),
     "families": ("families", _list(str)),
     "preference": ("local_preference", lambda text: int(text) if text else None),
@@ -277,7 +292,12 @@ def told(row: Desired) -> str:
     match row:
         case LocalPort():
             behind = f" before {','.join(map(str, row.behind))}" if row.behind else ""
-            return ("open" if row.admin_state_up else "closed") + behind
+            state = "standby" if row.standby else "open" if row.admin_state_up else "closed"
+            if row.onward is not None:
+                state += f" on to {_hop(row.onward)}"
+            if row.onward_routed is not None:
+                state += f", routed to {_hop(row.onward_routed)}"
+            return state + (" picking up" if row.picks_up and not row.standby else "") + behind
         case Neighbor():
             return f"at {row.mac}"
         case FdbEntry() | FloodEntry():

@@ -75,6 +75,10 @@ desired: st.SearchStrategy[Desired] = st.one_of(
         mtu=st.integers(0, 65535),
         device_id=texts,
         project_id=texts,
+        standby=st.booleans(),
+        onward=st.none() | hops,
+        onward_routed=st.none() | hops,
+        picks_up=st.booleans(),
     ),
     st.builds(
         SubnetOptions,
