@@ -168,6 +168,7 @@ POLICY: Final[dict[str, Rules]] = {
             _settable("data_plane_status"),
         ),
     ),
+    "port_binding": Rules(see=SERVICE, create=SERVICE, update=SERVICE, delete=SERVICE),
     "address_scope": Rules(
         see=READER | SHARED,
         create=MEMBER,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sdnctl.api import guests, values
+from sdnctl.api import bindings, guests, values, vifs
 from sdnctl.api.addressing import Wish, addresses, following
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input, not_found
@@ -22,22 +22,8 @@ from sdnctl.api.schema import (
     stored,
 )
 from sdnctl.api.values import Json
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, BgpVpnPort, Hypervisor, Network, Port, Row
+from sdnctl.intent import ROUTER_INTERFACE_OWNER, BgpVpnPort, Network, Port, Row
 from sdnctl.types import Ip
-
-_VNIC_TYPES: Final = values.choice(
-    "normal",
-    "direct",
-    "macvtap",
-    "baremetal",
-    "direct-physical",
-    "virtio-forwarder",
-    "smart-nic",
-    "vdpa",
-    "accelerator-direct",
-    "accelerator-direct-physical",
-    "remote-managed",
-)
 
 
 def _wish(fields: dict[str, Any]) -> Wish:
@@ -93,31 +79,12 @@ def _status(context: Context, port: Port) -> Json:
     return context.observed.port_status(port.id)
 
 
-def _bound_to(context: Context, port: Port) -> Hypervisor | None:
-    """The hypervisor on which our agent plugs the port's VIF, if it can."""
-    if not port.host or port.vnic_type != "normal":
-        return None
-    return context.store.get(Hypervisor, port.host)
-
-
 def _vif_type(context: Context, port: Port) -> Json:
-    """How the VIF is plugged, in the words of os-vif."""
-    if not port.host:
-        return "unbound"
-    return "binding_failed" if _bound_to(context, port) is None else "ovs"
+    return vifs.vif_type(context, port.host, port.vnic_type)
 
 
 def _vif_details(context: Context, port: Port) -> Json:
-    hypervisor = _bound_to(context, port)
-    if hypervisor is None:
-        return {}
-    return {
-        "connectivity": "l2",
-        "port_filter": True,
-        "ovs_hybrid_plug": False,
-        "bridge_name": context.settings.bridge,
-        "datapath_type": hypervisor.datapath_type,
-    }
+    return vifs.vif_details(context, port.host, port.vnic_type)
 
 
 def _check_owner(row: dict[str, Any]) -> None:
@@ -162,8 +129,9 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
                 f"Unable to complete operation on port {old.id}, port is already bound, port "
                 f"type: ovs, old_mac {old.mac}, new_mac {row['mac']}.",
             )
-    if old.host and row.get("host", old.host) != old.host:
-        row["moves"] = old.moves + 1
+    if row.get("host", old.host) != old.host:
+        row["moves"] = bindings.moves(old, row["host"])
+        row["bindings"] = bindings.without(old, row["host"])
     mac = row.get("mac", old.mac)
     if "fixed_ips" in given:
         row["fixed_ips"] = addresses(
@@ -216,7 +184,7 @@ PORTS: Final = Resource(
         stored("port_security_enabled", values.BOOLEAN, sort=False),
         *SECURITY,
         stored("binding:host_id", values.HOST, "", field="host", index="host"),
-        stored("binding:vnic_type", _VNIC_TYPES, "normal", field="vnic_type"),
+        stored("binding:vnic_type", vifs.VNIC_TYPES, "normal", field="vnic_type"),
         stored("binding:profile", values.OBJECT, {}, field="profile", filter=False, sort=False),
         shown("binding:vif_type", values.NAME, _vif_type, filter=True),
         shown("binding:vif_details", values.OBJECT, _vif_details),
