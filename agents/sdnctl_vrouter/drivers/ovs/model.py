@@ -36,7 +36,7 @@ from sdnctl.desired import (
     Vrf,
 )
 from sdnctl.types import Ip, Vni
-from sdnctl_vrouter.drivers.ovs import templates, translate
+from sdnctl_vrouter.drivers.ovs import standby, templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
 from sdnctl_vrouter.drivers.ovs.pipeline import OWNER
@@ -144,7 +144,7 @@ class Model:
         match new or old:
             case Node():
                 self.node = new if isinstance(new, Node) else None
-                self._mark((Evi, Vrf, FdbEntry, FloodEntry, FibEntry))
+                self._mark((Evi, Vrf, FdbEntry, FloodEntry, FibEntry, LocalPort))
             case Evi(vni=vni):
                 self._floods.touch(vni)
             case FdbEntry(via=via) | FloodEntry(via=via):
@@ -372,13 +372,21 @@ class Model:
                 if not ofport:
                     self._leave(unit)
                     return NOTHING
-                self._floods.enlist(unit, FloodList(vni, remote=False), templates.deliver(ofport))
+                if resource.standby:
+                    self._floods.leave(unit)
+                else:
+                    copy = templates.deliver(ofport)
+                    self._floods.enlist(unit, FloodList(vni, remote=False), copy)
                 policy = 0
                 if resource.security:
                     policy = self._policies.enlist(unit, resource.security_groups)
                 else:
                     self._policies.leave(unit)
-                return translate.local_port(resource, ofport, policy, self.tunnels)
+                own = translate.local_port(resource, ofport, policy, self.tunnels)
+                if resource.standby:
+                    led = standby.flows(resource, ofport, self.node)
+                    return Translation((*own.flows, *led))
+                return own
             case FloodEntry(vni=vni, via=via):
                 if self.node is None or via.vtep == self.node.vtep:
                     self._floods.leave(unit)

@@ -26,9 +26,16 @@ passes while it does. A packet that the rules no longer allow marks its connecti
 answers end with it; so a change of rules, of members or of groups needs no flush, and takes
 nothing from connections that it does not concern.
 
+A guest that is migrated live brings no entries of the connection tracker along. While its port
+``picks_up``, a TCP packet in the middle of a connection that the tracker does not know here, and
+that no rule allows as the beginning of one, is taken for an answer: its connection is marked as
+picked up, that is as begun by the other side, whose packets are then checked against the rules.
+The first of those that they do not allow cuts it.
+
 Received over a tunnel means delivered to a local port or dropped: split horizon in the EVI
 (RFC 7432 section 8.3.1 by construction), no transit through a VRF. So a gateway's address,
-which is on every hypervisor, answers to the guests of its own hypervisor alone.
+which is on every hypervisor, answers to the guests of its own hypervisor alone. But what comes for
+a guest that has just left goes on to where it is now, as long as its port is bound here as well.
 
 A network over MPLS-over-GRE is Ethernet under the EVI's label, not host routes with proxy ARP:
 broadcast, multicast and protocols other than IP mean the same on both encapsulations, and a
@@ -175,6 +182,8 @@ class Priority(enum.IntEnum):
     MISS = 0
     CUT = 50
     """What no rule allows of a connection that was allowed."""
+    PICK_UP = 60
+    """What no rule allows, and may be in the middle of a connection that began elsewhere."""
     FOREIGN = 90
     """A far end's own VNI: where the number is one of ours too, ours is meant."""
     DEFAULT = 100

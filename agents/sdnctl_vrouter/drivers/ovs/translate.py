@@ -80,7 +80,9 @@ def with_actions(match: bytes, actions: bytes) -> bytes:
 _SECURITY: Final = tuple(
     getattr(t, name)
     for name in dir(t)
-    if name.startswith(("track_", "egress_", "ingress_")) and not name.endswith("_allow")
+    if name.startswith(("track_", "egress_", "ingress_"))
+    and not name.endswith("_allow")
+    and "_pick_up_" not in name
 )
 """What holds for every port with port security: the flows of shapes/security.py as they are."""
 
@@ -165,7 +167,10 @@ def vrf(resource: Vrf, tunnels: Tunnels) -> Translation:
 
 
 def local_port(port: LocalPort, ofport: int, policy: int, tunnels: Tunnels) -> Translation:
-    """All of a port but its place in the flood list; ``policy`` is its groups' number."""
+    """All of a port but its place in the flood list; ``policy`` is its groups' number.
+
+    Of one on standby, what it sends; what leads to it is ``standby``'s.
+    """
     flows = tuple(_local_port(port, ofport, policy))
     if tunnels.metadata:
         flows += tuple(metadata.port(port, ofport, tunnels.metadata))
@@ -175,6 +180,11 @@ def local_port(port: LocalPort, ofport: int, policy: int, tunnels: Tunnels) -> T
 def _local_port(port: LocalPort, ofport: int, policy: int) -> Iterator[bytes]:
     yield t.ask(ofport)
     if port.security:
+        if port.picks_up:
+            yield t.egress_pick_up_4(ofport)
+            yield t.egress_pick_up_6(ofport)
+            yield t.ingress_pick_up_4(ofport)
+            yield t.ingress_pick_up_6(ofport)
         yield t.vif_checked(ofport, port.vni, policy)
         yield t.deliver_checked(ofport, policy)
         yield t.deliver_own(ofport)
@@ -182,10 +192,15 @@ def _local_port(port: LocalPort, ofport: int, policy: int) -> Iterator[bytes]:
     else:
         yield t.vif_trusted(ofport, port.vni)
         yield t.deliver_trusted(ofport)
-    yield t.l2_local(port.vni, port.mac, ofport)
     for ip in port.addresses:
         if ip.version == 4:
             yield t.respond_own_4(ofport, ip)
+    if port.behind and port.security:
+        yield from _routes(port, ofport)
+    if port.standby:
+        return
+    yield t.l2_local(port.vni, port.mac, ofport)
+    for ip in port.addresses:
         if port.vrf:
             local = t.fib_local_4 if ip.version == 4 else t.fib_local_6
             yield local(port.vrf, ip, port.mac, port.vni, ofport)
@@ -194,7 +209,7 @@ def _local_port(port: LocalPort, ofport: int, policy: int) -> Iterator[bytes]:
 
 
 def _behind(port: LocalPort, router_mac: Mac, ofport: int) -> Iterator[bytes]:
-    """The prefixes that the guest routes: packets to them, and from them."""
+    """Packets to the prefixes that the guest routes."""
     for ip, length in port.behind:
         four, mask = ip.version == 4, netmask(length, ip.bits)
         priority = fib_priority(length, Preference.LOCAL)
@@ -204,8 +219,13 @@ def _behind(port: LocalPort, router_mac: Mac, ofport: int) -> Iterator[bytes]:
             else (t.fib_behind_routed_6, t.fib_behind_received_6)
         ):
             yield fib(priority, port.vrf, ip, mask, router_mac, port.mac, ofport)
-        if port.security:
-            yield (t.ip_source_behind_4 if four else t.ip_source_behind_6)(ofport, ip, mask)
+
+
+def _routes(port: LocalPort, ofport: int) -> Iterator[bytes]:
+    """Packets from the prefixes that the guest routes."""
+    for ip, length in port.behind:
+        source = t.ip_source_behind_4 if ip.version == 4 else t.ip_source_behind_6
+        yield source(ofport, ip, netmask(length, ip.bits))
 
 
 def _guard(port: LocalPort, ofport: int) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from sdnctl_vrouter.drivers.ovs.shapes import (
     metadata,
     parts,
     security,
+    standby,
 )
 from sdnctl_vrouter.drivers.ovs.shapes.words import SHAPES
 
@@ -27,4 +28,5 @@ __all__ = [
     "metadata",
     "parts",
     "security",
+    "standby",
 ]

@@ -39,6 +39,7 @@ IP6: Final = Kind("16s", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "bytes
 
 KINDS: Final = {
     "chunk": U32,
+    "far_vtep": IP4,
     "conj_id": U32,
     "group": U32,
     "icmp_code": U8,
