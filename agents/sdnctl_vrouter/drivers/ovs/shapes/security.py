@@ -219,13 +219,16 @@ _verdicts("ingress", Table.INGRESS, Table.INGRESS_ALLOWED, IN, DELIVERED)
 # ---- a port
 
 
-MIDDLE: Final = {"ip_proto": TCP, "tcp_flags_nxm": (0x10, 0x16)}
-"""TCP packets with ACK and neither SYN nor RST: none begins or ends a connection."""
+MIDDLE: Final = {"ip_proto_nxm": TCP, "tcp_flags_nxm": (0x10, 0x16)}
+"""TCP packets with ACK and neither SYN nor RST: none begins or ends a connection.
+
+All in the old form: os-ken sorts by the fields' numbers, and the switch wants to know of TCP first.
+"""
 
 
 def pick_up(family: int, rules: Table, port: Match, zone: str, onward: Action) -> Any:
     """Take the packet for an answer, and its connection for one that the other side began."""
-    match = {"eth_type": IPV4 if family == 4 else IPV6, **MIDDLE, **port}
+    match = {"eth_type_nxm": IPV4 if family == 4 else IPV6, **MIDDLE, **port}
     match |= state(TRACKED | NEW, ESTABLISHED | INVALID)
     picked = track(zone, 255, commit=True, mark=1, bit=PICKED_UP)
     return flow(rules, Priority.PICK_UP, match, [picked, onward])
