@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -258,7 +258,7 @@ class Site:
         wait_for(f"{name} ACTIVE", lambda: guest.shown()["status"] == "ACTIVE", timeout=20)
         return guest
 
-    def group(self, name: str, *rules: dict[str, object], closed: bool = False) -> str:
+    def group(self, name: str, *rules: Mapping[str, object], closed: bool = False) -> str:
         """A security group of these rules for IPv4; ``closed`` without the default ones."""
         made = self.api.create("/v2.0/security-groups", "security_group", name=name)
         if closed:
@@ -267,8 +267,7 @@ class Site:
         for rule in rules:
             self.api.create(
                 *("/v2.0/security-group-rules", "security_group_rule"),
-                security_group_id=made["id"],
-                **rule,
+                **{"security_group_id": made["id"], **rule},
             )
         return str(made["id"])
 

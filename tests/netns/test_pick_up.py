@@ -41,9 +41,9 @@ async def moved(cloud: Cloud, *groups: Any, picks_up: bool = True) -> Tenant:
 
 def said(version: int, number: int, flags: str, *, back: bool = False) -> Probe:
     """A packet of connection ``number``, from the far end or ``back`` from the guest."""
-    ends = {"sport": 2000 + number, "dport": 80} if back else {"sport": 80, "dport": 2000 + number}
-    seq = {"seq": 9000, "ack": 5011} if back else {"seq": 5000, "ack": 9000}
-    layer = TCP(flags=flags, window=1000, **ends, **seq)
+    there: dict[str, Any] = {"sport": 80, "dport": 2000 + number, "seq": 5000, "ack": 9000}
+    answer: dict[str, Any] = {"sport": 2000 + number, "dport": 80, "seq": 9000, "ack": 5011}
+    layer = TCP(flags=flags, window=1000, **(answer if back else there))
     return Probe(MOVED, FAR, version, layer) if back else Probe(FAR, MOVED, version, layer)
 
 

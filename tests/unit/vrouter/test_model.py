@@ -72,6 +72,21 @@ POOL: list[Desired] = [
         for pairs in ((), ((M2, Prefix.parse("10.0.0.0/24")), (M1, Prefix.parse("fd00::/64"))))
     ),
     *(
+        LocalPort(
+            *(port_id, EVIS[0], vrf, M1, (IP1, IP6)),
+            standby=True,
+            onward=onward,
+            onward_routed=onward and onward._replace(router_mac=M2),
+            picks_up=True,
+            behind=behind,
+            router_mac=M2,
+        )
+        for port_id in "abc"
+        for vrf in (VRFS[0], Vni(0))
+        for onward in (None, HOPS[0], HOPS[1], HOPS[3], HOPS[5])
+        for behind in ((), (Prefix.parse("10.0.0.0/24"), Prefix.parse("::/0")))
+    ),
+    *(
         SecurityRule(
             *(group, rule_id, ingress, version, protocol, ports[0], ports[1]),
             *(prefix, remote, stateful),
