@@ -1,13 +1,19 @@
 # `make demo` and `make test` do all their own set-up on a fresh Debian machine as root:
 # the Debian packages that are missing, and a virtual environment in .venv.
 SHELL := /bin/bash
-PYTHON ?= python3
+# Debian's own Python before any other: it is built with profile-guided and link-time optimisation,
+# and runs twice as fast as one compiled with the defaults, as version managers do.
+PYTHON ?= $(shell for p in /usr/bin/python3 python3; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+ifeq ($(PYTHON),)
+PYTHON := python3
+endif
 VENV := .venv
 BIN := $(VENV)/bin
 APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
 APT_TESTS := frr bird2 user-mode-linux udhcpc isc-dhcp-client curl
 
-.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency bench-security protos templates requirements clean bench-adjribs bench-failover bench-migration fuzz-bgp keystone
+.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency bench-security protos templates requirements clean bench-adjribs bench-failover bench-migration fuzz-bgp keystone tempest
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -70,6 +76,15 @@ keystone: .cache/keystone/ready  ## A real Keystone for the tests, in an environ
 	@mkdir -p .cache
 	@$(PYTHON) -m venv .cache/keystone
 	@.cache/keystone/bin/python -m pip install -q --disable-pip-version-check 'keystone>=30,<31'
+	@touch $@
+
+tempest: setup .cache/tempest/ready  ## tempest's network tests; KEYSTONE=1 with a real Keystone
+	$(BIN)/python -m tests.tempest $(if $(filter-out 0,$(KEYSTONE)),--keystone) $(if $(ONLY),--only '$(ONLY)')
+
+.cache/tempest/ready:
+	@mkdir -p .cache
+	@$(PYTHON) -m venv .cache/tempest
+	@.cache/tempest/bin/python -m pip install -q --disable-pip-version-check 'tempest>=47,<48'
 	@touch $@
 
 templates: setup  ## Packed flows from their shapes

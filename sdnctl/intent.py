@@ -162,6 +162,7 @@ class Network(Shareable, frozen=True, kw_only=True, omit_defaults=True):
     ports' names end in, with its last dot. ``external_to`` are the projects, or ``EVERYBODY``,
     that an external network is there for. ``vrf`` is what an external network is routed by:
     there its floating IPs and routers' addresses are known, and to its BGP VPNs they are announced.
+    ``zone_hints`` are the availability zones that it was asked for in.
     """
 
     vni: Vni
@@ -177,6 +178,7 @@ class Network(Shareable, frozen=True, kw_only=True, omit_defaults=True):
     export_targets: tuple[RouteTarget, ...] = ()
     dns_domain: str = ""
     vrf: VrfNumbers | None = None
+    zone_hints: tuple[str, ...] = ()
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -220,7 +222,7 @@ class SubnetPool(Shareable, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Subnet(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """An IP prefix on a network."""
+    """An IP prefix on a network; with ``service_types`` for ports of those ``device_owner``."""
 
     network_id: str
     prefix: Prefix
@@ -232,6 +234,7 @@ class Subnet(Row, frozen=True, kw_only=True, omit_defaults=True):
     ipv6_ra_mode: str | None = None
     ipv6_address_mode: str | None = None
     subnetpool_id: str | None = None
+    service_types: tuple[str, ...] = ()
 
 
 class ExtraDhcpOption(msgspec.Struct, frozen=True):
@@ -328,7 +331,8 @@ class Router(Row, frozen=True, kw_only=True, omit_defaults=True):
     ``distributed`` says where SNAT is done: on each guest's own hypervisor, or on one for the
     router, which another takes over from. ``nat`` is the number of its connection tracking zone,
     1 to 32767, allocated with its first gateway; 0 before. ``routes`` are static, by next hops on
-    the router's networks or on the external one.
+    the router's networks or on the external one. ``zone_hints`` are the availability zones that it
+    was asked for in.
     """
 
     vni: Vni
@@ -342,6 +346,7 @@ class Router(Row, frozen=True, kw_only=True, omit_defaults=True):
     ha: bool = False
     nat: int = 0
     routes: tuple[HostRoute, ...] = ()
+    zone_hints: tuple[str, ...] = ()
 
 
 class FloatingIp(Row, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,6 +7,7 @@ decoder does not know raises ``UnknownResourceError`` with the key, and nothing 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
 from typing import Any, Final
@@ -255,7 +256,8 @@ def _mac(value: bytes) -> Mac:
     return Mac(value)
 
 
-def _encapsulations(values: Any) -> tuple[Encapsulation, ...]:
+@functools.lru_cache(maxsize=256)  # few are in use, in every next hop
+def _encapsulations(values: tuple[int, ...]) -> tuple[Encapsulation, ...]:
     # An encapsulation of the future is none that this agent could use.
     known = Encapsulation._value2member_map_
     return tuple(Encapsulation(v) for v in values if v in known)
@@ -266,7 +268,7 @@ def _read_hop(m: pb.NextHop) -> NextHop:
         _ip(m.vtep),
         Label(m.label),
         Vni(m.vni),
-        _encapsulations(m.encapsulations),
+        _encapsulations(tuple(m.encapsulations)),
         _mac(m.router_mac) if m.router_mac else None,
     )
 
@@ -303,7 +305,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
     "node": lambda m: Node(
         m.host,
         _ip(m.vtep),
-        _encapsulations(m.encapsulations),
+        _encapsulations(tuple(m.encapsulations)),
         m.mtu,
         _mac(m.router_mac),
         tuple((_ip(d.vtep), d.cost) for d in m.distances),

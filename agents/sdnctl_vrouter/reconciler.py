@@ -52,6 +52,8 @@ KINDS: Final[tuple[type[Desired], ...]] = (
 )
 """Tunnels and tables before what uses them; a port opens when all is ready for it."""
 
+_RANKS: Final = {kind: rank for rank, kind in enumerate(KINDS)}
+
 RETRY_FIRST: Final = 0.5
 RETRY_MOST: Final = 30.0
 """Seconds before the first further try, and at most between two; doubled in between."""
@@ -170,7 +172,7 @@ class Reconciler:
 def _rank(change: Change[str, Desired]) -> int:
     """Additions in order, then removals in reverse."""
     if change.new is not None:
-        return KINDS.index(type(change.new))
+        return _RANKS[type(change.new)]
     if change.old is not None:
-        return 2 * len(KINDS) - KINDS.index(type(change.old))
+        return 2 * len(KINDS) - _RANKS[type(change.old)]
     return len(KINDS)

@@ -102,7 +102,9 @@ class ClientSession:
         changes: dict[str, Change[str, Desired]],
         nacks: list[bytes],
     ) -> None:
-        group = self.groups.setdefault(delta.group, Group())
+        group = self.groups.get(delta.group)
+        if group is None:
+            group = self.groups[delta.group] = Group()
         if delta.snapshot or delta.leave:
             group.stale = set(group.rows)
         for resource in delta.upserts:

@@ -8,11 +8,14 @@ addresses themselves (SLAAC, RFC 4862).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
 
+from sdnctl.api import values
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
 from sdnctl.api.schema import Work
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, FixedIp, Port, Subnet
+from sdnctl.api.values import Json
+from sdnctl.intent import FLOATING_IP_OWNER, ROUTER_INTERFACE_OWNER, FixedIp, Port, Subnet
 from sdnctl.store import Exhausted, Transaction
 from sdnctl.types import Ip, Mac, Prefix
 
@@ -24,6 +27,25 @@ class Wish(NamedTuple):
     ip_address: Ip | None = None
 
 
+def _wish(fields: dict[str, Any]) -> Wish:
+    if not fields:
+        raise ValueError("an entry must have a subnet_id, an ip_address or both")
+    return Wish(**fields)
+
+
+WISHES: Final = values.sequence(
+    values.record(_wish, {"subnet_id": values.UUID, "ip_address": values.IP}, need=0),
+    most=64,
+    unique=False,  # the same subnet twice asks for two of its addresses
+)
+"""The type of ``fixed_ips``."""
+
+
+def show_fixed(fixed_ips: tuple[FixedIp, ...]) -> Json:
+    """Addresses as Neutron writes them."""
+    return [{"subnet_id": f.subnet_id, "ip_address": str(f.ip)} for f in fixed_ips]
+
+
 def is_automatic(ra_mode: str | None, address_mode: str | None) -> bool:
     """Whether guests form their addresses from router advertisements: either mode says so."""
     return not {"slaac", "dhcpv6-stateless"}.isdisjoint((ra_mode, address_mode))
@@ -32,6 +54,16 @@ def is_automatic(ra_mode: str | None, address_mode: str | None) -> bool:
 def forms_addresses(subnet: Subnet) -> bool:
     """The same of a subnet."""
     return is_automatic(subnet.ipv6_ra_mode, subnet.ipv6_address_mode)
+
+
+def serves(subnet: Subnet, owner: str) -> bool:
+    """Whether ports of that ``device_owner`` get their addresses there."""
+    return not subnet.service_types or owner in subnet.service_types
+
+
+def serving(subnets: Iterable[Subnet], owner: str) -> list[Subnet]:
+    """Those of the subnets that do, first what is for that owner in particular."""
+    return sorted((s for s in subnets if serves(s, owner)), key=lambda s: not s.service_types)
 
 
 def eui64(prefix: Prefix, mac: Mac) -> Ip:
@@ -65,22 +97,31 @@ def addresses(
     wishes: tuple[Wish, ...] | None,
     *,
     former: tuple[FixedIp, ...] = (),
-    router: bool = False,
+    owner: str = "",
 ) -> tuple[FixedIp, ...]:
     """What a port gets for its wishes; None is no wish at all, () is to have no address.
 
     ``former`` are the addresses that the port has: a wish for a subnet alone keeps its address
-    there. ``router`` says that it is a router's interface, which forms no address by itself.
+    there. ``owner`` is the port's ``device_owner``: there are subnets for certain owners alone,
+    and a router's interface or a floating IP forms no address by itself.
     """
     tx = work.tx
-    subnets = tx.find(Subnet, "network_id", network_id)
+    router = owner in {ROUTER_INTERFACE_OWNER, FLOATING_IP_OWNER}
+    all_subnets = tx.find(Subnet, "network_id", network_id)
+    subnets = serving(all_subnets, owner)
+    if wishes is None and all_subnets and not subnets:
+        raise conflict(
+            "IpAddressGenerationFailureNoMatchingSubnet",
+            f"No valid service subnet for the given device owner, network_id {network_id}, "
+            f"device_owner {owner}.",
+        )
     automatic = [s for s in subnets if forms_addresses(s)]
     found: list[FixedIp] = []
     if wishes is None:
         for version in (4, 6):
             candidates = [s for s in subnets if s.prefix.version == version and s not in automatic]
             if candidates:
-                found.append(_from_any(tx, network_id, candidates))
+                found.append(from_any(tx, network_id, candidates))
     else:
         by_id = {subnet.id: subnet for subnet in subnets}
         chosen = {wish.ip_address for wish in wishes}
@@ -96,7 +137,8 @@ def addresses(
     return tuple(found)
 
 
-def _from_any(tx: Transaction, network_id: str, subnets: list[Subnet]) -> FixedIp:
+def from_any(tx: Transaction, network_id: str, subnets: list[Subnet]) -> FixedIp:
+    """A free address of the first of a network's subnets that has one."""
     for subnet in subnets:
         try:
             return FixedIp(subnet.id, tx.allocate_address(subnet))

@@ -29,6 +29,7 @@ from sdnctl.api.bgpvpns import BGPVPNS
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import ApiError, no_such_path, not_allowed
 from sdnctl.api.extensions import EXTENSIONS
+from sdnctl.api.floatingips import FLOATINGIPS
 from sdnctl.api.http import Gone, JsonResponse, Listing, base_url, header, read_body
 from sdnctl.api.identity import Directory, IdentityApi, is_open
 from sdnctl.api.networks import NETWORKS
@@ -61,6 +62,7 @@ NEUTRON: Final = {
         SUBNETS,
         PORTS,
         ROUTERS,
+        FLOATINGIPS,
         SECURITY_GROUPS,
         SECURITY_GROUP_RULES,
         ADDRESS_GROUPS,

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from sdnctl.api import values, vifs
+from sdnctl.api import snat, values, vifs
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import (
     ApiError,
@@ -142,6 +142,8 @@ class BindingApi:
             if not _may(verb, caller):
                 raise forbidden(verb, "port_binding")
             new, host = change(work, _movable(port), *args)
+            if new.host != port.host:
+                snat.port_changed(work, port, new)
             return work.put_changed(port, new), host
 
         port, host = await self._context.store.transact(run)

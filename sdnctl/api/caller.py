@@ -14,14 +14,15 @@ from typing import Final
 class Who(enum.IntFlag):
     """Those whom a rule of the policy may name; an administrator may do everything.
 
-    READER, MEMBER: with that role on the project that owns the row. NETWORK_*: on the project
-    that owns the row's network. SHARED, EXTERNAL: everybody, if the row's network is.
+    READER, MEMBER, MANAGER: with that role on the project that owns the row. NETWORK_*: on the
+    project that owns the row's network. SHARED, EXTERNAL: everybody, if the row's network is.
     SERVICE: with the role ``service``, which Nova has.
     """
 
     ADMIN = 0
     READER = enum.auto()
     MEMBER = enum.auto()
+    MANAGER = enum.auto()
     NETWORK_READER = enum.auto()
     NETWORK_MEMBER = enum.auto()
     NETWORK_MANAGER = enum.auto()
@@ -45,7 +46,7 @@ IMPLIED: Final = {
 }
 """What a role contains, as Keystone's defaults have it."""
 
-_OWN: Final = {"reader": Who.READER, "member": Who.MEMBER}
+_OWN: Final = {"reader": Who.READER, "member": Who.MEMBER, "manager": Who.MANAGER}
 _NETWORK: Final = {
     "reader": Who.NETWORK_READER,
     "member": Who.NETWORK_MEMBER,

@@ -42,6 +42,11 @@ def invalid_value(name: str, reason: object) -> ApiError:
     return bad_request(f"Invalid input for {name}. Reason: {text}.")
 
 
+def bad(resource: str, reason: str) -> ApiError:
+    """A request for a resource that does not fit the state, as Neutron's plugins say it."""
+    return ApiError(400, "BadRequest", f"Bad {resource} request: {reason}.")
+
+
 def invalid_input(message: str) -> ApiError:
     """Well-formed values that do not fit together or do not fit the state."""
     return ApiError(400, "InvalidInput", f"Invalid input for operation: {message.rstrip('.')}.")
@@ -53,7 +58,13 @@ _NOT_FOUND: Final = {
     "AddressGroup": "Address group {} could not be found.",
 }
 """Sentences that are not like the others."""
-_WORDS = {"SubnetPool": "Subnet pool", "AddressScope": "Address scope", "RbacPolicy": "RBAC policy"}
+_WORDS = {
+    "SubnetPool": "Subnet pool",
+    "AddressScope": "Address scope",
+    "RbacPolicy": "RBAC policy",
+    "FloatingIP": "Floating IP",
+    "PortForwarding": "Port Forwarding",
+}
 """Types of resources that are not called as they are written."""
 
 
@@ -61,7 +72,7 @@ def not_found(name: str, id_: str) -> ApiError:
     """``name`` is the type of a resource, as in ``Network``."""
     if name in _NOT_FOUND:
         return ApiError(404, f"{name}NotFound", _NOT_FOUND[name].format(id_))
-    end = "" if name in {"Router", "BGPVPN"} else "."
+    end = "" if name in {"Router", "BGPVPN", "FloatingIP"} else "."
     words = _WORDS.get(name, name)
     return ApiError(404, f"{name}NotFound", f"{words} {id_} could not be found{end}")
 

@@ -106,13 +106,16 @@ def _assignment(context: Context, port: Port) -> Json:
 
 _STRING: Final = values.NAME.schema
 
-DNS_DOMAIN: Final = stored("dns_domain", Type(_domain_name, _STRING), "")
+DOMAIN_NAME: Final = Type(_domain_name, _STRING)
+HOST_NAME: Final = Type(_host_name, _STRING)
+
+DNS_DOMAIN: Final = stored("dns_domain", DOMAIN_NAME, "")
 """Of networks."""
 
 PORT_ATTRIBUTES: Final = (
     Attribute(
         name="extra_dhcp_opts", type=_OPTIONS, default=(), post=True, put=True, read=_show_options
     ),
-    stored("dns_name", Type(_host_name, _STRING), ""),
+    stored("dns_name", HOST_NAME, ""),
     shown("dns_assignment", values.sequence(values.OBJECT), _assignment),
 )

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sdnctl.api import rbac, values
+from sdnctl.api import outside, rbac, values, zones
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input
 from sdnctl.api.guests import DNS_DOMAIN
-from sdnctl.api.schema import STANDARD, UNSET, Attribute, Context, Resource, Work, shown, stored
+from sdnctl.api.schema import (
+    STANDARD,
+    UNSET,
+    Attribute,
+    Context,
+    Lookup,
+    Resource,
+    Work,
+    shown,
+    stored,
+)
 from sdnctl.api.values import Json
 from sdnctl.graph.attachments import is_automatic
 from sdnctl.intent import BgpVpnNetwork, Network, Port, Row, Subnet, SubnetPool
@@ -83,6 +93,7 @@ def _mtu(work: Work, row: dict[str, Any]) -> None:
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     del given
     check_targets(work, row)
+    zones.check(row)
     allocate_instance(work, row)
     _mtu(work, row)
     network = Network(**row)
@@ -119,7 +130,21 @@ def _check_unused_by_others(work: Work, network: Network) -> None:
         )
 
 
+def _vrf(_context: Context, network: Network) -> Json:
+    """What an external network is routed by."""
+    vrf = network.vrf
+    if vrf is None or not network.external:
+        return None
+    return {
+        "vni": vrf.vni,
+        "label": vrf.label,
+        "rd_number": vrf.number,
+        "mac": str(vrf.mac),
+    }
+
+
 def _delete(work: Work, network: Network) -> None:
+    outside.delete_unused_floating_ips(work, network)
     port = work.tx.first(Port, "network_id", network.id)
     if port is not None:
         raise conflict(
@@ -147,12 +172,19 @@ NETWORKS: Final = Resource(
         shown("status", values.NAME, lambda _c, _n: "ACTIVE", filter=True, sort=True),
         shown("subnets", values.UUIDS, _subnets),
         stored("shared", values.BOOLEAN, False),
-        stored("router:external", values.BOOLEAN, False, field="external"),
+        stored(
+            "router:external",
+            values.BOOLEAN,
+            False,
+            field="external",
+            lookup=lambda text: Lookup("external", True) if values.BOOLEAN.convert(text) else None,
+        ),
         stored("mtu", values.integer(0, 65535), 0),
         stored("port_security_enabled", values.BOOLEAN, True),
         DNS_DOMAIN,
         _address_scope(4),
         _address_scope(6),
+        *zones.ATTRIBUTES,
         shown("l2_adjacency", values.BOOLEAN, lambda _c, _n: True),
         # One provider type exists; naming it is allowed, since tools do.
         Attribute(
@@ -177,5 +209,6 @@ NETWORKS: Final = Resource(
             sort=False,
         ),
         *instance_attributes(vni=False),
+        shown("sdn:vrf", values.optional(values.OBJECT), _vrf),
     ),
 )

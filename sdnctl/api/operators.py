@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Final
 
-from sdnctl.api import values
+from sdnctl.api import snat, values
 from sdnctl.api.errors import conflict, invalid_input
 from sdnctl.api.schema import (
     NAMED,
@@ -48,9 +48,12 @@ _STALE: Final = values.integer(0, (1 << 24) - 1)
 
 def _creator(kind: type[Row]) -> Create:
     def create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
-        del work, given
+        del given
         new = kind(**row)
         _check(new)
+        if isinstance(new, Hypervisor):
+            work.tx.put(new)
+            snat.hypervisor_comes(work, new.id)
         return new
 
     return create

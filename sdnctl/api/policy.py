@@ -31,6 +31,7 @@ R = TypeVar("R", bound=Row)
 ADMIN: Final = Who.ADMIN
 READER: Final = Who.READER
 MEMBER: Final = Who.MEMBER
+MANAGER: Final = Who.MANAGER
 NETWORK_READER: Final = Who.NETWORK_READER
 NETWORK_MEMBER: Final = Who.NETWORK_MEMBER
 NETWORK_MANAGER: Final = Who.NETWORK_MANAGER
@@ -85,6 +86,11 @@ def _names_address(wishes: Iterable[Any]) -> bool:
 
 def _names_subnet(wishes: Iterable[Any]) -> bool:
     return any(wish.subnet_id is not None for wish in wishes)
+
+
+def _says(part: str) -> Callable[[Any], bool]:
+    """Whether a wish for a gateway has that member."""
+    return lambda wish: wish is not None and part in wish.said
 
 
 _OWNERS: Final = Rules(see=READER, create=MEMBER, update=MEMBER, delete=MEMBER)
@@ -186,8 +192,27 @@ POLICY: Final[dict[str, Rules]] = {
     # Whom one may be for is checked where it is made: everybody is an administrator's word.
     "rbac_policy": Rules(see=READER, create=MEMBER, update=MEMBER, delete=MEMBER),
     "router": dataclasses.replace(
-        _OWNERS, attributes=(_hidden("distributed"), _hidden("ha"), _hidden("sdn:*"))
+        _OWNERS,
+        attributes=(
+            _hidden("distributed"),
+            _hidden("ha"),
+            *(
+                Attr(
+                    "external_gateway_info",
+                    part=part,
+                    when=_says(part),
+                    create=ADMIN,
+                    update=ADMIN,
+                )
+                for part in ("enable_snat", "external_fixed_ips")
+            ),
+            _hidden("sdn:*"),
+        ),
     ),
+    "floatingip": dataclasses.replace(
+        _OWNERS, attributes=(Attr("floating_ip_address", create=MANAGER),)
+    ),
+    "port_forwarding": _OWNERS,
     "security_group": _OWNERS,
     "security_group_rule": _OWNERS,
     "address_group": _OWNERS,

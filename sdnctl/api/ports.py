@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sdnctl.api import bindings, guests, values, vifs
-from sdnctl.api.addressing import Wish, addresses, following
+from sdnctl.api import bindings, guests, outside, snat, translations, values, vifs
+from sdnctl.api.addressing import WISHES, addresses, following, show_fixed
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input, not_found
 from sdnctl.api.portsecurity import ATTRIBUTES as SECURITY
@@ -22,25 +22,17 @@ from sdnctl.api.schema import (
     stored,
 )
 from sdnctl.api.values import Json
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, BgpVpnPort, Network, Port, Row
-from sdnctl.types import Ip
-
-
-def _wish(fields: dict[str, Any]) -> Wish:
-    if not fields:
-        raise ValueError("an entry must have a subnet_id, an ip_address or both")
-    return Wish(**fields)
-
-
-_FIXED_IPS: Final = values.sequence(
-    values.record(_wish, {"subnet_id": values.UUID, "ip_address": values.IP}, need=0),
-    most=64,
-    unique=False,  # the same subnet twice asks for two of its addresses
+from sdnctl.intent import (
+    FLOATING_IP_OWNER,
+    ROUTER_GATEWAY_OWNER,
+    ROUTER_INTERFACE_OWNER,
+    SNAT_OWNER,
+    BgpVpnPort,
+    Network,
+    Port,
+    Row,
 )
-
-
-def _show_fixed_ips(_context: Context, port: Port) -> Json:
-    return [{"subnet_id": f.subnet_id, "ip_address": str(f.ip)} for f in port.fixed_ips]
+from sdnctl.types import Ip
 
 
 def _match_fixed_ips(_context: Context, port: Port, text: str) -> bool:
@@ -70,12 +62,19 @@ def _lookup_fixed_ips(text: str) -> Lookup | None:
             raise ValueError(f"'{text}' is not of subnet_id=, ip_address=, ip_address_substr=")
 
 
-def _status(context: Context, port: Port) -> Json:
+_OF_ROUTERS: Final = {ROUTER_INTERFACE_OWNER, ROUTER_GATEWAY_OWNER, SNAT_OWNER}
+_OURS: Final = outside.OWNERS | {ROUTER_INTERFACE_OWNER}
+
+
+def port_status(context: Context, port: Port) -> Json:
+    """What is known of a port on its hypervisor."""
     if not port.admin_state_up:
         return "DOWN"
-    if port.device_owner == ROUTER_INTERFACE_OWNER:
-        # It is on every hypervisor that has a port of the network, and nowhere in particular.
+    if port.device_owner in _OF_ROUTERS:
+        # No VIF: it is in the flows of every hypervisor that needs it.
         return "ACTIVE"
+    if port.device_owner == FLOATING_IP_OWNER:
+        return "N/A"
     return context.observed.port_status(port.id)
 
 
@@ -88,10 +87,9 @@ def _vif_details(context: Context, port: Port) -> Json:
 
 
 def _check_owner(row: dict[str, Any]) -> None:
-    if row.get("device_owner") == ROUTER_INTERFACE_OWNER:
-        raise invalid_input(
-            f"device_owner {ROUTER_INTERFACE_OWNER} is set by add_router_interface alone"
-        )
+    owner = row.get("device_owner")
+    if owner in _OURS:
+        raise invalid_input(f"device_owner {owner} is the controller's to give")
 
 
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
@@ -105,21 +103,35 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     if "port_security_enabled" not in row:
         row["port_security_enabled"] = network.port_security_enabled
     mac = row["mac"] = row.get("mac") or tx.allocate_mac(network.id)
-    row["fixed_ips"] = addresses(work, network.id, mac, given.get("fixed_ips"))
+    row["fixed_ips"] = addresses(
+        work, network.id, mac, given.get("fixed_ips"), owner=row["device_owner"]
+    )
     row["extra_dhcp_options"] = guests.merged((), given["extra_dhcp_opts"])
     settle(work, row, given, mac)
-    return Port(**row)
+    port = Port(**row)
+    if port.host:
+        snat.port_changed(work, None, port)
+    return port
+
+
+def _check_ours(port: Port, given: dict[str, Any]) -> None:
+    """What the controller's own ports are stays the controller's to say."""
+    if port.device_owner not in _OURS:
+        return
+    fixed = {"device_id", "device_owner", "binding:host_id"}
+    if port.device_owner != ROUTER_INTERFACE_OWNER:
+        fixed |= {"fixed_ips", "mac_address"}
+    if not fixed.isdisjoint(given):
+        raise conflict(
+            "PortInUse",
+            f"Unable to complete operation on port {port.id} for network {port.network_id}. "
+            f"Port already has an attached device {port.device_id}.",
+        )
 
 
 def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -> Row:
     tx = work.tx
-    router = old.device_owner == ROUTER_INTERFACE_OWNER
-    if router and not {"device_id", "device_owner", "binding:host_id"}.isdisjoint(given):
-        raise conflict(
-            "PortInUse",
-            f"Unable to complete operation on port {old.id} for network {old.network_id}. "
-            f"Port already has an attached device {old.device_id}.",
-        )
+    _check_ours(old, given)
     _check_owner(row)
     if "mac" in row:
         row["mac"] = row["mac"] or tx.allocate_mac(old.network_id)
@@ -135,23 +147,34 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
     mac = row.get("mac", old.mac)
     if "fixed_ips" in given:
         row["fixed_ips"] = addresses(
-            work, old.network_id, mac, given["fixed_ips"], former=old.fixed_ips, router=router
+            work,
+            old.network_id,
+            mac,
+            given["fixed_ips"],
+            former=old.fixed_ips,
+            owner=row.get("device_owner", old.device_owner),
         )
     elif mac != old.mac:
         row["fixed_ips"] = following(tx, old, mac)
     if "extra_dhcp_opts" in given:
         row["extra_dhcp_options"] = guests.merged(old.extra_dhcp_options, given["extra_dhcp_opts"])
     settle(work, row, given, mac, old)
-    return work.replace(old, row)
+    new = work.replace(old, row)
+    if new.fixed_ips != old.fixed_ips:
+        translations.addresses_change(work, old, new.fixed_ips)
+    snat.port_changed(work, old, new)
+    return new
 
 
 def _delete(work: Work, port: Port) -> None:
-    if port.device_owner == ROUTER_INTERFACE_OWNER:
+    if port.device_owner in _OURS:
         raise conflict(
             "ServicePortInUse",
             f"Port {port.id} cannot be deleted directly via the port API: "
             f"has device owner {port.device_owner}.",
         )
+    translations.port_leaves(work, port)
+    snat.port_changed(work, port, None)
     dissociate(work, BgpVpnPort, "port_id", port.id)
 
 
@@ -169,16 +192,16 @@ PORTS: Final = Resource(
         stored("mac_address", values.optional(values.MAC), field="mac", index="mac"),
         Attribute(
             name="fixed_ips",
-            type=_FIXED_IPS,
+            type=WISHES,
             post=True,
             put=True,
             filter=True,
-            read=_show_fixed_ips,
+            read=lambda _c, port: show_fixed(port.fixed_ips),
             match=_match_fixed_ips,
             lookup=_lookup_fixed_ips,
         ),
         stored("admin_state_up", values.BOOLEAN, True),
-        shown("status", values.NAME, _status, filter=True, sort=True),
+        shown("status", values.NAME, port_status, filter=True, sort=True),
         stored("device_id", values.NAME, "", index="device_id"),
         stored("device_owner", values.NAME, ""),
         stored("port_security_enabled", values.BOOLEAN, sort=False),
@@ -193,6 +216,8 @@ PORTS: Final = Resource(
             "ip_allocation",
             values.NAME,
             lambda _c, port: "immediate" if port.fixed_ips else "none",
+            filter=True,
+            sort=True,
         ),
     ),
 )

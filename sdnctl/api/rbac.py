@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, Final, TypeVar
 
-from sdnctl.api import values
+from sdnctl.api import outside, values
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
 from sdnctl.api.policy import forbidden
 from sdnctl.api.schema import REQUIRED, STANDARD, Resource, Work, stored
@@ -57,10 +57,20 @@ def said(work: Work, thing: T) -> T:
         "shared_with": tuple(target for target in shared if target != EVERYBODY),
     }
     if isinstance(thing, Network):
-        fields["external_to"] = _targets(work, thing.id, EXTERNAL)
-        # As in Neutron, a network that is given as external to somebody becomes an external one.
-        fields["external"] = thing.external or bool(fields["external_to"])
+        fields |= _outside(work, thing)
     return work.replace(thing, fields)
+
+
+def _outside(work: Work, network: Network) -> dict[str, Any]:
+    """As in Neutron, what is external to somebody is an external network, and nothing else."""
+    targets = _targets(work, network.id, EXTERNAL)
+    was = work.tx.get(Network, network.id)
+    if was is not None and was.external and not targets:
+        outside.check_closes(work, network)
+    if targets and (was is None or not was.external):
+        outside.check_opens(work, network)
+    vrf = outside.numbers(work, network) if targets else network.vrf
+    return {"external_to": targets, "external": bool(targets), "vrf": vrf}
 
 
 def follow(work: Work, old: Shareable | None, new: Shareable) -> None:
@@ -122,7 +132,8 @@ def users(work: Work, thing: Shareable) -> set[str]:
             rows = work.tx.find(Subnet, "subnetpool_id", thing.id)
         case AddressScope():
             rows = work.tx.find(SubnetPool, "address_scope_id", thing.id)
-    return {row.project_id for row in rows} - {thing.project_id}
+    # The controller's own ports on an external network are no project's.
+    return {row.project_id for row in rows} - {thing.project_id, ""}
 
 
 def shut_out(work: Work, thing: Shareable) -> set[str]:
@@ -162,14 +173,30 @@ def _applied(work: Work, thing: Shareable) -> None:
     if thing.shared or thing.shared_with:
         lost = shut_out(work, new)
         if lost:
-            raise ApiError(
-                409,
-                "RbacPolicyInUse",
-                f"RBAC policy on object {thing.id} cannot be removed because other objects depend "
-                f"on it.\nDetails: projects {sorted(lost)} use it",
-            )
+            raise _in_use(thing, f"projects {sorted(lost)} use it")
+    if _outsiders(work, thing) - _outsiders(work, new):
+        raise _in_use(
+            thing,
+            "There are routers attached to this network that depend on this policy for access.",
+        )
     if new is not thing:
         work.tx.put(new)
+
+
+def _outsiders(work: Work, thing: Shareable) -> set[str]:
+    """The projects, of those whose routers have a gateway there, that may have it."""
+    if not isinstance(thing, Network):
+        return set()
+    projects = outside.users(work, thing)
+    return projects if EVERYBODY in thing.external_to else projects & {*thing.external_to}
+
+
+def _in_use(thing: Shareable, details: str) -> ApiError:
+    return conflict(
+        "RbacPolicyInUse",
+        f"RBAC policy on object {thing.id} cannot be removed because other objects depend on it.\n"
+        f"Details: {details}",
+    )
 
 
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:

@@ -2,40 +2,86 @@
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from typing import Any, Final
 
-from sdnctl.api import values
+from sdnctl.api import extra_routes, router_gateways, snat, values, zones
 from sdnctl.api.associations import check_interface, dissociate
-from sdnctl.api.errors import ApiError, conflict, not_found
+from sdnctl.api.errors import ApiError, bad, conflict, not_found
 from sdnctl.api.networks import allocate_instance, check_targets, instance_attributes
 from sdnctl.api.schema import STANDARD, Attribute, Resource, Work, converted, shown, stored
+from sdnctl.api.translations import check_interface_leaves
 from sdnctl.api.values import Json
 from sdnctl.intent import (
     ROUTER_INTERFACE_OWNER,
     BgpVpnPort,
     BgpVpnRouter,
     FixedIp,
+    HostRoute,
+    Network,
     Port,
     Router,
     Row,
     Subnet,
 )
-from sdnctl.types import overlap
 
 
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
-    del given
     check_targets(work, row)
+    zones.check(row)
     allocate_instance(work, row)
-    return Router(**row)
+    router = Router(**row)
+    return router_gateways.changed(work, router, given["external_gateway_info"], [])
 
 
 def _update(work: Work, old: Router, given: dict[str, Any], row: dict[str, Any]) -> Row:
-    del given
     check_targets(work, row)
-    return work.replace(old, row)
+    new = work.replace(old, row)
+    _check_mode(old, new)
+    if "external_gateway_info" in given:
+        wish = given["external_gateway_info"]
+        new = router_gateways.changed(work, new, wish, _inside(work, old.id))
+    if new.routes and (new.routes != old.routes or new.gateway != old.gateway):
+        _check_routes(work, new)
+    if (new.gateway, new.distributed) != (old.gateway, old.distributed):
+        work.tx.put(new)  # the caller puts it again, with its revision
+        snat.router_changed(work, old.id, old, snat.interface_networks(work, old.id))
+    return new
+
+
+def _check_mode(old: Router, new: Router) -> None:
+    """Another way of translation breaks what is translated, so that it has to be meant."""
+    if not new.admin_state_up:
+        return
+    after = "Please set router admin_state_up to False prior to upgrade"
+    if new.distributed != old.distributed:
+        raise bad("router", f"Cannot change the 'distributed' attribute of active routers. {after}")
+    if new.ha != old.ha:
+        raise bad("router", f"Cannot change HA attribute of active routers. {after}")
+
+
+def _check_routes(work: Work, router: Router) -> None:
+    ports = interfaces(work, router.id)
+    if router.gateway is not None and (port := work.tx.get(Port, router.gateway.port_id)):
+        ports.append(port)
+    subnets = [*_inside(work, router.id), *_outside(work, router)]
+    extra_routes.check(router, ports, subnets)
+
+
+def _with_routes(work: Work, router: Router, routes: tuple[HostRoute, ...]) -> Router:
+    new = work.replace(router, {"routes": routes})
+    _check_routes(work, new)
+    return work.put_changed(router, new)
+
+
+def _add_routes(work: Work, router: Router, body: dict[str, Json]) -> Row:
+    more = extra_routes.asked(body)
+    return _with_routes(work, router, extra_routes.with_added(router.routes, more))
+
+
+def _remove_routes(work: Work, router: Router, body: dict[str, Json]) -> Row:
+    gone = extra_routes.asked(body)
+    return _with_routes(work, router, extra_routes.without(router.routes, gone))
 
 
 def interfaces(work: Work, router_id: str) -> list[Port]:
@@ -47,16 +93,33 @@ def interfaces(work: Work, router_id: str) -> list[Port]:
     ]
 
 
+def _inside(work: Work, router_id: str) -> list[Subnet]:
+    """The subnets that a router has interfaces on."""
+    return [
+        subnet
+        for port in interfaces(work, router_id)
+        for fixed in port.fixed_ips
+        if (subnet := work.tx.get(Subnet, fixed.subnet_id)) is not None
+    ]
+
+
+def _outside(work: Work, router: Router) -> list[Subnet]:
+    """Those of the external network that its gateway is on."""
+    gateway = router.gateway
+    return [] if gateway is None else work.tx.find(Subnet, "network_id", gateway.network_id)
+
+
 def _delete(work: Work, router: Router) -> None:
     ports = interfaces(work, router.id)
     if ports:
         ids = ", ".join(port.id for port in ports)
         raise conflict("RouterInUse", f"Router {router.id} has ports still attached: {ids}")
+    router_gateways.left(work, router)
     dissociate(work, BgpVpnRouter, "router_id", router.id)
 
 
 def _bad_router(reason: str) -> ApiError:
-    return ApiError(400, "BadRequest", f"Bad router request: {reason}.")
+    return bad("router", reason)
 
 
 def _subject(body: dict[str, Json]) -> tuple[str | None, str | None]:
@@ -71,21 +134,8 @@ def _subject(body: dict[str, Json]) -> tuple[str | None, str | None]:
 
 
 def _check_overlap(work: Work, router: Router, subnets: list[Subnet]) -> None:
-    """One VRF has one meaning for an address: no two of its subnets may overlap."""
-    present = [
-        subnet
-        for port in interfaces(work, router.id)
-        for fixed in port.fixed_ips
-        if (subnet := work.tx.get(Subnet, fixed.subnet_id)) is not None
-    ]
-    for old, new in itertools.product(present, subnets):
-        if old.id == new.id:
-            raise _bad_router(f"Router already has a port on subnet {new.id}")
-        if overlap(old.prefix, new.prefix):
-            raise _bad_router(
-                f"Cidr {new.prefix} of subnet {new.id} overlaps with cidr {old.prefix} "
-                f"of subnet {old.id}"
-            )
+    present = [*_inside(work, router.id), *_outside(work, router)]
+    router_gateways.check_overlap(present, subnets)
 
 
 def _check_owner(work: Work, row: Port | Subnet) -> None:
@@ -100,6 +150,9 @@ def _check_owner(work: Work, row: Port | Subnet) -> None:
 
 def _check_network(work: Work, router: Router, network_id: str) -> None:
     """A network lies in one VRF: its hosts have one anycast gateway."""
+    network = work.tx.get(Network, network_id)
+    if network is not None and network.external:
+        raise _bad_router(f"Network {network_id} is external: routers have gateways there")
     check_interface(work, router.id, network_id)
     for port in work.tx.find(Port, "interface_network", network_id):
         if port.device_id != router.id:
@@ -148,6 +201,7 @@ def _add_port(work: Work, router: Router, port_id: str) -> dict[str, Json]:
     _check_network(work, router, port.network_id)
     _check_overlap(work, router, subnets)
     work.put(port, device_id=router.id, device_owner=ROUTER_INTERFACE_OWNER)
+    snat.router_changed(work, router.id, None, [port.network_id])
     return _answer(router, port, [subnet.id for subnet in subnets])
 
 
@@ -183,6 +237,7 @@ def _add_subnet(work: Work, router: Router, subnet_id: str) -> dict[str, Json]:
         device_owner=ROUTER_INTERFACE_OWNER,
     )
     tx.put(port)
+    snat.router_changed(work, router.id, None, [port.network_id])
     return _answer(router, port, [subnet.id])
 
 
@@ -193,11 +248,17 @@ def _remove_interface(work: Work, router: Router, body: dict[str, Json]) -> dict
         if port_id not in {None, port.id} or (subnet_id and subnet_id not in subnet_ids):
             continue
         kept = tuple(fixed for fixed in port.fixed_ips if fixed.subnet_id != subnet_id)
-        if port_id is None and kept:
+        part = port_id is None and bool(kept)
+        for id_ in [str(subnet_id)] if part else subnet_ids:
+            if (subnet := work.tx.get(Subnet, id_)) is not None:
+                extra_routes.check_interface_leaves(router, subnet)
+                check_interface_leaves(work, router, subnet)
+        if part:
             work.put(port, fixed_ips=kept)
             return _answer(router, port, [str(subnet_id)])
         dissociate(work, BgpVpnPort, "port_id", port.id)
         work.tx.delete(Port, port.id)
+        snat.router_changed(work, router.id, router, [port.network_id])
         return _answer(router, port, [str(subnet_id)] if subnet_id else subnet_ids)
     if subnet_id is not None:
         raise ApiError(
@@ -212,6 +273,11 @@ def _remove_interface(work: Work, router: Router, body: dict[str, Json]) -> dict
     )
 
 
+_MODE: Final = values.Type(
+    lambda value: value is not None and values.BOOLEAN.convert(value), values.BOOLEAN.schema
+)
+"""Null is the default, as Neutron has it."""
+
 ROUTERS: Final = Resource(
     name="router",
     collection="routers",
@@ -223,6 +289,8 @@ ROUTERS: Final = Resource(
     actions={
         "add_router_interface": _add_interface,
         "remove_router_interface": _remove_interface,
+        "add_extraroutes": _add_routes,
+        "remove_extraroutes": _remove_routes,
     },
     attributes=(
         *STANDARD,
@@ -230,11 +298,16 @@ ROUTERS: Final = Resource(
         shown("status", values.NAME, lambda _c, _r: "ACTIVE", filter=True, sort=True),
         Attribute(
             name="external_gateway_info",
-            type=values.NOTHING,
+            type=router_gateways.GATEWAY,
+            default=None,
             post=True,
             put=True,
-            read=lambda _c, _r: None,
+            read=router_gateways.show,
         ),
+        *zones.ATTRIBUTES,
+        stored("distributed", _MODE, False, filter=True),
+        stored("ha", _MODE, False, filter=True),
+        stored("routes", extra_routes.ROUTES, post=False, filter=False, sort=False),
         *instance_attributes(vni=True),
     ),
 )

@@ -177,7 +177,8 @@ class Update(Protocol):
 
 
 Delete = Callable[[Work, Any], None]
-Action = Callable[[Work, Any, dict[str, Json]], dict[str, Json]]
+Action = Callable[[Work, Any, dict[str, Json]], dict[str, Json] | Row]
+"""What is done, and the answer's body; or the row, to be shown as it then is."""
 
 
 class Sight(NamedTuple):
@@ -190,12 +191,14 @@ class Sight(NamedTuple):
 class Above(NamedTuple):
     """What a resource is part of: ``field`` of its row is the id of a row of ``kind``.
 
-    It is indexed by the store, and named ``title`` in errors.
+    It is indexed by the store, and named ``title`` in errors; without ``named`` in its own only,
+    not in those about parts.
     """
 
     kind: type[Row]
     title: str
     field: str
+    named: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +245,7 @@ class Resource:
 
     def missing(self, id_: str, above: str = "") -> ApiError:
         """There is no such row; a part is named with what it would be part of."""
-        if self.above is None:
+        if self.above is None or not self.above.named:
             return not_found(self.title, id_)
         name = f"{self.above.title} {self.name.replace('_', ' ')}"
         return ApiError(

@@ -123,7 +123,7 @@ def _update_group(
 
 def _delete_group(work: Work, group: SecurityGroup) -> None:
     _in_use(work, group)
-    if group.is_default:
+    if group.is_default and not work.caller.is_admin:
         raise conflict(
             "SecurityGroupCannotRemoveDefault",
             "Insufficient rights for removing default security group.",

@@ -92,11 +92,26 @@ def _cidr(value: Json) -> tuple[Prefix, str] | None:
 
 
 _CIDR: Final = values.Type(_cidr, {"type": ["string", "null"], "description": "IP prefix"})
-_NUMBER: Final = values.optional(values.integer(0, 65535))
 
 
 def _invalid(kind: str, message: str) -> ApiError:
     return ApiError(400, kind, message)
+
+
+_PORT: Final = values.integer(0, 65535)
+
+
+def _port(value: Json) -> int:
+    try:
+        number: int = _PORT.convert(value)
+    except ValueError:
+        raise _invalid(
+            "SecurityGroupInvalidPortValue", f"Invalid value for port {str(value)[:40]}"
+        ) from None
+    return number
+
+
+_NUMBER: Final = values.optional(values.Type(_port, _PORT.schema))
 
 
 def _create_rule(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
@@ -248,7 +263,7 @@ SECURITY_GROUP_RULES: Final = Resource(
         shown("normalized_cidr", values.optional(values.NAME), _normalized, filter=True),
         stored(
             "remote_group_id",
-            values.optional(values.UUID),
+            values.optional(values.NAME),  # what is no id is not found, as in Neutron
             None,
             index="remote_group_id",
             **_FIXED,

@@ -232,12 +232,16 @@ class Service:
 
         policy = self._policies[resource.name]
 
-        def act(work: Work) -> dict[str, Json]:
+        def act(work: Work) -> dict[str, Json] | Row:
             row = _existing(work, resource, policy, id_, request)
             policy.check("update", request.caller, row, work.tx.get)
             return resource.actions[action](work, row, body)
 
-        return Answer(200, await self._transact(request, act))
+        done = await self._transact(request, act)
+        if isinstance(done, Row):
+            readers = policy.readers(request.caller)
+            return Answer(200, {resource.name: resource.show(self._context, done, readers)})
+        return Answer(200, done)
 
     async def _tags(
         self, resource: Resource, request: Request, id_: str, rest: tuple[str, ...]

@@ -6,8 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
-from sdnctl.api import values
-from sdnctl.api.addressing import add_automatic_address, forms_addresses, is_automatic
+from sdnctl.api import router_gateways, snat, values
+from sdnctl.api.addressing import (
+    add_automatic_address,
+    forms_addresses,
+    is_automatic,
+    serves,
+)
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
 from sdnctl.api.schema import (
     REQUIRED,
@@ -61,6 +66,29 @@ _HOST_ROUTES: Final = values.sequence(
         _show_route,
     )
 )
+
+
+_DEVICES: Final = ("network:", "compute:", "baremetal:", "trunk:")
+"""What a ``device_owner`` that Neutron knows begins with."""
+
+
+def _service_type(value: Json) -> str:
+    if not isinstance(value, str):
+        raise ApiError(
+            400,
+            "InvalidInputSubnetServiceType",
+            f"Subnet service type {str(value)[:40]} is not a string.",
+        )
+    if not value.startswith(_DEVICES):
+        raise ApiError(
+            400,
+            "InvalidSubnetServiceType",
+            f"Subnet service type {value[:40]} does not correspond to a valid device owner.",
+        )
+    return value
+
+
+_SERVICE_TYPES: Final = values.sequence(Type(_service_type, values.NAME.schema), most=64)
 
 
 def usable(prefix: Prefix) -> tuple[int, int]:
@@ -217,8 +245,14 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     subnet = Subnet(**row)
     if forms_addresses(subnet):
         for port in work.tx.find(Port, "network_id", network.id):
-            if port.device_owner != ROUTER_INTERFACE_OWNER:
+            owner = port.device_owner
+            if owner != ROUTER_INTERFACE_OWNER and serves(subnet, owner):
                 work.put(port, fixed_ips=add_automatic_address(port, subnet))
+    if network.external:
+        router_gateways.subnet_added(work, subnet)
+        work.tx.put(subnet)  # whoever gets an address of it looks it up
+        snat.network_changed(work, network.id)
+        work.tx.delete(Subnet, subnet.id)  # the caller counts what is there, and puts it
     return subnet
 
 
@@ -308,6 +342,7 @@ SUBNETS: Final = Resource(
             post=True,
             visible=False,
         ),
+        stored("service_types", _SERVICE_TYPES, (), filter=False, sort=False),
         shown("router:external", values.BOOLEAN, _external, filter=True),
     ),
 )

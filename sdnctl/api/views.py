@@ -19,19 +19,21 @@ from starlette.responses import Response
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import bad_request, not_allowed, not_found
 from sdnctl.api.http import JsonResponse
+from sdnctl.api.policy import sees
 from sdnctl.api.schema import Context
 from sdnctl.api.values import Json
+from sdnctl.api.zones import ZONE
 from sdnctl.intent import Hypervisor, Network, Port, Subnet
-
-ZONE: Final = "nova"
-"""The one availability zone, which Neutron calls so where none is configured."""
 
 Asked = dict[str, list[str]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class View:
-    """``rows`` are all of it; ``one`` is what an id names, None if nothing is served by id."""
+    """``rows`` are all of it; ``one`` is what an id names, None if nothing is served by id.
+
+    ``pick``, if given, are the rows that are there for a caller.
+    """
 
     name: str
     collection: str
@@ -39,9 +41,16 @@ class View:
     rows: Callable[[Context, Asked], Iterable[dict[str, Json]]]
     one: Callable[[Context, str], dict[str, Json] | None] | None = None
     everybodys: bool = False
+    pick: Callable[[Context, Identity], Iterable[dict[str, Json]]] | None = None
 
 
 # ---- agents ------------------------------------------------------------------------------------
+
+
+def _none(context: Context, asked: Asked) -> Iterable[dict[str, Json]]:
+    """Nothing is there for everybody alike."""
+    del context, asked
+    return ()
 
 
 def _time(seconds: int) -> str | None:
@@ -90,6 +99,15 @@ def _zones(context: Context, asked: Asked) -> Iterable[dict[str, Json]]:
     if context.store.rows(Hypervisor):
         for resource in ("network", "router"):
             yield {"name": ZONE, "resource": resource, "state": "available"}
+
+
+# ---- who provides ------------------------------------------------------------------------------
+
+
+def _providers(context: Context, asked: Asked) -> Iterable[dict[str, Json]]:
+    """Of routers there is one kind."""
+    del context, asked
+    yield {"service_type": "L3_ROUTER_NAT", "name": "sdnctl", "default": True}
 
 
 # ---- segments ----------------------------------------------------------------------------------
@@ -172,9 +190,31 @@ def _one_availability(context: Context, id_: str) -> dict[str, Json] | None:
     return None if network is None else _availability(context, network, [])
 
 
+# ---- where floating IPs come from --------------------------------------------------------------
+
+
+def _pools(context: Context, caller: Identity) -> Iterable[dict[str, Json]]:
+    """The IPv4 subnets of the external networks that the caller sees."""
+    for network in context.store.find(Network, "external", True):
+        if not sees(caller, network, context.store.get):
+            continue
+        for subnet in context.store.find(Subnet, "network_id", network.id):
+            if subnet.prefix.version == 4:
+                yield {
+                    "subnet_id": subnet.id,
+                    "subnet_name": subnet.name,
+                    "network_id": network.id,
+                    "cidr": str(subnet.prefix),
+                    "project_id": caller.project_id,
+                    "tenant_id": caller.project_id,
+                }
+
+
 VIEWS: Final = (
+    View("floatingip_pool", "floatingip_pools", "FloatingIPPool", _none, pick=_pools),
     View("agent", "agents", "Agent", _agents, _one_agent),
     View("availability_zone", "availability_zones", "AvailabilityZone", _zones, everybodys=True),
+    View("service_provider", "service-providers", "ServiceProvider", _providers, everybodys=True),
     View("segment", "segments", "Segment", _segments, _one_segment),
     View(
         "network_ip_availability",
@@ -200,7 +240,10 @@ def answer(context: Context, view: View, request: Request) -> Response:
         if found is None:
             raise not_found(view.title, id_)
         return JsonResponse({view.name: _chosen(found, fields)})
-    rows = list(view.rows(context, asked)) if seen else []
+    if view.pick is not None:
+        rows = list(view.pick(context, caller))
+    else:
+        rows = list(view.rows(context, asked)) if seen else []
     for name, texts in asked.items():
         if rows and name not in rows[0]:
             raise bad_request(f"['{name}'] is invalid attribute for filtering")

@@ -93,8 +93,8 @@ class Client:
             page, params = _path_and_query(links.get("next")), None
         return items
 
-    def find(self, path: str, singular: str, plural: str, name: str) -> Item:
-        """The item with that id, or the only one with that name.
+    def find(self, path: str, singular: str, plural: str, name: str, called: str = "name") -> Item:
+        """The item with that id, or the only one with that name, which is its ``called``.
 
         Raises:
             CliError: none, or several.
@@ -102,7 +102,7 @@ class Client:
         try:
             found: Item = self.get(f"{path}/{quote(name, safe='')}")[singular]
         except NotFoundError:
-            named = self.list(path, plural, {"name": name})
+            named = self.list(path, plural, {called: name})
             if not named:
                 raise CliError(f"no {singular.replace('_', ' ')} {name!r}") from None
             if len(named) > 1:

@@ -44,14 +44,14 @@ class Output:
     console: Console = field(default_factory=_console)
 
     def items(self, items: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
-        """A list; ``columns`` maps a heading to an attribute."""
+        """A list; ``columns`` maps a heading to an attribute, or by dots to one inside it."""
         match self.format:
             case Format.JSON:
                 self.json(items)
             case Format.NAME:
                 self.lines(str(i.get("name") or i.get("id", "")) for i in items)
             case Format.TABLE:
-                rows = [[cell(i.get(a)) for a in columns.values()] for i in items]
+                rows = [[cell(_at(i, a)) for a in columns.values()] for i in items]
                 self.table(list(columns), rows)
 
     def item(self, item: Mapping[str, Any]) -> None:
@@ -104,6 +104,13 @@ class Output:
             self.lines([sentence])
 
 
+def _at(item: Mapping[str, Any], path: str) -> object:
+    found: Any = item
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
 def cell(value: object) -> str:
     """A value as it stands in a table."""
     match value:
@@ -113,6 +120,13 @@ def cell(value: object) -> str:
             return "yes" if value else "no"
         case {"ip_address": address}:
             return str(address)
+        case {
+            "protocol": protocol,
+            "external_port": port,
+            "internal_ip_address": inside,
+            "internal_port": own,
+        }:
+            return f"{protocol} {port} to {inside}:{own}"
         case dict():
             return ", ".join(f"{k}={cell(v)}" for k, v in value.items())
         case list():

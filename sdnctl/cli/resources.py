@@ -7,6 +7,7 @@ set, delete) follow from it.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind of thing in the API."""
+    """A kind of thing in the API.
+
+    ``columns`` are those of a list, by headings; a dot leads into an attribute. ``called`` is the
+    attribute by which people name one.
+    """
 
     noun: str
     path: str
@@ -59,6 +64,7 @@ class Resource:
     help: str
     settings: tuple[Setting, ...] = ()
     filters: tuple[Setting, ...] = ()
+    called: str = "name"
     singular: str = field(init=False)
     plural: str = field(init=False)
 
@@ -69,12 +75,17 @@ class Resource:
 
     def find(self, context: Context, name: str) -> Item:
         """By id or name."""
-        return context.client.find(self.path, self.singular, self.plural, name)
+        return context.client.find(self.path, self.singular, self.plural, name, self.called)
 
     def commands(self) -> list[Command]:
         """What can be done with it here."""
         noun = self.noun.split()
-        name = argument("name", help="name or id", metavar="NAME", complete=self.noun)
+        name = argument(
+            "name",
+            help=f"{self.called} or id".replace("_", " "),
+            metavar="NAME",
+            complete=self.noun,
+        )
         made = [
             Command(
                 (*noun, "list"),
@@ -104,7 +115,7 @@ class Resource:
             if value is not None:
                 params[one.attribute] = str(value)
         items = context.client.list(self.path, self.plural, params)
-        items.sort(key=lambda i: (str(i.get("name") or ""), str(i.get("id"))))
+        items.sort(key=lambda i: (str(i.get(self.called) or ""), str(i.get("id"))))
         context.output.items(items, self.columns)
 
     def _show(self, context: Context, args: argparse.Namespace) -> None:
@@ -226,10 +237,43 @@ RESOURCES: tuple[Resource, ...] = (
             "NAME": "name",
             "VNI": "sdn:vni",
             "LABEL": "sdn:label",
+            "EXTERNAL NETWORK": "external_gateway_info.network_id",
+            "EXTERNAL ADDRESSES": "external_gateway_info.external_fixed_ips",
+            "SNAT": "external_gateway_info.enable_snat",
+            "DISTRIBUTED": "distributed",
             "IMPORTS": "sdn:import_targets",
             "EXPORTS": "sdn:export_targets",
         },
-        "routers (VRFs)",
+        "routers (VRFs), and their ways out",
+    ),
+    Resource(
+        "floatingip",
+        "/v2.0/floatingips",
+        {
+            "ADDRESS": "floating_ip_address",
+            "ID": "id",
+            "NETWORK": "floating_network_id",
+            "FIXED ADDRESS": "fixed_ip_address",
+            "PORT": "port_id",
+            "ROUTER": "router_id",
+            "FORWARDS": "port_forwardings",
+            "STATUS": "status",
+            "PROJECT": "project_id",
+        },
+        "floating IPs",
+        filters=(
+            dataclasses.replace(
+                _NETWORK,
+                attribute="floating_network_id",
+                help="only those of this external network",
+            ),
+            Setting(
+                "router_id", "only those behind this router", complete="router", flag="--router"
+            ),
+            Setting("port_id", "only those of this port", complete="port", flag="--port"),
+            Setting("status", "only those in this state", choices=("ACTIVE", "DOWN")),
+        ),
+        called="floating_ip_address",
     ),
     Resource(
         "bgpvpn",

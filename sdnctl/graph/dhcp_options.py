@@ -26,7 +26,10 @@ def _ips(version: int) -> Encode:
     return encode
 
 
-def _one_ip(text: str) -> bytes:
+def _server(text: str) -> bytes:
+    """The next server of a boot; DHCPv4 has no room for an IPv6 address and says nothing."""
+    if Ip.parse(text.strip()).version == 6:
+        return b""
     data = _ips(4)(text)
     if len(data) != 4:
         raise ValueError(f"'{text}' is not one address")
@@ -104,7 +107,7 @@ _IPS: Final = _ips(4)
 _U8, _U16, _U32 = (_integer(code) for code in ("!B", "!H", "!I"))
 
 _OPTIONS_4: Final[dict[int, tuple[tuple[str, ...], Encode]]] = {
-    0: (("server-ip-address",), _one_ip),
+    0: (("server-ip-address",), _server),
     1: (("netmask",), _IPS),
     2: (("time-offset",), _integer("!i", signed=True)),
     3: (("router",), _IPS),

@@ -34,6 +34,7 @@ class Ranges(msgspec.Struct, frozen=True, kw_only=True):
     vnis: tuple[int, int] = (4096, MAX_VNI)
     labels: tuple[int, int] = (MIN_LABEL, MAX_LABEL)
     rd_numbers: tuple[int, int] = (1, 0xFFFF)
+    nats: tuple[int, int] = (1, 0x7FFF)
 
 
 class FreeList:
@@ -80,18 +81,19 @@ class FreeList:
 
 
 class FreeLists:
-    """The free lists of the whole store: three of the domain, one for each subnet in use."""
+    """The free lists of the whole store: four of the domain, one for each subnet in use."""
 
     def __init__(self, ranges: Ranges) -> None:
         self._domain = {
             "vni": FreeList([ranges.vnis]),
             "label": FreeList([ranges.labels]),
             "rd_number": FreeList([ranges.rd_numbers]),
+            "nat": FreeList([ranges.nats]),
         }
         self._subnets: dict[str, FreeList] = {}
 
     def domain(self, space: str) -> FreeList:
-        """Of ``vni``, ``label`` or ``rd_number``."""
+        """Of ``vni``, ``label``, ``rd_number`` or ``nat``."""
         return self._domain[space]
 
     def subnet(self, subnet: Subnet) -> FreeList:

@@ -22,6 +22,7 @@ from sdnctl.intent import (
     Router,
     SecurityGroup,
     SecurityGroupRule,
+    VrfNumbers,
 )
 from sdnctl.types import Ip, Label, Mac, Vni
 
@@ -69,8 +70,23 @@ def vtep(ip: Ip) -> Claim:
     return Claim("vtep", "", ip)
 
 
-def _of_instance(row: Network | Router | BgpVpnNetwork) -> tuple[Claim, ...]:
+def nat(number: int) -> Claim:
+    """The connection tracking zone of a router that translates."""
+    return Claim("nat", "", number)
+
+
+def _of_instance(row: Network | Router | BgpVpnNetwork | VrfNumbers) -> tuple[Claim, ...]:
     return (vni(row.vni), label(row.label), rd_number(row.number))
+
+
+def _of_network(row: Network) -> tuple[Claim, ...]:
+    if row.vrf is None:
+        return _of_instance(row)
+    return (*_of_instance(row), *_of_instance(row.vrf), mac(row.id, row.vrf.mac))
+
+
+def _of_router(row: Router) -> tuple[Claim, ...]:
+    return (*_of_instance(row), nat(row.nat)) if row.nat else _of_instance(row)
 
 
 def _of_port(row: Port) -> tuple[Claim, ...]:
@@ -144,9 +160,9 @@ CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
     "hypervisor": _of_hypervisor,
     "bgp_peer": _of_bgp_peer,
     "gateway": _of_gateway,
-    "network": _of_instance,
+    "network": _of_network,
     "port": _of_port,
-    "router": _of_instance,
+    "router": _of_router,
     "security_group": _of_group,
     "security_group_rule": _of_rule,
     "bgpvpn_network": _of_bgpvpn_network,

@@ -12,7 +12,10 @@ from typing import Any, Final
 
 from sdnctl.intent import (
     EVERYBODY,
+    FLOATING_IP_OWNER,
+    ROUTER_GATEWAY_OWNER,
     ROUTER_INTERFACE_OWNER,
+    SNAT_OWNER,
     Network,
     Port,
     Row,
@@ -64,12 +67,24 @@ def _interface_network(port: Port) -> tuple[Hashable, ...]:
     return (port.network_id,) if port.device_owner == ROUTER_INTERFACE_OWNER else ()
 
 
+_OUTSIDE: Final = frozenset({ROUTER_GATEWAY_OWNER, FLOATING_IP_OWNER, SNAT_OWNER})
+
+
+def _outside(port: Port) -> tuple[Hashable, ...]:
+    owner = port.device_owner
+    return ((owner, port.network_id),) if owner in _OUTSIDE else ()
+
+
 def _subnetpool(subnet: Subnet) -> tuple[Hashable, ...]:
     return () if subnet.subnetpool_id is None else (subnet.subnetpool_id,)
 
 
 def _default_pool(pool: SubnetPool) -> tuple[Hashable, ...]:
     return (pool.version,) if pool.is_default else ()
+
+
+def _external(network: Network) -> tuple[Hashable, ...]:
+    return (True,) if network.external else ()
 
 
 def _open(row: Shareable) -> tuple[Hashable, ...]:
@@ -96,7 +111,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "link": _COMMON,
     "bgp_peer": _COMMON,
     "gateway": _COMMON,
-    "network": _SHAREABLE,
+    "network": _SHAREABLE | {"external": _external},
     "rbac_policy": _COMMON | {"object_id": _field("object_id")},
     "address_scope": _SHAREABLE,
     "subnetpool": _SHAREABLE
@@ -106,10 +121,14 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
     | {"also_at": _also_at}
     | {"ip": _port_ips, "subnet_id": _port_subnets, "another_address": _another_address}
-    | {"interface_network": _interface_network, "security_group": _port_groups},
+    | {"interface_network": _interface_network, "security_group": _port_groups}
+    | {"outside": _outside},
     "router": _COMMON,
     "floatingip": _COMMON
-    | {name: _field(name) for name in ("network_id", "port_id", "router_id", "floating_port_id")},
+    | {
+        name: _field(name)
+        for name in ("network_id", "port_id", "router_id", "floating_port_id", "ip")
+    },
     "port_forwarding": _COMMON | {name: _field(name) for name in ("floatingip_id", "port_id")},
     "quota": {},
     "security_group": _COMMON | {"default_of": _default_of},
@@ -136,8 +155,10 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
 }
 """By kind and name: the values under which a row is found. ``interface_network`` finds the
 router interfaces of a network, ``also_at`` the ports of which a host has another binding,
-``open`` what is not its owner's alone, ``granted`` what is shared with a project, ``default`` the
-default subnet pool of an IP version, ``default_of`` a project's default security group."""
+``outside`` the controller's own ports on an external network by their owner, ``external`` the
+networks that they may be on, ``open`` what is not its owner's alone, ``granted`` what is shared
+with a project, ``default`` the default subnet pool of an IP version, ``default_of`` a project's
+default security group."""
 
 
 class Index:

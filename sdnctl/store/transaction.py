@@ -78,6 +78,10 @@ class Transaction:
         """A number for route distinguishers that no network and no router holds."""
         return self._allocate("rd_number")
 
+    def allocate_nat(self) -> int:
+        """The number of a connection tracking zone that no router holds."""
+        return self._allocate("nat")
+
     def allocate_mac(self, network_id: str) -> Mac:
         """A MAC address that no port of the network and no gateway of its own has."""
         while True:

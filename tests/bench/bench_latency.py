@@ -49,7 +49,7 @@ class House:
 
     def __init__(self, folder: Path, hypervisors: int, *, mtls: bool) -> None:
         self.folder = folder
-        self.lab = Lab()
+        self.lab = Lab(quiet=True)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.mtls = mtls
         self.names = [f"h{n + 1}" for n in range(hypervisors)]

@@ -23,7 +23,8 @@ import sys
 from werkzeug.serving import run_simple
 from keystone.server.wsgi import initialize_public_application
 port = int(sys.argv.pop())  # oslo.config reads the rest
-run_simple("127.0.0.1", port, initialize_public_application(), threaded=True)
+# One request at a time: SQLite refuses a second writer.
+run_simple("127.0.0.1", port, initialize_public_application(), threaded=False)
 """
 
 
@@ -41,6 +42,8 @@ def running(directory: Path) -> Iterator[Running]:
     keys = {name: directory / name for name in ("fernet", "credential", "receipts")}
     config.write_text(
         f"""[DEFAULT]
+[identity]
+password_hash_rounds = 4
 [database]
 connection = sqlite:///{directory}/keystone.db
 [fernet_tokens]

@@ -186,15 +186,22 @@ class Guest(Namespace):
 
 
 class Lab:
-    """An underlay with hypervisors and guests."""
+    """An underlay with hypervisors and guests.
 
-    def __init__(self) -> None:
+    ``quiet`` keeps IPv6 off the cables and the hypervisors: without it the kernels of some twenty
+    interfaces solicit routers for half a minute, and each such packet is a flow that a switch goes
+    over again whenever its tables change. That is nothing to measure.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self.prefix = f"sv{os.getpid()}x{next(_serial)}"
         self.folder = Path(tempfile.mkdtemp(prefix="sv-"))  # short: a unix socket's path is 107
         self.switches: list[Switch] = []
         self.guests: list[Guest] = []
         self._underlay = Namespace(f"{self.prefix}u")
         run("ip", "netns", "add", self._underlay.name)
+        self._hush(self._underlay)
         self._underlay.run("ip", "link", "add", "br0", "type", "bridge")
         self._underlay.run("ip", "link", "set", "br0", "up")
 
@@ -204,6 +211,7 @@ class Lab:
         vtep = f"{UNDERLAY_PREFIX}{number}"
         switch = Switch(f"{self.prefix}h{number}", self.folder / f"h{number}", Ip.parse(vtep))
         self.switches.append(switch)
+        self._hush(switch)
         switch.start_database()
         switch.vsctl("--no-wait", "init")
         switch.start_switch()
@@ -263,6 +271,11 @@ class Lab:
                     os.kill(int(pid), signal.SIGKILL)
             run("ip", "netns", "del", name, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _hush(self, namespace: Namespace) -> None:
+        """No IPv6 on the interfaces to come, if that is wanted."""
+        if self._quiet:
+            namespace.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
 
     def _link(self, one: str, one_name: str, other: str, other_name: str) -> None:
         """A veth pair; no checksum offload, or a userspace switch gets wrong sums."""

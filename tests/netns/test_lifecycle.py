@@ -343,6 +343,11 @@ async def test_what_the_switch_does_with_a_rejected_add(cloud: MakeCloud) -> Non
     outcome = await connection.bundle([[flow(4)], [flow(5, then=apply_group), flow(6)]])
     assert outcome == Outcome(committed=False, refused={1: Refusal(2, 9)})
     assert await present() == {1, 3}
+    outcome = await connection.bundle([[undecodable], [undecodable]])
+    assert outcome == Outcome(committed=True, refused={0: Refusal(4, 5), 1: Refusal(4, 5)})
+    outcome = await connection.bundle([[flow(7)]])
+    assert outcome == Outcome(committed=True, refused={})
+    assert await present() == {1, 3, 7}
     assert await connection.bundle([]) == Outcome(committed=True, refused={})
     await connection.close()
 

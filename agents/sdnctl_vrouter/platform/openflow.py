@@ -1,13 +1,16 @@
 """OpenFlow 1.4 on a bridge's management socket: bundles of packed messages, dumps of cookies.
 
-Promise: a bundle is one pipelined write (open, adds, commit) and one answer; nothing waits
-for a turn of the loop in between. Answers come in the order of the calls. Knows headers and
-errors, not what a flow means.
+Promise: a bundle is one pipelined write (adds, commit) and one answer; nothing waits for a turn
+of the loop in between. Answers come in the order of the calls. Knows headers and errors, not what
+a flow means.
 
 What Open vSwitch 3.1 does with a rejected ADD, found by experiment and held by tests/netns:
 
+* The first ADD opens a bundle by itself (OpenFlow 1.4 section 7.3.9.2): no message of ours does,
+  for its answer would wake the agent twice a change.
 * An ADD whose message does not decode (bad match, bad table) gets an error with its own xid,
-  the bundle stays open, and the commit **succeeds with the others**.
+  the bundle stays open, and the commit **succeeds with the others**. Where there are no others,
+  there is no bundle to commit either, and the error says so.
 * An ADD that decodes and cannot be executed (a group that does not exist) passes, and fails
   the commit: an error with the ADD's xid, then MSG_FAILED for the commit; **nothing** of the
   bundle is applied.
@@ -56,7 +59,6 @@ REPLY_MORE: Final = 1
 REASON_ACTION: Final = 1
 _OXM_IN_PORT: Final = b"\x80\0\0\x04"
 
-BUNDLE_OPEN: Final = 0
 BUNDLE_COMMIT: Final = 4
 ATOMIC_ORDERED: Final = 3
 
@@ -95,6 +97,9 @@ class Refusal(NamedTuple):
         return f"the switch refused it: OpenFlow error {self.type}/{self.code}"
 
 
+NO_SUCH_BUNDLE: Final = Refusal(17, 2)
+
+
 class Outcome(NamedTuple):
     """What became of a bundle; ``refused`` maps a message's place in it to its error."""
 
@@ -103,14 +108,13 @@ class Outcome(NamedTuple):
 
 
 class _Bundle(NamedTuple):
+    """On its way: the number of its first ADD and of its commit, and what is known of it."""
+
     first: int
-    last: int
+    commit: int
     future: asyncio.Future[Outcome]
     refused: dict[int, Refusal]
-
-
-def _control(xid: int, bundle_id: int, kind: int) -> bytes:
-    return _CONTROL.pack(VERSION, BUNDLE_CONTROL, 16, xid, bundle_id, kind, ATOMIC_ORDERED)
+    through: Callable[[Outcome], None] | None
 
 
 def delete_by_cookie(cookie: int) -> Message:
@@ -161,11 +165,16 @@ class Connection(asyncio.Protocol):
 
     # ---- requests
 
-    def bundle(self, slices: Iterable[Sequence[Message]]) -> asyncio.Future[Outcome]:
+    def bundle(
+        self,
+        slices: Iterable[Sequence[Message]],
+        through: Callable[[Outcome], None] | None = None,
+    ) -> asyncio.Future[Outcome]:
         """All or nothing, in order, seen by packets at one instant.
 
         Each slice is on its way to the switch while the next is made. The places in the
         outcome count through all slices. No message at all is a success at once.
+        ``through`` hears of the answer, should one come, in the turn of the loop that reads it.
         """
         future: asyncio.Future[Outcome] = self._loop.create_future()
         if self._transport.is_closing():
@@ -176,14 +185,11 @@ class Connection(asyncio.Protocol):
         # One run of numbers tells an error's place; nothing else is numbered in between.
         if self._xid > 0x7FFFFFFF:
             self._xid = 0
-        first = xid = self._xid + 1
+        before = xid = self._xid
         add = _ADD.pack
         parts: list[bytes] = []
         for messages in slices:
-            if xid == first:
-                if messages:
-                    parts.append(_control(first, bundle_id, BUNDLE_OPEN))
-            elif messages:
+            if parts and messages:
                 # What came before goes now; the last slice goes with the commit, in one write.
                 self._transport.write(b"".join(parts))
                 parts.clear()
@@ -193,12 +199,16 @@ class Connection(asyncio.Protocol):
                 head = (VERSION, BUNDLE_ADD, 16 + size, xid, bundle_id, 0, ATOMIC_ORDERED)
                 parts.append(add(*head, VERSION, kind, size, xid))
                 parts.append(body)
-        if xid == first:
-            future.set_result(Outcome(committed=True, refused={}))
+        if xid == before:
+            nothing = Outcome(committed=True, refused={})
+            future.set_result(nothing)
+            if through is not None:
+                self._loop.call_soon(through, nothing)
             return future
-        last = self._xid = xid + 1
-        self._bundles.append(_Bundle(first, last, future, {}))
-        parts.append(_control(last, bundle_id, BUNDLE_COMMIT))
+        commit = self._xid = xid + 1
+        self._bundles.append(_Bundle(before + 1, commit, future, {}, through))
+        end = (VERSION, BUNDLE_CONTROL, 16, commit, bundle_id, BUNDLE_COMMIT, ATOMIC_ORDERED)
+        parts.append(_CONTROL.pack(*end))
         self._transport.write(b"".join(parts))
         return future
 
@@ -289,6 +299,7 @@ class Connection(asyncio.Protocol):
         for future in waiting:
             if not future.done():
                 future.set_exception(error)
+                future.exception()  # who does not wait for it is no bug
         if not self.ready.done():
             self.ready.set_exception(error)
         if not self.lost.done():
@@ -310,7 +321,7 @@ class Connection(asyncio.Protocol):
             case 19:
                 self._dumped(xid, body)
             case 33:
-                if self._bundles and xid == self._bundles[0].last:
+                if self._bundles and xid == self._bundles[0].commit:
                     self._finish(committed=True)
 
     def _packet(self, body: bytes) -> None:
@@ -331,15 +342,18 @@ class Connection(asyncio.Protocol):
         if not self._bundles:
             return
         bundle = self._bundles[0]
-        if bundle.first < xid < bundle.last:
-            bundle.refused[xid - bundle.first - 1] = refusal
-        elif xid == bundle.last:
-            self._finish(committed=False)
+        if bundle.first <= xid < bundle.commit:
+            bundle.refused[xid - bundle.first] = refusal
+        elif xid == bundle.commit:
+            self._finish(committed=refusal == NO_SUCH_BUNDLE)
 
     def _finish(self, *, committed: bool) -> None:
         bundle = self._bundles.popleft()
+        outcome = Outcome(committed, bundle.refused)
         if not bundle.future.done():
-            bundle.future.set_result(Outcome(committed, bundle.refused))
+            bundle.future.set_result(outcome)
+        if bundle.through is not None:
+            bundle.through(outcome)
 
     def _dumped(self, xid: int, body: bytes) -> None:
         if xid not in self._dumps:

@@ -32,6 +32,8 @@ async def test_a_network_has_all_that_neutron_shows(api: Api) -> None:
         "port_security_enabled": True,
         "dns_domain": "",
         "l2_adjacency": True,
+        "availability_zones": ["nova"],
+        "availability_zone_hints": [],
         "ipv4_address_scope": None,
         "ipv6_address_scope": None,
         "provider:network_type": "vxlan",
@@ -42,6 +44,7 @@ async def test_a_network_has_all_that_neutron_shows(api: Api) -> None:
         "sdn:encapsulation": None,
         "sdn:import_targets": [],
         "sdn:export_targets": [],
+        "sdn:vrf": None,
     }
     assert at.endswith("Z")
     assert await api.call("GET", f"networks/{made['id']}") == {"network": made}

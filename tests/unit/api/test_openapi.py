@@ -10,6 +10,7 @@ import pytest
 
 from sdnctl.api.app import NEUTRON, OWN
 from tests.unit.api.client import Api
+from tests.unit.api.cloud import a_cloud
 
 
 def references(value: Any) -> set[str]:
@@ -113,6 +114,40 @@ async def test_what_is_given_and_shown_fits_its_schema(api: Api, bound: bool) ->
             f"{parts}/port_associations",
             "BGPVPNPortAssoc",
             {"port_id": port["id"], "routes": [{"type": "prefix", "prefix": "10.0.0.0/8"}]},
+        ),
+    ]
+    cloud = await a_cloud(api)
+    outside = {"floating_network_id": cloud.external["id"]}
+    floating = await api.create("floatingips", **outside)
+    given += [
+        (
+            "routers",
+            "Router",
+            {
+                "external_gateway_info": {
+                    "network_id": cloud.external["id"],
+                    "external_fixed_ips": [{"subnet_id": cloud.outer["id"]}],
+                    "enable_snat": False,
+                },
+                "distributed": True,
+            },
+        ),
+        ("routers", "Router", {"external_gateway_info": {}}),
+        (
+            f"floatingips/{floating['id']}/port_forwardings",
+            "PortForwarding",
+            {
+                "protocol": "udp",
+                "external_port_range": "80:81",
+                "internal_port_range": "90:91",
+                "internal_port_id": cloud.guest["id"],
+                "internal_ip_address": "10.1.0.2",
+            },
+        ),
+        (
+            "floatingips",
+            "FloatingIP",
+            outside | {"port_id": (await cloud.another_guest(api))["id"], "dns_name": "www"},
         ),
     ]
     for collection, title, body in given:

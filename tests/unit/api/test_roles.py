@@ -42,7 +42,7 @@ _NETWORKS = Who.NETWORK_READER | Who.NETWORK_MEMBER | Who.NETWORK_MANAGER
 GRANTS = {
     "reader": Who.READER | Who.NETWORK_READER,
     "member": Who.READER | Who.MEMBER | Who.NETWORK_READER | Who.NETWORK_MEMBER,
-    "manager": Who.READER | Who.MEMBER | _NETWORKS,
+    "manager": Who.READER | Who.MEMBER | Who.MANAGER | _NETWORKS,
     "foreign": Who(0),
     "unscoped": Who(0),
     "service": Who.SERVICE,
@@ -70,14 +70,23 @@ SAMPLES: dict[str, Any] = {
     "object_type": "network",
     "target_tenant": "green",
     "action": "access_as_shared",
+    "protocol": "tcp",
+    "external_port": 8080,
+    "internal_port": 80,
+    "internal_ip_address": "10.0.0.2",
 }
 """Required attributes that are neither an id nor unique."""
+
+ALSO = {"cidr", "external_port", "internal_port"}
+"""What is not required by itself, but one way of saying what is."""
 
 ACTIONS: dict[str, dict[str, Any]] = {
     "add_addresses": {"addresses": []},
     "remove_addresses": {"addresses": []},
     "add_router_interface": {"subnet_id": "subnet"},
     "remove_router_interface": {"subnet_id": "attached"},
+    "add_extraroutes": {"router": {"routes": []}},
+    "remove_extraroutes": {"router": {"routes": []}},
     "add_prefixes": {"prefixes": ["192.168.0.0/16"]},
     "remove_prefixes": {"prefixes": ["10.0.0.0/9"]},
 }
@@ -105,11 +114,31 @@ class World:
             path = f"/v2.0/routers/{await self.id('router')}/add_router_interface"
             await self.admin.call("PUT", path, {"subnet_id": subnet})
             return subnet
+        if name == "floating_network":
+            return await self._outside()
+        if name == "internal_port":
+            return await self._behind_a_gateway()
         path, resource = next((p, r) for p, r in SERVED if r.name == name)
         where = await self.path(path)
         body = await self.body(resource) | {"project_id": "red"}
         made = await self.admin.call("POST", where, {name: body}, status=201)
         return str(made[name]["id"])
+
+    async def _outside(self) -> str:
+        """An external network with addresses."""
+        body = {"network": {"router:external": True, "project_id": "red"}}
+        network = (await self.admin.call("POST", "networks", body, status=201))["network"]
+        await self.admin.create(
+            "subnets", network_id=network["id"], cidr="203.0.113.0/24", ip_version=4
+        )
+        return str(network["id"])
+
+    async def _behind_a_gateway(self) -> str:
+        """A port that the floating network is reached from."""
+        info = {"network_id": await self.id("floating_network")}
+        await self.admin.update("routers", await self.id("router"), external_gateway_info=info)
+        await self.id("attached")
+        return await self.id("port")
 
     async def path(self, path: str) -> str:
         """The path with what it is below of."""
@@ -123,7 +152,7 @@ class World:
         body: dict[str, Any] = {}
         for attribute in resource.attributes:
             name = attribute.name
-            if not attribute.post or (attribute.default is not REQUIRED and name != "cidr"):
+            if not attribute.post or (attribute.default is not REQUIRED and name not in ALSO):
                 continue
             if name == "id":
                 body[name] = f"x{next(_numbers)}"
@@ -301,6 +330,10 @@ async def test_what_may_be_set(api: Api, caller: str, path: str, resource: Resou
         "project_id": "red",
         "tenant_id": "red",
         "fixed_ips": [],
+        "service_types": ["compute:nova"],
+        "distributed": True,
+        "ha": True,
+        "floating_ip_address": "203.0.113.99",
     }
     rules = POLICY[KIND_OF[resource.kind]]
     for verb, method in (("create", "POST"), ("update", "PUT")):

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.api.client import Api, opened
+from sdnctl.api.caller import Identity
+from tests.unit.api.client import Api, Known, opened
 
 
 @pytest.fixture
@@ -37,7 +38,6 @@ async def test_the_default_group_is_there_when_looked_for(api: Api) -> None:
     assert all(rule["belongs_to_default_sg"] for rule in group["security_group_rules"])
     assert (await default_group(api))["id"] == group["id"]
     path = f"security-groups/{group['id']}"
-    await api.refused("DELETE", path, None, 409, "SecurityGroupCannotRemoveDefault")
     body = {"security_group": {"name": "other"}}
     await api.refused("PUT", path, body, 409, "SecurityGroupCannotUpdateDefault")
     changed = await api.update("security-groups", group["id"], description="ours")
@@ -46,6 +46,28 @@ async def test_the_default_group_is_there_when_looked_for(api: Api) -> None:
         body = {"security_group": {"name": name}}
         kind = "SecurityGroupDefaultAlreadyExists"
         await api.refused("POST", "security-groups", body, 409, kind)
+
+
+async def test_an_administrator_clears_away_a_default_group(tmp_path: Path) -> None:
+    """As those who delete projects do; a project that looks again has a new one."""
+    callers = Known(
+        red=Identity(project_id="red", roles=frozenset({"manager"})),
+        admin=Identity(project_id="cloud", roles=frozenset({"admin"})),
+    )
+    async with opened(tmp_path / "db", authenticator=callers) as api:
+        red, admin = api.by("red"), api.by("admin")
+        [group] = await red.rows("security-groups")
+        path = f"security-groups/{group['id']}"
+        await red.refused("DELETE", path, None, 409, "SecurityGroupCannotRemoveDefault")
+        network = await red.create("networks")
+        port = await red.create("ports", network_id=network["id"])
+        await admin.refused("DELETE", path, None, 409, "SecurityGroupInUse")
+        await red.call("DELETE", f"ports/{port['id']}", status=204)
+        await admin.call("DELETE", path, status=204)
+        assert await admin.rows("security-group-rules?project_id=red") == []
+        [another] = await red.rows("security-groups")
+        assert another["name"] == "default"
+        assert another["id"] != group["id"]
 
 
 async def test_a_group_begins_with_all_egress(api: Api) -> None:
@@ -186,6 +208,16 @@ async def test_rules(api: Api) -> None:
             {"protocol": "udp", "port_range_min": 0, "port_range_max": 8},
             "SecurityGroupInvalidPortValue",
         ),
+        (
+            {"protocol": "tcp", "port_range_min": -16, "port_range_max": 80},
+            "SecurityGroupInvalidPortValue",
+        ),
+        (
+            {"protocol": "tcp", "port_range_min": 80, "port_range_max": "65536"},
+            "SecurityGroupInvalidPortValue",
+        ),
+        ({"protocol": "icmp", "port_range_min": -1}, "SecurityGroupInvalidPortValue"),
+        ({"protocol": "tcp", "port_range_min": "many"}, "SecurityGroupInvalidPortValue"),
         ({"protocol": "icmp", "port_range_max": 8}, "SecurityGroupMissingIcmpType"),
         ({"protocol": "icmp", "port_range_min": 256}, "SecurityGroupInvalidIcmpValue"),
         (
@@ -216,6 +248,7 @@ async def test_references_of_rules(api: Api) -> None:
     nobody = "00000000-0000-4000-8000-000000000000"
     for attributes, status, kind in (
         ({"remote_group_id": nobody}, 404, "SecurityGroupNotFound"),
+        ({"remote_group_id": "no id"}, 404, "SecurityGroupNotFound"),
         ({"remote_address_group_id": nobody}, 404, "AddressGroupNotFound"),
         ({"security_group_id": nobody}, 404, "SecurityGroupNotFound"),
         (

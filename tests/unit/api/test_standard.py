@@ -70,7 +70,7 @@ async def test_nothing_listens_elsewhere(api: Api) -> None:
     for method, path, status in (
         ("GET", "/v3", 404),
         ("GET", "/nothing", 404),
-        ("GET", "floatingips", 404),
+        ("GET", "fwaas", 404),
         ("GET", "networks//", 404),
         ("GET", f"networks/{network['id']}/ports", 404),
         ("PUT", f"networks/{network['id']}/add_router_interface", 404),

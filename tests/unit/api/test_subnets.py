@@ -44,6 +44,7 @@ async def test_a_subnet_has_all_that_neutron_shows(api: Api) -> None:
         "ipv6_ra_mode": None,
         "ipv6_address_mode": None,
         "subnetpool_id": None,
+        "service_types": [],
         "router:external": False,
     }
     assert (await api.call("GET", f"networks/{network['id']}"))["network"]["subnets"] == [

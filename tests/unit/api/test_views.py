@@ -38,6 +38,12 @@ async def test_agents_are_the_hypervisors(tmp_path: Path) -> None:
             await api.refused(method, "agents/cn1", {}, 405, "HTTPMethodNotAllowed")
 
 
+async def test_of_routers_there_is_one_provider(api: Api) -> None:
+    provider = {"service_type": "L3_ROUTER_NAT", "name": "sdnctl", "default": True}
+    assert await api.rows("service-providers?service_type=L3_ROUTER_NAT") == [provider]
+    assert await api.rows("service-providers?service_type=VPN") == []
+
+
 async def test_a_network_is_a_segment(api: Api) -> None:
     network = await api.create("networks")
     [segment] = await api.rows(f"segments?network_id={network['id']}")
@@ -87,3 +93,51 @@ async def test_they_are_the_administrators(tmp_path: Path) -> None:
             for one in (auditor, admin):
                 assert len(await one.rows(path)) == 1
         assert len(await red.rows("availability_zones")) == 2
+
+
+async def test_networks_and_routers_are_in_the_one_zone(api: Api) -> None:
+    for collection, name in (("networks", "network"), ("routers", "router")):
+        made = await api.create(collection, availability_zone_hints=["nova"])
+        assert (made["availability_zone_hints"], made["availability_zones"]) == (["nova"], ["nova"])
+        await api.refused(
+            "POST",
+            collection,
+            {name: {"availability_zone_hints": ["nova", "mars"]}},
+            404,
+            "AvailabilityZoneNotFound",
+            "mars",
+        )
+
+
+async def test_floating_ips_come_from_external_networks_that_one_sees(tmp_path: Path) -> None:
+    known = Known(
+        red=Identity(project_id="red", roles=frozenset({"reader"})),
+        blue=Identity(project_id="blue", roles=frozenset({"reader"})),
+        admin=Identity(roles=frozenset({"admin"})),
+    )
+    async with opened(tmp_path / "db", authenticator=known) as api:
+        red, blue, admin = (api.by(name) for name in ("red", "blue", "admin"))
+        outside, [four, _] = await admin.network(
+            "203.0.113.0/24", "2001:db8::/64", **{"router:external": True}
+        )
+        some, [blues] = await admin.network("198.51.100.0/24")
+        await admin.network("10.0.0.0/24", shared=True)
+        policy = {"object_type": "network", "object_id": some["id"], "target_tenant": "blue"}
+        policy["action"] = "access_as_external"
+        await admin.call("POST", "rbac-policies", {"rbac_policy": policy}, status=201)
+        assert await red.rows("floatingip_pools") == [
+            {
+                "subnet_id": four["id"],
+                "subnet_name": "",
+                "network_id": outside["id"],
+                "cidr": "203.0.113.0/24",
+                "project_id": "red",
+                "tenant_id": "red",
+            }
+        ]
+        for caller in (blue, admin):
+            pools = await caller.rows("floatingip_pools?fields=subnet_id")
+            assert {pool["subnet_id"] for pool in pools} == {four["id"], blues["id"]}
+        assert await blue.ids("networks?router:external=True") == {outside["id"], some["id"]}
+        assert some["id"] not in await admin.ids("networks?router:external=False")
+        await red.refused("GET", "floatingip_pools/x", None, 404, "FloatingIPPoolNotFound")

@@ -420,6 +420,59 @@ def test_bgpvpns_are_listed(sdnctl: Sdnctl, network: dict[str, Any], site: Site)
         client.delete(f"/{made}").raise_for_status()
 
 
+def test_ways_out_are_listed(sdnctl: Sdnctl, network: dict[str, Any], site: Site) -> None:
+    with httpx.Client(base_url=f"{site.url}/v2.0") as client:
+
+        def make(collection: str, name: str, /, **attributes: Any) -> dict[str, Any]:
+            answer = client.post(f"/{collection}", json={name: attributes})
+            found: dict[str, Any] = answer.raise_for_status().json()[name]
+            return found
+
+        inside = make(
+            "subnets", "subnet", network_id=network["id"], cidr="10.1.0.0/24", ip_version=4
+        )
+        outside = make("networks", "network", name="out", **{"router:external": True})
+        make("subnets", "subnet", network_id=outside["id"], cidr="203.0.113.0/24", ip_version=4)
+        info = {"network_id": outside["id"]}
+        router = make("routers", "router", name="edge", external_gateway_info=info)
+        client.put(
+            f"/routers/{router['id']}/add_router_interface", json={"subnet_id": inside["id"]}
+        ).raise_for_status()
+        guest = make("ports", "port", name="vm", network_id=network["id"])
+        other = make("ports", "port", network_id=network["id"])
+        outer = {"floating_network_id": outside["id"]}
+        first = make("floatingips", "floatingip", port_id=guest["id"], **outer)
+        second = make("floatingips", "floatingip", **outer)
+        make(
+            f"floatingips/{second['id']}/port_forwardings",
+            "port_forwarding",
+            protocol="tcp",
+            external_port=8080,
+            internal_port=80,
+            internal_port_id=other["id"],
+            internal_ip_address=other["fixed_ips"][0]["ip_address"],
+        )
+        listed = sdnctl("router list")
+        assert f"{outside['id']}  203.0.113.2         yes   no" in listed
+        assert "EXTERNAL ADDRESSES  SNAT  DISTRIBUTED" in listed
+        listed = sdnctl("floatingip list --network out --router edge")
+        assert f"203.0.113.3  {first['id']}  {outside['id']}  10.1.0.2" in listed
+        assert "tcp 8080 to 10.1.0.3:80" in listed
+        assert sdnctl("floatingip list --port vm -o name") == f"{first['id']}\n"
+        assert "203.0.113.4" in sdnctl("floatingip list --status ACTIVE")
+        shown = json.loads(sdnctl("floatingip show 203.0.113.3 -o json"))
+        assert shown["id"] == first["id"]
+        assert "no floatingip '203.0.113.9'" in sdnctl("floatingip show 203.0.113.9", 1)
+        for path in (f"ports/{guest['id']}", f"ports/{other['id']}", f"floatingips/{first['id']}"):
+            client.delete(f"/{path}").raise_for_status()
+        client.delete(f"/floatingips/{second['id']}").raise_for_status()
+        client.put(
+            f"/routers/{router['id']}/remove_router_interface", json={"subnet_id": inside["id"]}
+        ).raise_for_status()
+        client.delete(f"/routers/{router['id']}").raise_for_status()
+        client.delete(f"/networks/{outside['id']}").raise_for_status()
+
+
 def test_why_of_a_peer(sdnctl: Sdnctl, edge: str) -> None:
     shown = sdnctl(f"bgp why {edge} 10.9.0.0/16")
     assert "the session with edge is established" in shown

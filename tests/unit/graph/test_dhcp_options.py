@@ -18,6 +18,8 @@ from sdnctl.graph.dhcp_options import encode
         ("option:router", "10.0.0.1, 10.0.0.2", 4, (3, b"\x0a\0\0\1\x0a\0\0\2")),
         ("router", "", 4, (3, b"")),
         ("server-ip-address", "192.0.2.9", 4, (0, b"\xc0\0\x02\x09")),
+        # What is given for both versions is kept for both, and sent where it can be.
+        ("server-ip-address", "2001:db8::9", 4, (0, b"")),
         ("mtu", "1400", 4, (26, b"\x05\x78")),
         ("150", "192.0.2.1", 4, (150, b"\xc0\0\2\1")),
         ("43", "01:04:de:ad:be:ef", 4, (43, b"\1\4\xde\xad\xbe\xef")),

@@ -128,9 +128,11 @@ async def test_openflow_finds_the_place_of_an_error(peer: tuple[Peer, str], size
     await server.trickle(HELLO, size)
     connection = await opening
     assert await server.reader.readexactly(16) == struct.pack("!BBHIHHI", 5, 0, 16, 0, 1, 8, 32)
-    one = connection.bundle([[(14, b"a" * 8), (14, b"b" * 8)], [(15, b"c" * 8)]])
+    told: list[Outcome] = []
+    one = connection.bundle([[(14, b"a" * 8), (14, b"b" * 8)], [(15, b"c" * 8)]], told.append)
     two = connection.bundle([[(14, b"d" * 8)]])
-    sizes = [16, 32, 32, 32, 16, 16, 32, 16]
+    three = connection.bundle([[(14, b"e" * 8)]])
+    sizes = [32, 32, 32, 16, 32, 16, 32, 16]
     sent = [await server.reader.readexactly(n) for n in sizes]
     xids = [struct.unpack_from("!I", message, 4)[0] for message in sent]
     assert [struct.unpack_from("!I", m, 20)[0] for m in sent if len(m) == 32] == [
@@ -143,12 +145,15 @@ async def test_openflow_finds_the_place_of_an_error(peer: tuple[Peer, str], size
     def control(xid: int, kind: int) -> bytes:
         return struct.pack("!BBHIIHH", 5, 33, 16, xid, 1, kind, 0)
 
-    answers = [control(xids[0], 1), error(xids[2], 4, 8), control(xids[4], 5)]
+    answers = [error(xids[1], 4, 8), control(xids[3], 5)]
     answers += [struct.pack("!BBHI4s", 5, 2, 12, 9, b"ping")]
-    answers += [control(xids[5], 1), error(xids[6], 2, 9), error(xids[7], 17, 13)]
+    answers += [error(xids[4], 2, 9), error(xids[5], 17, 13)]
+    answers += [error(xids[6], 4, 8), error(xids[7], 17, 2)]
     await server.trickle(b"".join(answers), size)
     assert await one == Outcome(committed=True, refused={1: Refusal(4, 8)})
+    assert told == [await one]
     assert await two == Outcome(committed=False, refused={0: Refusal(2, 9)})
+    assert await three == Outcome(committed=True, refused={0: Refusal(4, 8)})
     echo = await server.reader.readexactly(12)
     assert echo == struct.pack("!BBHI4s", 5, 3, 12, 9, b"ping")
     late, dump = connection.bundle([[(14, b"e" * 8)]]), connection.cookies(1, 1)

@@ -361,9 +361,7 @@ class OvsDriver:
         batch = _Batch(self._applies, failures=self._untold)
         self._applies, self._untold = [], {}
         self._batches.append(batch)
-        future = connection.bundle(self._messages(batch, differences))
-        future.add_done_callback(partial(self._through, batch))
-        return future
+        return connection.bundle(self._messages(batch, differences), partial(self._through, batch))
 
     def _messages(
         self, batch: _Batch, differences: Iterable[Difference]
@@ -395,10 +393,9 @@ class OvsDriver:
         reason = self._model.failures.get(key, "")
         return VifStatus(port_id, up=not reason, reason=reason)
 
-    def _through(self, batch: _Batch, future: asyncio.Future[Outcome]) -> None:
-        if future.cancelled() or future.exception() is not None or batch not in self._batches:
-            return  # the connection is gone: _take_back() sees to those who wait
-        outcome = future.result()
+    def _through(self, batch: _Batch, outcome: Outcome) -> None:
+        if batch not in self._batches:
+            return  # taken back: the connection was lost, or all is said anew
         for place, refusal in outcome.refused.items():
             if (sent := batch.sent[place]) is not None:
                 log.warning("%s: %s", sent[0], refusal)

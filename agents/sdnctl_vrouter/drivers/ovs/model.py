@@ -40,7 +40,7 @@ from sdnctl_vrouter.drivers.ovs import standby, templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
 from sdnctl_vrouter.drivers.ovs.pipeline import OWNER
-from sdnctl_vrouter.drivers.ovs.policies import Policies, name_of
+from sdnctl_vrouter.drivers.ovs.policies import Acl, Policies, name_of
 from sdnctl_vrouter.drivers.ovs.translate import (
     NOTHING,
     Translation,
@@ -259,30 +259,38 @@ class Model:
         To be run to its end. The slices hold in their order: a later one may take back what
         an earlier one said.
         """
-        dirty, self._dirty = list(self._dirty), {}
-        for start in range(0, len(dirty), SLICE):
-            for unit in dirty[start : start + SLICE]:
-                self._attempt(unit)
-            yield self._difference()
-        acls = self._policies.changed()
-        for start in range(0, len(acls), SLICE):
-            for acl in acls[start : start + SLICE]:
-                unit, reason, translation = name_of(acl), "", NOTHING
-                try:
-                    translation = self._policies.translate(acl)
-                except Unreachable as error:
-                    reason = str(error)
-                self._fail(unit, reason)
-                self._claim(unit, translation)
-            yield self._difference()
+        dirty, self._dirty = self._dirty, {}
+        done = 0
+        for unit in dirty:
+            self._attempt(unit)
+            done += 1
+            if done % SLICE == 0:
+                yield self._difference()
+        for acl in self._policies.changed():
+            self._attempt_acl(acl)
+            done += 1
+            if done % SLICE == 0:
+                yield self._difference()
         for flood in self._floods.changed():
-            try:
-                translation = self._floods.translate(flood)
-            except Unreachable as error:
-                self._fail(_resource_of(flood.unit), str(error))
-                translation = NOTHING
-            self._claim(flood.unit, translation)
+            self._attempt_flood(flood)
         yield self._difference()
+
+    def _attempt_acl(self, acl: Acl) -> None:
+        unit, reason, translation = name_of(acl), "", NOTHING
+        try:
+            translation = self._policies.translate(acl)
+        except Unreachable as error:
+            reason = str(error)
+        self._fail(unit, reason)
+        self._claim(unit, translation)
+
+    def _attempt_flood(self, flood: FloodList) -> None:
+        translation = NOTHING
+        try:
+            translation = self._floods.translate(flood)
+        except Unreachable as error:
+            self._fail(_resource_of(flood.unit), str(error))
+        self._claim(flood.unit, translation)
 
     def _attempt(self, unit: str) -> None:
         reason = ""
