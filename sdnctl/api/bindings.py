@@ -142,8 +142,7 @@ class BindingApi:
             if not _may(verb, caller):
                 raise forbidden(verb, "port_binding")
             new, host = change(work, _movable(port), *args)
-            if new.host != port.host:
-                snat.port_changed(work, port, new)
+            snat.port_changed(work, port, new)
             return work.put_changed(port, new), host
 
         port, host = await self._context.store.transact(run)

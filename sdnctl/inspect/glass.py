@@ -266,8 +266,7 @@ def migrations(engine: Engine, delivery: Delivery) -> list[Json]:
                 "role": "source" if left else "destination",
                 "plugged": delivery.observed.is_plugged(port_id, host),
                 "active": at.host if at is not None else None,
-                "active_plugged": at is not None
-                and delivery.observed.is_plugged(port_id, at.host),
+                "active_plugged": at is not None and delivery.observed.is_plugged(port_id, at.host),
                 "sent_on": standbys[port_id, host].onward is not None,
             }
         )
