@@ -85,7 +85,8 @@ class LocalPort(msgspec.Struct, frozen=True):
     ``standby`` says that the guest is elsewhere, and about to come or just gone: it may send, but
     what is for it goes to it only if it came by tunnel. With ``onward`` (bridged) and
     ``onward_routed`` that is sent on to there instead. ``picks_up`` lets TCP connections that are
-    not known here go on, because they began on another hypervisor.
+    not known here go on, because they began on another hypervisor. ``claimed`` are the addresses
+    that the guest has now of those that ``pairs`` let it have, each with the MAC that it has it by.
     """
 
     port_id: str
@@ -108,6 +109,7 @@ class LocalPort(msgspec.Struct, frozen=True):
     onward: NextHop | None = None
     onward_routed: NextHop | None = None
     picks_up: bool = False
+    claimed: tuple[tuple[Mac, Ip], ...] = ()
 
     @property
     def key(self) -> str:

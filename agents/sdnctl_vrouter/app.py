@@ -136,6 +136,8 @@ async def _run(options: argparse.Namespace) -> None:
     session = ClientSession(epoch.read(), epoch.write)
     stream = Stream(options.name, controllers, session, memory, credentials=credentials)
 
+    driver.on_claim(stream.claimed)
+
     def vif_changed(status: VifStatus) -> None:
         stream.vif_changed(status)
 

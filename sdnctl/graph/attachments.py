@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator
 from typing import Final
 
 from sdnctl.graph import vpns
@@ -11,6 +12,7 @@ from sdnctl.graph.relations import (
     BGPVPN_IRB,
     BGPVPN_NETWORK,
     BGPVPN_ROUTER,
+    CLAIM,
     DOMAIN,
     EVI_INSTANCE,
     HYPERVISOR,
@@ -24,6 +26,7 @@ from sdnctl.graph.relations import (
     TERMS,
     VRF_INSTANCE,
     Attachment,
+    Claimed,
     EviInstance,
     Interface,
     Policy,
@@ -218,6 +221,23 @@ def fitting_mtu(
     return max(min(mtu, underlay - overhead), 0)
 
 
+def _claimed(
+    v: View, port_id: str, port: Port, links: tuple[Prefix, ...], said: Container[Prefix]
+) -> Iterator[Claimed]:
+    """What the guest said that it has, as far as its pairs let it and it is not its own.
+
+    It is routed to where it is on link, unless ``said`` has a route to it anyway.
+    """
+    own = {fixed.ip for fixed in port.fixed_ips}
+    for (network_id, ip), claim in sorted(v.find(CLAIM, "port", port_id)):
+        allowed = any(
+            pair.mac == claim.mac and ip in pair.prefix for pair in port.allowed_address_pairs
+        )
+        if allowed and network_id == port.network_id and ip not in own:
+            routed = any(ip in link for link in links) and Prefix.host(ip) not in said
+            yield Claimed(ip, claim.mac, claim.sequence, routed)
+
+
 def attachment(port_id: str, v: View) -> Attachment | None:
     """A guest's port whose network and hypervisor are both known."""
     port = v.get(PORT, port_id)
@@ -239,6 +259,11 @@ def attached(port_id: str, port: Port, host: str, v: View) -> Attachment | None:
     routed = tuple(
         ip for ip in addresses if where is not None and any(ip in link for link in where.on_link)
     )
+    said = _said(v, port_id, routed) if where is not None else ()
+    claimed: tuple[Claimed, ...] = ()
+    if port.allowed_address_pairs:
+        links = where.on_link if where is not None else ()
+        claimed = tuple(_claimed(v, port_id, port, links, dict(said)))
     return Attachment(
         host=host,
         vtep=hypervisor.vtep,
@@ -263,10 +288,11 @@ def attached(port_id: str, port: Port, host: str, v: View) -> Attachment | None:
         pairs=tuple([(pair.mac, pair.prefix) for pair in port.allowed_address_pairs])
         if port.allowed_address_pairs
         else (),
-        said=_said(v, port_id, routed) if where is not None else (),
+        said=said,
         moves=port.moves,
         router_mac=where.mac if where is not None else None,
         mtu=fitting_mtu(network.mtu, hypervisor.mtu, hypervisor.vtep, encapsulations),
+        claimed=claimed,
     )
 
 

@@ -71,6 +71,9 @@ def as_told(port_id: str, port: Port, row: Attachment) -> LocalPort:
     )
     if row.behind:
         placed = msgspec.structs.replace(placed, behind=row.behind, router_mac=row.router_mac)
+    if row.claimed:
+        claimed = tuple((claim.mac, claim.ip) for claim in row.claimed)
+        placed = msgspec.structs.replace(placed, claimed=claimed)
     return placed
 
 

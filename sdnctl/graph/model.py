@@ -24,6 +24,7 @@ from sdnctl.graph.relations import (
     BGPVPN_NETWORK,
     BGPVPN_PORT,
     BGPVPN_ROUTER,
+    CLAIM,
     DOMAIN,
     GATEWAY,
     HYPERVISOR,
@@ -56,6 +57,7 @@ INPUTS: Final = (
     BGPVPN_PORT,
     LEARNED,
     UNDERLAY,
+    CLAIM,
 )
 
 RULES: Final = (

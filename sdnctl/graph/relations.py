@@ -124,6 +124,23 @@ LEARNED: Final[Relation[RouteKey, Path]] = Relation(
 UNDERLAY: Final[Relation[str, dict[Ip, int]]] = Relation("underlay")
 """Distances from a hypervisor to the addresses of the underlay, from sdnctl.topology."""
 
+
+class Claim(NamedTuple):
+    """Who has an address that several ports may have, and by which MAC.
+
+    ``sequence`` counts how often it went from one to another (RFC 7432 section 7.7).
+    """
+
+    port_id: str
+    mac: Mac
+    sequence: int
+
+
+CLAIM: Final[Relation[tuple[str, Ip], Claim]] = Relation(
+    "claim", port=lambda _key, row: (row.port_id,)
+)
+"""By network and address, as guests said last."""
+
 # ---- instances and attachments -----------------------------------------------------------------
 
 
@@ -220,6 +237,15 @@ class Routing(NamedTuple):
     mac: Mac
 
 
+class Claimed(NamedTuple):
+    """An address beside its own that a port has now; ``routed`` if it is on link of its router."""
+
+    ip: Ip
+    mac: Mac
+    sequence: int
+    routed: bool
+
+
 class Attachment(NamedTuple):
     """A port on the hypervisor that it is bound to. ``vrf`` is 0 where no router is attached.
 
@@ -249,6 +275,7 @@ class Attachment(NamedTuple):
     said: tuple[tuple[Prefix, Policy], ...] = ()
     moves: int = 0
     router_mac: Mac | None = None
+    claimed: tuple[Claimed, ...] = ()
 
     @property
     def behind(self) -> tuple[Prefix, ...]:
@@ -270,9 +297,11 @@ def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
     evi = RouteDistinguisher.of(port.vtep, port.number)
     nlris: list[Nlri] = [InclusiveMulticastRoute(evi, port.vtep)]
     nlris += [MacIpRoute(evi, port.mac, ip) for ip in port.addresses or (None,)]
+    nlris += [MacIpRoute(evi, claim.mac, claim.ip) for claim in port.claimed]
     if port.vrf:
         vrf = RouteDistinguisher.of(port.vtep, port.vrf_number)
         nlris += [IpPrefixRoute(vrf, Prefix.host(ip)) for ip in port.routed]
+        nlris += [IpPrefixRoute(vrf, Prefix.host(c.ip)) for c in port.claimed if c.routed]
         if port.said:
             nlris += [IpPrefixRoute(vrf, prefix) for prefix in port.behind]
     return tuple(RouteKey(port.host, nlri) for nlri in nlris)

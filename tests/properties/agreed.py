@@ -106,9 +106,17 @@ def said_of_network(w: World, network: Network) -> dict[str, Any]:
 
 
 def prefixes_of(
-    w: World, port: Port, network: Network, row: Routed, hosts: set[Prefix]
+    w: World,
+    port: Port,
+    network: Network,
+    row: Routed,
+    hosts: set[Prefix],
+    taken: set[Prefix] = frozenset(),  # type: ignore[assignment]
 ) -> dict[Prefix, dict[str, Any]]:
-    """What a port announces for its VRF, and what is said of each; ``hosts`` are its addresses."""
+    """What a port announces for its VRF, and what is said of each.
+
+    ``hosts`` are its addresses, ``taken`` those that it has for now and that are not its own.
+    """
     own: dict[Prefix, list[tuple[BgpVpn, int | None]]] = {}
     for where, vpn, fixed, behind in ports_of(w, network.id):
         if where.id == port.id:
@@ -126,4 +134,6 @@ def prefixes_of(
     for host in hosts:
         by = [(vpn, vpn.local_preference) for vpn in usual] + own.get(host, [])
         out[host] = attributes(given, by)
+    for host in taken - out.keys():
+        out[host] = attributes(given, [(vpn, vpn.local_preference) for vpn in usual])
     return out

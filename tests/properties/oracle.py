@@ -28,6 +28,7 @@ from sdnctl.desired import (
     SubnetOptions,
     Vrf,
 )
+from sdnctl.graph.relations import Claim
 from sdnctl.intent import (
     AddressGroup,
     BgpPeer,
@@ -73,6 +74,7 @@ class World:
     security_group_rule: dict[str, SecurityGroupRule] = field(default_factory=dict)
     address_group: dict[str, AddressGroup] = field(default_factory=dict)
     learned: dict[RouteKey, Path] = field(default_factory=dict)
+    claim: dict[tuple[str, Ip], Claim] = field(default_factory=dict)
     underlay: dict[str, dict[Ip, int]] = field(default_factory=dict)
     bgpvpn: dict[str, BgpVpn] = field(default_factory=dict)
     bgpvpn_network: dict[str, BgpVpnNetwork] = field(default_factory=dict)
@@ -184,6 +186,17 @@ def passed_on(w: World, port: Port, network: Network) -> tuple[tuple[Prefix, ...
     return tuple(behind), interfaces[0][1] if behind else None
 
 
+def said_to_have(w: World, port: Port) -> dict[Ip, Claim]:
+    """The addresses that the port's guest took last, where it may and they are not its own."""
+    return {
+        ip: claim
+        for (network, ip), claim in sorted(w.claim.items())
+        if (network, claim.port_id) == (port.network_id, port.id)
+        and ip not in [f.ip for f in port.fixed_ips]
+        and any(p.mac == claim.mac and ip in p.prefix for p in port.allowed_address_pairs)
+    }
+
+
 def tunnels(network: Network, host: Hypervisor) -> tuple[Encapsulation, ...]:
     if network.encapsulation is None:
         return host.encapsulations
@@ -208,12 +221,16 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
         mine = changed(evi, sequence=port.moves)
         for ip in every or [None]:
             routes.setdefault(RouteKey(host.id, MacIpRoute(rd, port.mac, ip)), mine)
+        for ip, claim in said_to_have(w, port).items():
+            more = changed(evi, sequence=port.moves + claim.sequence)
+            routes.setdefault(RouteKey(host.id, MacIpRoute(rd, claim.mac, ip)), more)
         router, _interfaces = vrf_of(w, network)
         if router is None:
             continue
         rd = RouteDistinguisher.of(host.vtep, router.number)
         hosts = {Prefix.host(f.ip) for f in port.fixed_ips if on_link(w, network, f.ip)}
-        said = agreed.prefixes_of(w, port, network, router, hosts)
+        taken = {Prefix.host(ip) for ip in said_to_have(w, port) if on_link(w, network, ip)}
+        said = agreed.prefixes_of(w, port, network, router, hosts, taken)
         for prefix, attributes in said.items():
             path = Path(
                 next_hop=host.vtep,
@@ -526,6 +543,7 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 router_mac,
                 **told_by_dhcp(w, port, network, host),
                 **binding,
+                claimed=tuple((c.mac, ip) for ip, c in said_to_have(w, port).items()),
             )
             mine_[row.key] = row
             mine_.update((each.key, each) for each in policy_of(w, port))

@@ -15,6 +15,7 @@ from sdnctl.graph.relations import (
     BGPVPN_NETWORK,
     BGPVPN_PORT,
     BGPVPN_ROUTER,
+    CLAIM,
     GATEWAY,
     HYPERVISOR,
     LEARNED,
@@ -25,6 +26,7 @@ from sdnctl.graph.relations import (
     SECURITY_GROUP_RULE,
     SUBNET,
     UNDERLAY,
+    Claim,
 )
 from sdnctl.intent import (
     MIGRATING_TO,
@@ -441,6 +443,19 @@ BY_KEY: dict[Relation[Any, Any], dict[str, st.SearchStrategy[Any]]] = {
     BGPVPN_ROUTER: {"b0": router_vpns("b0")},
     BGPVPN_PORT: {key: port_vpns(key) for key in ("c0", "c1")},
 }
+claims = st.builds(
+    Claim,
+    st.sampled_from([*GUESTS, "ghost"]),
+    st.sampled_from([MACS[0], MACS[2], MACS[2]]),
+    st.sampled_from([0, 0, 1, 3]),
+)
+claimed = st.tuples(
+    st.just(CLAIM),
+    st.tuples(st.sampled_from([*NETWORKS[:2] * 3, "n2"]), st.sampled_from(IPS)),
+    st.one_of(*[claims] * 7, st.none()),
+)
+"""Mostly of addresses that some port may take."""
+
 memberships = st.builds(
     RouteKey,
     st.sampled_from(["gw1", "gw2"]),
@@ -483,6 +498,7 @@ writes: st.SearchStrategy[Write] = st.one_of(
         for key, rows in by_key.items()
     ),
     *[learned] * 6,
+    *[claimed] * 3,
 )
 
 transactions = st.lists(st.lists(writes, min_size=1, max_size=6), max_size=12)
@@ -506,4 +522,5 @@ def populated(draw: st.DrawFn) -> list[list[Write]]:
             for key in BY_KEY[relation]
         ]
     first += draw(st.lists(learned, max_size=8))
+    first += draw(st.lists(claimed, max_size=6))
     return [first, *draw(transactions)]

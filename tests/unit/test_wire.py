@@ -79,6 +79,7 @@ desired: st.SearchStrategy[Desired] = st.one_of(
         onward=st.none() | hops,
         onward_routed=st.none() | hops,
         picks_up=st.booleans(),
+        claimed=st.lists(st.tuples(macs, ips)).map(tuple),
     ),
     st.builds(
         SubnetOptions,

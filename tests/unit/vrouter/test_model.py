@@ -73,6 +73,17 @@ POOL: list[Desired] = [
     ),
     *(
         LocalPort(
+            *(port_id, EVIS[0], VRFS[0], M1, (IP1,)),
+            pairs=tuple((mac, Prefix.host(ip)) for mac in (M1, M2) for ip in (IP2, IP6)),
+            claimed=claimed,
+            standby=standby,
+        )
+        for port_id in "abc"
+        for claimed in ((), ((M1, IP2),), ((M2, IP2), (M2, IP6)))
+        for standby in (False, True)
+    ),
+    *(
+        LocalPort(
             *(port_id, EVIS[0], vrf, M1, (IP1, IP6)),
             standby=True,
             onward=onward,

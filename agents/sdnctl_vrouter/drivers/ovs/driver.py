@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from sdnctl.delta import Change
 from sdnctl.desired import Desired, LocalPort, Probe
-from sdnctl.types import Vni
+from sdnctl.types import Ip, Mac, Vni
 from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus, unheard
 from sdnctl_vrouter.drivers.ovs import templates
 from sdnctl_vrouter.drivers.ovs.bridge import Bridge
@@ -219,6 +219,10 @@ class OvsDriver:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # ---- guests
+
+    def on_claim(self, tell: Callable[[LocalPort, Mac, Ip], None]) -> None:
+        """Tell of addresses that guests say they have, beside their own."""
+        self._questions.on_claim = tell
 
     def recall(self, resources: Iterable[Desired]) -> None:
         """Answer guests by these until ``in_sync``; nothing is programmed."""

@@ -15,7 +15,9 @@ from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs.pipeline import Preference, fib_priority
 from sdnctl_vrouter.drivers.ovs.translate import (
     Unreachable,
+    addresses,
     bridged,
+    macs,
     netmask,
     routed,
     with_actions,
@@ -36,10 +38,11 @@ def flows(port: LocalPort, ofport: int, node: Node | None) -> Iterator[bytes]:
 
 
 def _arriving(port: LocalPort, ofport: int) -> Iterator[bytes]:
-    yield t.l2_arriving(port.vni, port.mac, ofport)
-    for ip in port.addresses if port.vrf else ():
+    for mac in macs(port):
+        yield t.l2_arriving(port.vni, mac, ofport)
+    for mac, ip in addresses(port) if port.vrf else ():
         arriving = t.fib_arriving_4 if ip.version == 4 else t.fib_arriving_6
-        yield arriving(port.vrf, ip, port.mac, port.vni, ofport)
+        yield arriving(port.vrf, ip, mac, port.vni, ofport)
     router_mac = port.router_mac
     for ip, length in port.behind if port.vrf and router_mac is not None else ():
         assert router_mac is not None  # noqa: S101 just seen
@@ -50,8 +53,9 @@ def _arriving(port: LocalPort, ofport: int) -> Iterator[bytes]:
 
 def _bridged_on(port: LocalPort, via: NextHop, node: Node) -> Iterator[bytes]:
     actions = t.hairpin() + bridged(via, node)
-    yield with_actions(t.l2_onward(port.vni, port.mac), actions)
-    yield t.l2_returned(port.vni, port.mac, via.vtep)
+    for mac in macs(port):
+        yield with_actions(t.l2_onward(port.vni, mac), actions)
+        yield t.l2_returned(port.vni, mac, via.vtep)
 
 
 def _routed_on(port: LocalPort, node: Node) -> Iterator[bytes]:
@@ -59,7 +63,7 @@ def _routed_on(port: LocalPort, node: Node) -> Iterator[bytes]:
     if via is None or not port.vrf:
         return
     actions = t.hairpin() + t.dec_ttl() + routed(via, node)
-    for ip, length in (*map(Prefix.host, port.addresses), *port.behind):
+    for ip, length in (*(Prefix.host(ip) for _mac, ip in addresses(port)), *port.behind):
         four, mask = ip.version == 4, netmask(length, ip.bits)
         priority = fib_priority(length, Preference.LOCAL)
         onward = t.fib_onward_4 if four else t.fib_onward_6

@@ -8,7 +8,7 @@ is the match of the next). ``Unreachable`` says why a resource cannot be program
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from sdnctl.desired import (
@@ -195,17 +195,41 @@ def _local_port(port: LocalPort, ofport: int, policy: int) -> Iterator[bytes]:
     for ip in port.addresses:
         if ip.version == 4:
             yield t.respond_own_4(ofport, ip)
+    yield from _taken(port, ofport)
     if port.behind and port.security:
         yield from _routes(port, ofport)
-    if port.standby:
-        return
-    yield t.l2_local(port.vni, port.mac, ofport)
-    for ip in port.addresses:
-        if port.vrf:
+    if not port.standby:
+        yield from _led_to(port, ofport)
+
+
+def _taken(port: LocalPort, ofport: int) -> Iterator[bytes]:
+    """What the guest says when it takes an address that it may have: of prefixes, nobody hears."""
+    for prefix in dict.fromkeys(prefix for _mac, prefix in port.pairs):
+        if prefix.length == prefix.ip.bits:
+            taken = t.respond_taken_4 if prefix.version == 4 else t.respond_taken_6
+            yield taken(ofport, prefix.ip)
+
+
+def _led_to(port: LocalPort, ofport: int) -> Iterator[bytes]:
+    """What leads to a port whose guest is there."""
+    for mac in macs(port):
+        yield t.l2_local(port.vni, mac, ofport)
+    if port.vrf:
+        for mac, ip in addresses(port):
             local = t.fib_local_4 if ip.version == 4 else t.fib_local_6
-            yield local(port.vrf, ip, port.mac, port.vni, ofport)
+            yield local(port.vrf, ip, mac, port.vni, ofport)
     if port.vrf and port.router_mac is not None:
         yield from _behind(port, port.router_mac, ofport)
+
+
+def macs(port: LocalPort) -> Iterable[Mac]:
+    """The MAC addresses that lead to the guest: its own, and those of what it has taken."""
+    return dict.fromkeys((port.mac, *(mac for mac, _ip in port.claimed)))
+
+
+def addresses(port: LocalPort) -> list[tuple[Mac, Ip]]:
+    """The addresses of the guest, its own and those that it has taken, each with its MAC."""
+    return [*((port.mac, ip) for ip in port.addresses), *port.claimed]
 
 
 def _behind(port: LocalPort, router_mac: Mac, ofport: int) -> Iterator[bytes]:
