@@ -78,6 +78,8 @@ class LocalPort(msgspec.Struct, frozen=True):
     nothing else does; ``pairs`` are what it may send as besides its own.
     ``behind`` are prefixes of the VRF that the guest routes: packets to them are sent to it from
     ``router_mac``, and it may send packets from them.
+    ``zone`` is the tracking zone of a router whose guests' IPv4 addresses are hidden behind this
+    hypervisor's own, 0 otherwise.
     ``host_name`` is told by DHCP, "" for none. ``mtu`` is what fits into this hypervisor's
     tunnels, in octets; 0 if that is not known. ``device_id`` and ``project_id`` say to the
     metadata service which instance asks.
@@ -105,6 +107,7 @@ class LocalPort(msgspec.Struct, frozen=True):
     mtu: int = 0
     device_id: str = ""
     project_id: str = ""
+    zone: int = 0
     standby: bool = False
     onward: NextHop | None = None
     onward_routed: NextHop | None = None
@@ -237,10 +240,15 @@ class FloodEntry(msgspec.Struct, frozen=True):
 
 
 class Vrf(msgspec.Struct, frozen=True):
-    """A router: its layer 3 VNI and its MPLS label on this domain's hypervisors."""
+    """A router, or an external network: its layer 3 VNI and its MPLS label on our hypervisors.
+
+    ``connected`` are the prefixes that it has on link: what nothing names in them is nowhere,
+    on hypervisors too that host no port of the network.
+    """
 
     vni: Vni
     label: Label
+    connected: tuple[Prefix, ...] = ()
 
     @property
     def key(self) -> str:
@@ -263,6 +271,81 @@ class FibEntry(msgspec.Struct, frozen=True):
     def key(self) -> str:
         """By VRF and prefix."""
         return f"fib/{self.vrf}/{self.prefix}"
+
+
+class Exit(msgspec.Struct, frozen=True):
+    """The way out of a router: where packets go that its VRF has no longer prefix for.
+
+    They go on in the VRF ``external``. Before, IPv4 sources without a floating IP are hidden if
+    ``snat`` says so: behind ``address`` on the one hypervisor ``at``, which the others send them
+    to; or, ``distributed``, behind an address of each hypervisor's own. ``zone`` is the router's in
+    the connection tracker. ``prefixes`` are the default routes, and others that lead out.
+    """
+
+    vrf: Vni
+    external: Vni
+    zone: int
+    prefixes: tuple[Prefix, ...]
+    snat: bool = False
+    distributed: bool = False
+    address: Ip | None = None
+    at: NextHop | None = None
+
+    @property
+    def key(self) -> str:
+        """By the router's layer 3 VNI."""
+        return f"exit/{self.vrf}"
+
+
+class FloatingAddress(msgspec.Struct, frozen=True):
+    """An address of the VRF ``external`` that stands for ``fixed`` of a guest here, in ``vrf``."""
+
+    external: Vni
+    ip: Ip
+    vrf: Vni
+    fixed: Ip
+    zone: int
+
+    @property
+    def key(self) -> str:
+        """By the external network's VRF and the address there."""
+        return f"floating/{self.external}/{self.ip}"
+
+
+class HidingAddress(msgspec.Struct, frozen=True):
+    """An address of the VRF ``external`` that this hypervisor hides its own guests behind."""
+
+    external: Vni
+    ip: Ip
+
+    @property
+    def key(self) -> str:
+        """By the external network's VRF and the address there."""
+        return f"hiding/{self.external}/{self.ip}"
+
+
+class Forwarding(msgspec.Struct, frozen=True):
+    """Ports of an address of the VRF ``external`` that stand for ports of ``fixed`` in ``vrf``.
+
+    As many, in order; or, where the first of ``internal`` is the last, all for that one.
+    The hypervisor ``at`` translates; answers go there.
+    """
+
+    vrf: Vni
+    forwarding_id: str
+    external: Vni
+    ip: Ip
+    protocol: int
+    ports: tuple[int, int]
+    fixed: Ip
+    internal: tuple[int, int]
+    zone: int
+    at: NextHop
+
+    @property
+    def key(self) -> str:
+        """By the forwarding's id."""
+        return f"forwarding/{self.forwarding_id}"
 
 
 class SecurityRule(msgspec.Struct, frozen=True):
@@ -333,6 +416,10 @@ Desired = (
     | FloodEntry
     | Vrf
     | FibEntry
+    | Exit
+    | FloatingAddress
+    | HidingAddress
+    | Forwarding
     | SecurityRule
     | RemoteAddresses
     | Probe

@@ -18,9 +18,13 @@ from sdnctl.desired import (
     Desired,
     DhcpOption,
     Evi,
+    Exit,
     FdbEntry,
     FibEntry,
+    FloatingAddress,
     FloodEntry,
+    Forwarding,
+    HidingAddress,
     HostName,
     Irb,
     LocalPort,
@@ -103,6 +107,7 @@ def _port(row: LocalPort) -> dict[str, Any]:
             mtu=row.mtu,
             device_id=row.device_id,
             project_id=row.project_id,
+            zone=row.zone,
             standby=row.standby,
             onward=None if row.onward is None else _hop(row.onward),
             onward_routed=None if row.onward_routed is None else _hop(row.onward_routed),
@@ -172,7 +177,8 @@ def _flood(row: FloodEntry) -> dict[str, Any]:
 
 
 def _vrf(row: Vrf) -> dict[str, Any]:
-    return {"vrf": pb.Vrf(vni=row.vni, label=row.label)}
+    connected = map(_prefix, row.connected)
+    return {"vrf": pb.Vrf(vni=row.vni, label=row.label, connected=connected)}
 
 
 def _fib(row: FibEntry) -> dict[str, Any]:
@@ -190,6 +196,52 @@ def _probe(row: Probe) -> dict[str, Any]:
     return {
         "probe": pb.Probe(
             vni=row.vni, vtep=row.vtep, interval=row.interval, multiplier=row.multiplier
+        )
+    }
+
+
+def _exit(row: Exit) -> dict[str, Any]:
+    return {
+        "exit": pb.Exit(
+            vrf=row.vrf,
+            external=row.external,
+            zone=row.zone,
+            prefixes=map(_prefix, row.prefixes),
+            snat=row.snat,
+            distributed=row.distributed,
+            address=row.address or b"",
+            at=None if row.at is None else _hop(row.at),
+        )
+    }
+
+
+def _floating(row: FloatingAddress) -> dict[str, Any]:
+    return {
+        "floating": pb.FloatingAddress(
+            external=row.external, ip=row.ip, vrf=row.vrf, fixed=row.fixed, zone=row.zone
+        )
+    }
+
+
+def _hiding(row: HidingAddress) -> dict[str, Any]:
+    return {"hiding": pb.HidingAddress(external=row.external, ip=row.ip)}
+
+
+def _forwarding(row: Forwarding) -> dict[str, Any]:
+    return {
+        "forwarding": pb.Forwarding(
+            vrf=row.vrf,
+            forwarding_id=row.forwarding_id,
+            external=row.external,
+            ip=row.ip,
+            protocol=row.protocol,
+            first=row.ports[0],
+            last=row.ports[1],
+            fixed=row.fixed,
+            internal_first=row.internal[0],
+            internal_last=row.internal[1],
+            zone=row.zone,
+            at=_hop(row.at),
         )
     }
 
@@ -231,6 +283,10 @@ _ENCODERS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {
     FloodEntry: _flood,
     Vrf: _vrf,
     FibEntry: _fib,
+    Exit: _exit,
+    FloatingAddress: _floating,
+    HidingAddress: _hiding,
+    Forwarding: _forwarding,
     SecurityRule: _rule,
     RemoteAddresses: _remote,
     Probe: _probe,
@@ -328,6 +384,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         m.mtu,
         m.device_id,
         m.project_id,
+        m.zone,
         m.standby,
         _read_hop(m.onward) if m.HasField("onward") else None,
         _read_hop(m.onward_routed) if m.HasField("onward_routed") else None,
@@ -357,12 +414,38 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
     "neighbor": lambda m: Neighbor(Vni(m.vni), _ip(m.ip), _mac(m.mac)),
     "fdb": lambda m: FdbEntry(Vni(m.vni), _mac(m.mac), _read_hop(m.via)),
     "flood": lambda m: FloodEntry(Vni(m.vni), _read_hop(m.via)),
-    "vrf": lambda m: Vrf(Vni(m.vni), Label(m.label)),
+    "vrf": lambda m: Vrf(Vni(m.vni), Label(m.label), tuple(map(_read_prefix, m.connected))),
     "fib": lambda m: FibEntry(
         Vni(m.vrf),
         _read_prefix(m.prefix),
         tuple(_read_hop(h) for h in m.via),
         tuple(_read_hop(h) for h in m.backup),
+    ),
+    "exit": lambda m: Exit(
+        Vni(m.vrf),
+        Vni(m.external),
+        m.zone,
+        tuple(map(_read_prefix, m.prefixes)),
+        m.snat,
+        m.distributed,
+        _ip(m.address) if m.address else None,
+        _read_hop(m.at) if m.HasField("at") else None,
+    ),
+    "floating": lambda m: FloatingAddress(
+        Vni(m.external), _ip(m.ip), Vni(m.vrf), _ip(m.fixed), m.zone
+    ),
+    "hiding": lambda m: HidingAddress(Vni(m.external), _ip(m.ip)),
+    "forwarding": lambda m: Forwarding(
+        Vni(m.vrf),
+        m.forwarding_id,
+        Vni(m.external),
+        _ip(m.ip),
+        m.protocol,
+        (m.first, m.last),
+        _ip(m.fixed),
+        (m.internal_first, m.internal_last),
+        m.zone,
+        _read_hop(m.at),
     ),
     "rule": _read_rule,
     "remote": lambda m: RemoteAddresses(

@@ -36,6 +36,7 @@ from sdnctl.intent import (
     Port,
     PortForwarding,
     Row,
+    Subnet,
 )
 
 
@@ -47,6 +48,8 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
         raise bad("floatingip", f"Network {network.id} is not a valid external network")
     if not outside.ipv4_subnets(work, network.id, FLOATING_IP_OWNER):
         raise bad("floatingip", f"Network {network.id} does not contain any IPv4 subnet")
+    subnets = work.tx.find(Subnet, "network_id", network.id)
+    outside.check_not_gateways("floatingip", subnets, (given["floating_ip_address"],))
     if network.vrf is None:  # external since before it was routed
         network = work.put(network, vrf=outside.numbers(work, network))
     mac = work.tx.allocate_mac(network.id)

@@ -9,10 +9,11 @@ moves or deletes them.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Final
 
 from sdnctl.api.addressing import from_any, serving
-from sdnctl.api.errors import ApiError, conflict
+from sdnctl.api.errors import ApiError, bad, conflict
 from sdnctl.api.schema import Work
 from sdnctl.intent import (
     FLOATING_IP_OWNER,
@@ -26,7 +27,7 @@ from sdnctl.intent import (
     Subnet,
     VrfNumbers,
 )
-from sdnctl.types import Mac
+from sdnctl.types import Ip, Mac
 
 OWNERS: Final = frozenset({ROUTER_GATEWAY_OWNER, FLOATING_IP_OWNER, SNAT_OWNER})
 """The ``device_owner`` of the controller's own ports on external networks."""
@@ -71,6 +72,16 @@ def users(work: Work, network: Network) -> set[str]:
     ports = work.tx.find(Port, "outside", (ROUTER_GATEWAY_OWNER, network.id))
     routers = (work.tx.get(Router, port.device_id) for port in ports)
     return {router.project_id for router in routers if router is not None}
+
+
+def check_not_gateways(
+    resource: str, subnets: Iterable[Subnet], addresses: Iterable[Ip | None]
+) -> None:
+    """The gateways of an external network's subnets are the network's own."""
+    taken = {subnet.gateway_ip for subnet in subnets} - {None}
+    for address in addresses:
+        if address in taken:
+            raise bad(resource, f"External IP {address} is the same as the gateway IP")
 
 
 def add_port(

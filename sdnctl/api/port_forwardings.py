@@ -51,11 +51,17 @@ def _range(value: Json) -> Range | None:
 
 _PORT: Final = values.integer(1, 65535)
 _PROTOCOL: Final = Type(_protocol, {"enum": list(_PROTOCOLS)}, _NAMES.__getitem__)
-_RANGE: Final = Type(_range, {"type": ["string", "integer", "null"]})
 
 
 def _text(ports: Range) -> str:
     return f"{ports[0]}:{ports[1]}"
+
+
+_RANGE: Final = Type(
+    _range,
+    {"type": ["string", "integer", "null"]},
+    lambda ports: None if ports is None else _text(ports),
+)
 
 
 def _single(ports: Range) -> int | None:
@@ -231,7 +237,6 @@ def _port_range(side: str, **more: Any) -> Attribute:
         post=True,
         put=True,
         read=lambda _c, row: _text(getattr(row, side)),
-        match=lambda _c, row, text: _range(text) == getattr(row, side),
         **more,
     )
 

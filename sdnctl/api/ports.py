@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sdnctl.api import bindings, guests, outside, snat, translations, values, vifs
+from sdnctl.api import bindings, guests, outside, routers, snat, translations, values, vifs
 from sdnctl.api.addressing import WISHES, addresses, following, show_fixed
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input, not_found
@@ -161,6 +161,8 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
     settle(work, row, given, mac, old)
     new = work.replace(old, row)
     if new.fixed_ips != old.fixed_ips:
+        if old.device_owner == ROUTER_INTERFACE_OWNER:
+            routers.interface_changes(work, old, new.fixed_ips)
         translations.addresses_change(work, old, new.fixed_ips)
     snat.port_changed(work, old, new)
     return new

@@ -174,7 +174,14 @@ def _lookup(attribute: Attribute, text: str) -> Lookup | None:
 def _test(context: Context, attribute: Attribute, texts: list[str]) -> Callable[[Row], bool]:
     match, read = attribute.match, attribute.reader()
     if match is not None:
-        return lambda row: any(match(context, row, text) for text in texts)
+
+        def matches(row: Row) -> bool:
+            try:
+                return any(match(context, row, text) for text in texts)
+            except ValueError as reason:
+                raise invalid_value(attribute.name, reason) from None
+
+        return matches
     # An empty value asks for rows that have none.
     wanted = [
         attribute.type.show(converted(attribute.name, attribute.type, text)) if text else None

@@ -174,13 +174,20 @@ def _applied(work: Work, thing: Shareable) -> None:
         lost = shut_out(work, new)
         if lost:
             raise _in_use(thing, f"projects {sorted(lost)} use it")
-    if _outsiders(work, thing) - _outsiders(work, new):
+    if _narrower(thing, new) and _outsiders(work, thing) - _outsiders(work, new):
         raise _in_use(
             thing,
             "There are routers attached to this network that depend on this policy for access.",
         )
     if new is not thing:
         work.tx.put(new)
+
+
+def _narrower(thing: Shareable, new: Shareable) -> bool:
+    """Whether an external network is there for less than before."""
+    if not (isinstance(thing, Network) and isinstance(new, Network)):
+        return False
+    return not set(thing.external_to) <= set(new.external_to)
 
 
 def _outsiders(work: Work, thing: Shareable) -> set[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from sdnctl.api import outside, values
-from sdnctl.api.addressing import WISHES, Wish, addresses, forms_addresses, show_fixed
+from sdnctl.api.addressing import WISHES, Wish, addresses, forms_addresses, serves, show_fixed
 from sdnctl.api.errors import bad, conflict, not_found
 from sdnctl.api.schema import Context, Work
 from sdnctl.api.values import Json, Type
@@ -82,7 +82,9 @@ def changed(work: Work, router: Router, wish: GatewayWish | None, inside: list[S
     if not network.external:
         raise bad("router", f"Network {network.id} is not an external network")
     subnets = work.tx.find(Subnet, "network_id", network.id)
-    _check_addresses(wish, subnets)
+    outside.check_not_gateways(
+        "router", subnets, (one.ip_address for one in wish.external_fixed_ips)
+    )
     if old is not None and old.network_id == network.id:
         _readdress(work, old, wish)
         return work.replace(
@@ -135,13 +137,6 @@ def _readdress(work: Work, gateway: RouterGateway, wish: GatewayWish) -> None:
     work.put(port, fixed_ips=fixed_ips)
 
 
-def _check_addresses(wish: GatewayWish, subnets: list[Subnet]) -> None:
-    taken = {subnet.gateway_ip for subnet in subnets} - {None}
-    for one in wish.external_fixed_ips:
-        if one.ip_address in taken:
-            raise bad("router", f"External IP {one.ip_address} is the same as the gateway IP")
-
-
 def check_overlap(present: list[Subnet], more: list[Subnet]) -> None:
     """One VRF has one meaning for an address: no two of its subnets may overlap."""
     for old in present:
@@ -161,8 +156,8 @@ def subnet_added(work: Work, subnet: Subnet) -> None:
 
     Not where they have one of the version already that they did not form themselves.
     """
-    if forms_addresses(subnet):
-        return  # every port of the network forms one
+    if forms_addresses(subnet) or not serves(subnet, ROUTER_GATEWAY_OWNER):
+        return  # what a port forms by itself, it has with the subnet
     for port in work.tx.find(Port, "outside", (ROUTER_GATEWAY_OWNER, subnet.network_id)):
         chosen = (
             held.prefix.version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sdnctl.api import extra_routes, router_gateways, snat, values, zones
@@ -241,6 +242,26 @@ def _add_subnet(work: Work, router: Router, subnet_id: str) -> dict[str, Json]:
     return _answer(router, port, [subnet.id])
 
 
+def _check_leaves(work: Work, router: Router, subnet_ids: Iterable[str]) -> None:
+    """An interface keeps what routes and floating IPs need."""
+    for id_ in subnet_ids:
+        if (subnet := work.tx.get(Subnet, id_)) is not None:
+            extra_routes.check_interface_leaves(router, subnet)
+            check_interface_leaves(work, router, subnet)
+
+
+def interface_changes(work: Work, port: Port, fixed_ips: tuple[FixedIp, ...]) -> None:
+    """An interface is to have other addresses, by the port that it is; it is not put yet."""
+    router = work.tx.get(Router, port.device_id)
+    if router is None:
+        return
+    before = dict.fromkeys(fixed.subnet_id for fixed in port.fixed_ips)
+    after = dict.fromkeys(fixed.subnet_id for fixed in fixed_ips)
+    _check_leaves(work, router, (id_ for id_ in before if id_ not in after))
+    more = [work.tx.get(Subnet, id_) for id_ in after if id_ not in before]
+    _check_overlap(work, router, [subnet for subnet in more if subnet is not None])
+
+
 def _remove_interface(work: Work, router: Router, body: dict[str, Json]) -> dict[str, Json]:
     subnet_id, port_id = _subject(body)
     for port in interfaces(work, router.id):
@@ -249,10 +270,7 @@ def _remove_interface(work: Work, router: Router, body: dict[str, Json]) -> dict
             continue
         kept = tuple(fixed for fixed in port.fixed_ips if fixed.subnet_id != subnet_id)
         part = port_id is None and bool(kept)
-        for id_ in [str(subnet_id)] if part else subnet_ids:
-            if (subnet := work.tx.get(Subnet, id_)) is not None:
-                extra_routes.check_interface_leaves(router, subnet)
-                check_interface_leaves(work, router, subnet)
+        _check_leaves(work, router, [str(subnet_id)] if part else subnet_ids)
         if part:
             work.put(port, fixed_ips=kept)
             return _answer(router, port, [str(subnet_id)])

@@ -10,7 +10,7 @@ distributed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sdnctl.api import outside
 from sdnctl.api.schema import Work
@@ -95,9 +95,11 @@ def _hosts(port: Port | None) -> set[str]:
     return {port.host, *(binding.host for binding in port.bindings)} - {""}
 
 
-def _guests_of(work: Work, host: str) -> list[Port]:
-    ports = [*work.tx.find(Port, "host", host), *work.tx.find(Port, "also_at", host)]
-    return [port for port in ports if _hosts(port)]
+def _guests_of(work: Work, host: str) -> Iterator[Port]:
+    for index in ("host", "also_at"):
+        for port in work.tx.each(Port, index, host):
+            if _hosts(port):
+                yield port
 
 
 def _translates(router: Router | None) -> str | None:

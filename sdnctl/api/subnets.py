@@ -27,7 +27,9 @@ from sdnctl.api.schema import (
 from sdnctl.api.subnetpools import bad_subnet, check_pool_of_network, lend, pool_of
 from sdnctl.api.values import Json, Type
 from sdnctl.intent import (
+    FLOATING_IP_OWNER,
     ROUTER_INTERFACE_OWNER,
+    SNAT_OWNER,
     HostRoute,
     Network,
     Pool,
@@ -38,6 +40,10 @@ from sdnctl.intent import (
 from sdnctl.types import Ip, Prefix, overlap
 
 _MODES: Final = values.choice("dhcpv6-stateful", "dhcpv6-stateless", "slaac", None)
+
+
+_FORM_NONE: Final = {ROUTER_INTERFACE_OWNER, FLOATING_IP_OWNER, SNAT_OWNER}
+"""Whose ports have the addresses that they were made for, and form no others."""
 
 
 def _show_pool(pool: Pool) -> Json:
@@ -246,7 +252,7 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     if forms_addresses(subnet):
         for port in work.tx.find(Port, "network_id", network.id):
             owner = port.device_owner
-            if owner != ROUTER_INTERFACE_OWNER and serves(subnet, owner):
+            if owner not in _FORM_NONE and serves(subnet, owner):
                 work.put(port, fixed_ips=add_automatic_address(port, subnet))
     if network.external:
         router_gateways.subnet_added(work, subnet)

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from sdnctl.api import HypervisorState, Reach
 from sdnctl.app.claims import Claims
+from sdnctl.app.liveness import Liveness
 from sdnctl.bgp.peer import Family, Peer, Secret, SessionEvent
 from sdnctl.bgp.speakers import Speakers
 from sdnctl.delivery.delivery import Delivery
@@ -32,9 +33,11 @@ from sdnctl.graph.relations import (
     EVI_PROBE,
     GATEWAY,
     HYPERVISOR,
+    HYPERVISOR_DOWN,
     IRB,
     LEARNED,
     LOCAL_PORT,
+    OUTSIDE,
     UNDERLAY,
     VRF_PROBE,
     Advertised,
@@ -64,6 +67,7 @@ class Controller:
         self.delivery = Delivery(epoch, self.observed)
         self.delivery.on_claim = self.claimed
         self.claims = Claims(self.engine)
+        self._liveness = Liveness(self.observed)
         self.agents: AgentServer | None = None
         self.speakers: Speakers | None = None
         self._asn = asn
@@ -124,6 +128,22 @@ class Controller:
             self._advance((LEARNED, key, new) for key, _old, new in changes)
         except Exception:
             _give_up(f"{len(changes)} learned routes could not be computed")
+
+    def admitted(self) -> None:
+        """Agents are answered from now on."""
+        self._liveness.start(self.engine.rows(HYPERVISOR), time.monotonic())
+
+    def look_after(self) -> None:
+        """Have others do what was for one to do that is gone; called every second or so."""
+        changed = self._liveness.look(self.engine.rows(HYPERVISOR), time.monotonic())
+        if not changed:
+            return
+        for host, down in sorted(changed.items()):
+            _log.warning("hypervisor is %s", "down" if down else "up", extra={"hypervisor": host})
+        try:
+            self._advance((HYPERVISOR_DOWN, host, down or None) for host, down in changed.items())
+        except Exception:
+            _give_up("who is up could not be computed")
 
     def _advance(self, writes: Iterable[Write], *, topology: bool = False) -> None:
         log = self.engine.commit(writes)
@@ -212,7 +232,9 @@ class Controller:
         """``ACTIVE`` or ``DOWN``, as Neutron has it."""
         placed = self.engine.rows(LOCAL_PORT).get(port_id)
         if placed is None:
-            return "ACTIVE" if port_id in self.engine.rows(IRB) else "DOWN"
+            rows = self.engine.rows
+            translated = ("port", port_id) in rows(OUTSIDE)
+            return "ACTIVE" if translated or port_id in rows(IRB) else "DOWN"
         up = self.observed.port_is_up(port_id, placed.host, time.monotonic())
         return "ACTIVE" if up else "DOWN"
 

@@ -37,6 +37,9 @@ from sdnctl.types import Ip
 
 STATE_DIR: Final = Path("/var/lib/sdnctl")
 BACKLOG: Final = 2048
+LOOK_SECONDS: Final = 1.0
+"""Between two looks at which agents are there."""
+
 DEFERRAL_SECONDS: Final = 10.0
 """How long agents wait for the routes of gateways after a start; they lose nothing meanwhile."""
 
@@ -250,7 +253,7 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         controller.connect_speakers(speakers)
         await speakers.start()
         stack.push_async_callback(speakers.stop)
-        admitting = asyncio.create_task(_admit(controller.agents, speakers))
+        admitting = asyncio.create_task(_admit(controller, speakers))
         stack.callback(admitting.cancel)
         # What was loaded stays; a full collection over it would stop everything for 100 ms.
         gc.collect()
@@ -263,16 +266,22 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         await api.serve(sockets=sockets)
 
 
-async def _admit(agents: AgentServer, speakers: Speakers) -> None:
+async def _admit(controller: Controller, speakers: Speakers) -> None:
     """Answer agents once the gateways' routes are here: else a restart would withdraw them.
 
-    So does BGP itself (RFC 4724 section 4.1: the Selection_Deferral_Timer).
+    So does BGP itself (RFC 4724 section 4.1: the Selection_Deferral_Timer). From then on look
+    after those that do not come back, or go.
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DEFERRAL_SECONDS):
             while not speakers.heard:  # noqa: ASYNC110 - once a start
                 await asyncio.sleep(0.01)
-    agents.admit()
+    if controller.agents is not None:
+        controller.agents.admit()
+    controller.admitted()
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        controller.look_after()
 
 
 async def _bootstrap(options: argparse.Namespace, password: str) -> None:

@@ -116,6 +116,10 @@ def _route_explain(context: Context, args: argparse.Namespace) -> None:
         return
     for one in found:
         tree = Tree(safe(f"{one['table']}  {one['entry']}  {one['destination']}", "bold"))
+        if one["entry"] == "exit":
+            branch = tree.add(safe(f"to {one['leads_to']}, translated {one['translated']}"))
+            for line in one["computed_from"]:
+                branch.add(safe(line))
         for route in one["routes"]:
             branch = tree.add(
                 safe(f"by {route['next_hop']}, said by {route['source']} as {route['rd']}")

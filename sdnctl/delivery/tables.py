@@ -99,6 +99,8 @@ _GROUPS: Final[dict[str, Callable[[Any], tuple[str, Desired]]]] = {
     "vrf_probe": lambda row: (group_of_vrf(row.vni), row),
     "vrf": lambda row: (group_of_vrf(row.vni), row),
     "fib": lambda row: (group_of_vrf(row.vrf), row),
+    **dict.fromkeys(("exit", "forwarding"), lambda row: (group_of_vrf(row.vrf), row)),
+    **dict.fromkeys(("floating", "hiding"), lambda row: (group_of_node(row.host), row.address)),
     "rule": lambda row: (group_of_policy(row.group), row),
     "remote": lambda row: (group_of_remote(row.remote), row),
     "node": lambda row: (group_of_node(row.host), row),

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from typing import Final
 
-from sdnctl.graph import vpns
+from sdnctl.graph import vpns, wayout
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.relations import (
     ATTACHMENT,
-    BGPVPN_IRB,
     BGPVPN_NETWORK,
     BGPVPN_ROUTER,
     CLAIM,
     DOMAIN,
     EVI_INSTANCE,
+    EXTERNAL,
+    EXTRA_ROUTE,
     HYPERVISOR,
     INTERFACE,
     NETWORK,
+    NETWORK_IRB,
     PORT,
     PORT_VPN,
     ROUTER,
@@ -25,18 +27,31 @@ from sdnctl.graph.relations import (
     SUBNET,
     TERMS,
     VRF_INSTANCE,
+    WAY_OUT,
     Attachment,
     Claimed,
     EviInstance,
+    External,
     Interface,
     Policy,
     Routing,
     Terms,
     VrfInstance,
+    joined,
 )
 from sdnctl.graph.targets import asked_for, automatic_target, is_automatic
-from sdnctl.graph.vpns import joined, terms_of_network
-from sdnctl.intent import ROUTER_INTERFACE_OWNER, BgpVpnNetwork, Network, Port, Router
+from sdnctl.graph.vpns import terms_of_network
+from sdnctl.intent import (
+    FLOATING_IP_OWNER,
+    ROUTER_GATEWAY_OWNER,
+    ROUTER_INTERFACE_OWNER,
+    SNAT_OWNER,
+    BgpVpnNetwork,
+    BgpVpnRouter,
+    Network,
+    Port,
+    Router,
+)
 from sdnctl.types import Encapsulation, Ip, Prefix, RouteTarget, Vni
 
 __all__ = ["RULES", "is_automatic", "routing_of"]
@@ -79,21 +94,26 @@ def evi_instance(network_id: str, v: View) -> EviInstance | None:
 
 
 def vrf_instance(id_: str, v: View) -> VrfInstance | None:
-    """A router that is up; or, by the association's id, a network that a BGP VPN alone routes.
+    """A router that is up, or a network that is routed without one.
 
-    It imports for all that is in it: the router itself, its networks, their ports. What a network
+    That is an external one, or, by the association's id, one that a BGP VPN alone routes. It
+    imports for all that is in it: the router itself, its networks, their ports. What a network
     or port exports more is said with its own routes only.
     """
     row: Router | BgpVpnNetwork | None = v.get(ROUTER, id_)
-    vpns: list[Terms] = []
+    if row is None and (outside := v.get(EXTERNAL, id_)) is not None:
+        return _external(id_, outside, v)
+    vpns: list[tuple[BgpVpnRouter, Terms]] = []
+    out = None
     if isinstance(row, Router):
         if not row.admin_state_up:
             return None
         found = [
-            v.get(TERMS, association.bgpvpn_id)
+            (association, v.get(TERMS, association.bgpvpn_id))
             for _id, association in v.find(BGPVPN_ROUTER, "router", id_)
         ]
-        vpns = [said for said in found if said is not None and said.kind == "l3"]
+        vpns = [(row, said) for row, said in found if said is not None and said.kind == "l3"]
+        out = v.get(WAY_OUT, id_)
         networks = {
             i.network_id
             for _id, i in v.find(INTERFACE, "vrf", row.vni)
@@ -101,15 +121,47 @@ def vrf_instance(id_: str, v: View) -> VrfInstance | None:
         }
     else:
         row = v.get(BGPVPN_NETWORK, id_)
-        if row is None or v.get(BGPVPN_IRB, id_) is None:
+        if row is None or v.get(NETWORK_IRB, id_) is None:
             return None
         networks = {row.network_id}
     own = _own(v, row)
     if own is None:
         return None
-    imports = own[0].union(*(said.imports for said in vpns))
-    policy = joined([Policy(tuple(own[1])), *(said.policy for said in vpns)])
-    exports = set(policy.targets)
+    imports = own[0].union(*(said.imports for _row, said in vpns))
+    mine = Policy(tuple(own[1]))
+    policy = joined([mine, *(said.policy for _row, said in vpns)])
+    extra = joined([mine, *(said.policy for row, said in vpns if row.advertise_extra_routes)])
+    exports = set(policy.targets).union(out.policy.targets if out is not None else ())
+    _join(imports, exports, networks, v)
+    return VrfInstance(
+        row.vni,
+        row.label,
+        row.number,
+        tuple(sorted(imports)),
+        tuple(sorted(exports)),
+        policy,
+        extra,
+    )
+
+
+def _external(network_id: str, outside: External, v: View) -> VrfInstance:
+    """An external network's VRF."""
+    imports, exports = {outside.automatic}, set(outside.policy.targets)
+    _join(imports, exports, {network_id}, v)
+    return VrfInstance(
+        outside.vrf,
+        outside.label,
+        outside.number,
+        tuple(sorted(imports)),
+        tuple(sorted(exports)),
+        outside.policy,
+    )
+
+
+def _join(
+    imports: set[RouteTarget], exports: set[RouteTarget], networks: set[str], v: View
+) -> None:
+    """Add what the BGP VPNs of some networks, and of their ports, import and export."""
     for network_id in networks:
         for _id, said in terms_of_network(v, network_id, "l3"):
             imports.update(said.imports)
@@ -117,9 +169,6 @@ def vrf_instance(id_: str, v: View) -> VrfInstance | None:
         for _id, port in v.find(PORT_VPN, "network", network_id):
             imports.update(port.imports)
             exports.update(port.exports)
-    return VrfInstance(
-        row.vni, row.label, row.number, tuple(sorted(imports)), tuple(sorted(exports)), policy
-    )
 
 
 def _lengths(v: View, port: Port) -> tuple[tuple[Ip, int], ...]:
@@ -146,7 +195,7 @@ def interface(port_id: str, v: View) -> Interface | None:
     if evi is None or router is None or not router.admin_state_up:
         return None
     addresses = _lengths(v, port)
-    if not addresses:
+    if not addresses or v.get(EXTERNAL, port.network_id) is not None:
         return None
     return Interface(evi.vni, router.vni, port.mac, addresses, port.network_id)
 
@@ -154,11 +203,11 @@ def interface(port_id: str, v: View) -> Interface | None:
 def routing_of(v: View, vni: Vni) -> tuple[Vni, tuple[Interface, ...]]:
     """The VRF of a network and its interfaces there.
 
-    A network belongs to one VRF: where several routers have an interface on it, that of the
-    interface with the lowest port id, whatever the order in which they came; where none has,
-    that of a BGP VPN.
+    A network belongs to one VRF, an external one to its own. Where several routers have an
+    interface on it, to that of the interface with the lowest port id, whatever the order in which
+    they came; where none has, to that of a BGP VPN.
     """
-    found = sorted(v.find(INTERFACE, "vni", vni)) or v.find(BGPVPN_IRB, "vni", vni)
+    found = sorted(v.find(INTERFACE, "vni", vni)) or v.find(NETWORK_IRB, "vni", vni)
     if not found:
         return Vni(0), ()
     vrf = found[0][1].vrf
@@ -175,23 +224,30 @@ def routing(network_id: str, v: View) -> Routing | None:
     found = v.find(VRF_INSTANCE, "vni", vni) if vni else []
     if not found:
         return None
-    _id, vrf = found[0]
+    id_, vrf = found[0]
     vpns = [said.policy for _id, said in terms_of_network(v, network_id, "l3")]
+    out, router = v.get(WAY_OUT, id_), v.get(ROUTER, id_)
+    policy = joined([vrf.policy, *vpns])
     return Routing(
         vrf=vni,
         number=vrf.number,
         label=vrf.label,
         automatic=automatic_target(domain.asn, vrf.number),
-        policy=joined([vrf.policy, *vpns]),
+        policy=policy,
         on_link=tuple(
             Prefix.covering(ip, length) for row in interfaces for ip, length in row.addresses
         ),
         mac=interfaces[0].mac,
+        out=out,
+        known_outside=Policy() if out is None else joined([policy, out.policy]),
+        extra=vrf.extra if router is not None and router.routes else None,
     )
 
 
-def _said(v: View, port_id: str, routed: tuple[Ip, ...]) -> tuple[tuple[Prefix, Policy], ...]:
-    """What the port's own BGP VPNs want said, by prefix."""
+def _said(
+    v: View, port_id: str, routed: tuple[Ip, ...], where: Routing
+) -> tuple[tuple[Prefix, Policy], ...]:
+    """What the port's own BGP VPNs want said, and its router's static routes, by prefix."""
     said: dict[Prefix, list[Policy]] = {}
     for _id, vpn in v.find(PORT_VPN, "port", port_id):
         if vpn.fixed is not None:
@@ -199,6 +255,13 @@ def _said(v: View, port_id: str, routed: tuple[Ip, ...]) -> tuple[tuple[Prefix, 
                 said.setdefault(Prefix.host(ip), []).append(vpn.fixed)
         for prefix, policy in vpn.behind:
             said.setdefault(prefix, []).append(policy)
+    if where.extra is not None:
+        for ip in routed:
+            for prefix in v.get(EXTRA_ROUTE, (where.vrf, ip)) or ():
+                policy = where.extra
+                if where.out is not None and not where.is_hidden(prefix):
+                    policy = joined([policy, where.out.policy])
+                said.setdefault(prefix, []).append(policy)
     return tuple((prefix, joined(policies)) for prefix, policies in sorted(said.items()))
 
 
@@ -219,6 +282,12 @@ def fitting_mtu(
     if vtep.version == 6:
         overhead += 20
     return max(min(mtu, underlay - overhead), 0)
+
+
+NOT_GUESTS: Final = frozenset(
+    {ROUTER_INTERFACE_OWNER, ROUTER_GATEWAY_OWNER, FLOATING_IP_OWNER, SNAT_OWNER}
+)
+"""Owners of ports that hold addresses of routers, of floating IPs and of hypervisors."""
 
 
 def _claimed(
@@ -246,7 +315,7 @@ def attachment(port_id: str, v: View) -> Attachment | None:
 
 def attached(port_id: str, port: Port, host: str, v: View) -> Attachment | None:
     """The port as it is on a host, or would be."""
-    if not host or port.device_owner == ROUTER_INTERFACE_OWNER:
+    if not host or port.device_owner in NOT_GUESTS:
         return None
     network = v.get(NETWORK, port.network_id)
     hypervisor = v.get(HYPERVISOR, host)
@@ -259,7 +328,7 @@ def attached(port_id: str, port: Port, host: str, v: View) -> Attachment | None:
     routed = tuple(
         ip for ip in addresses if where is not None and any(ip in link for link in where.on_link)
     )
-    said = _said(v, port_id, routed) if where is not None else ()
+    said = _said(v, port_id, routed, where) if where is not None else ()
     claimed: tuple[Claimed, ...] = ()
     if port.allowed_address_pairs:
         links = where.on_link if where is not None else ()
@@ -292,16 +361,24 @@ def attached(port_id: str, port: Port, host: str, v: View) -> Attachment | None:
         moves=port.moves,
         router_mac=where.mac if where is not None else None,
         mtu=fitting_mtu(network.mtu, hypervisor.mtu, hypervisor.vtep, encapsulations),
+        external=where.out.external if where is not None and where.out is not None else Vni(0),
+        zone=where.zone if where is not None else 0,
         claimed=claimed,
     )
 
 
 RULES: Final = (
     *vpns.FIRST_RULES,
+    *wayout.FIRST_RULES,
     Rule(EVI_INSTANCE, evi_instance, (on(NETWORK, same_key),)),
     Rule(INTERFACE, interface, (on(PORT, same_key),)),
     *vpns.RULES,
-    Rule(VRF_INSTANCE, vrf_instance, (on(ROUTER, same_key), on(BGPVPN_NETWORK, same_key))),
+    Rule(
+        VRF_INSTANCE,
+        vrf_instance,
+        (on(ROUTER, same_key), on(EXTERNAL, same_key), on(BGPVPN_NETWORK, same_key)),
+    ),
+    *wayout.RULES,
     Rule(ROUTING, routing, (on(NETWORK, same_key),)),
     Rule(ATTACHMENT, attachment, (on(PORT, same_key), on(PORT_VPN, PORT_VPN.indexes["port"]))),
 )

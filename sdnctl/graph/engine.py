@@ -284,6 +284,8 @@ class Engine:
                 raise ValueError(f"{relation} is derived; only inputs are written")
             self._put(table, key, row, log, dirty)
         for rank, rule in enumerate(self.rules):
+            if not dirty[rank]:
+                continue  # most commits concern few of the rules
             table = self._tables[rule.output]
             for key in dirty[rank]:
                 view = View(self._tables)

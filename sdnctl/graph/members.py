@@ -13,6 +13,7 @@ from sdnctl.graph.origination import router_mac
 from sdnctl.graph.relations import (
     ATTACHMENT,
     COMPETING,
+    ELECTED,
     EVI_MEMBER,
     FIB,
     HYPERVISOR,
@@ -35,8 +36,16 @@ def evi_member(key: tuple[Vni, str], v: View) -> bool | None:
 
 
 def vrf_member(key: tuple[Vni, str], v: View) -> bool | None:
-    """A hypervisor that hosts a port of a network of the router, or is about to."""
-    return True if v.exists(ATTACHMENT, "vrf", key) or v.exists(STANDBY, "vrf", key) else None
+    """A hypervisor that hosts a port of a network of the router, or of one that leads out there.
+
+    So is one that translates for such a router, or that is about to host such a port.
+    """
+    found = (
+        v.exists(ATTACHMENT, "vrf", key)
+        or v.exists(ELECTED, "member", key)
+        or v.exists(STANDBY, "vrf", key)
+    )
+    return True if found else None
 
 
 def local_port(port_id: str, v: View) -> PlacedPort | None:
@@ -68,6 +77,7 @@ def as_told(port_id: str, port: Port, row: Attachment) -> LocalPort:
         mtu=row.mtu,
         device_id=port.device_id,
         project_id=port.project_id,
+        zone=row.zone,
     )
     if row.behind:
         placed = msgspec.structs.replace(placed, behind=row.behind, router_mac=row.router_mac)
@@ -113,7 +123,11 @@ RULES: Final = (
     Rule(
         VRF_MEMBER,
         vrf_member,
-        (on(ATTACHMENT, ATTACHMENT.indexes["vrf"]), on(STANDBY, STANDBY.indexes["vrf"])),
+        (
+            on(ATTACHMENT, ATTACHMENT.indexes["vrf"]),
+            on(ELECTED, ELECTED.indexes["member"]),
+            on(STANDBY, STANDBY.indexes["vrf"]),
+        ),
     ),
     Rule(LOCAL_PORT, local_port, (on(ATTACHMENT, same_key), on(PORT, same_key))),
     Rule(COMPETING, competing, (on(FIB, FIB.indexes["competing"]),)),

@@ -15,6 +15,7 @@ from sdnctl.graph import (
     security,
     standby,
     tables,
+    translation,
 )
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.relations import (
@@ -26,11 +27,14 @@ from sdnctl.graph.relations import (
     BGPVPN_ROUTER,
     CLAIM,
     DOMAIN,
+    FLOATING_IP,
     GATEWAY,
     HYPERVISOR,
+    HYPERVISOR_DOWN,
     LEARNED,
     NETWORK,
     PORT,
+    PORT_FORWARDING,
     ROUTER,
     SECURITY_GROUP,
     SECURITY_GROUP_RULE,
@@ -42,12 +46,15 @@ from sdnctl.graph.relations import (
 INPUTS: Final = (
     DOMAIN,
     HYPERVISOR,
+    HYPERVISOR_DOWN,
     GATEWAY,
     BGP_PEER,
     NETWORK,
     SUBNET,
     PORT,
     ROUTER,
+    FLOATING_IP,
+    PORT_FORWARDING,
     SECURITY_GROUP,
     SECURITY_GROUP_RULE,
     ADDRESS_GROUP,
@@ -63,9 +70,11 @@ INPUTS: Final = (
 RULES: Final = (
     *attachments.RULES,  # networks, routers and ports -> EVIs, VRFs, attachments
     *standby.RULES,  # ports of other bindings -> where they are made ready
+    *translation.RULES,  # floating IPs, routers' addresses -> where they are translated
     *origination.RULES,  # attachments -> the routes that they originate
     *rib.RULES,  # originated and learned routes -> imported by route target
     *tables.RULES,  # imported routes -> FDB, neighbours, flooding, FIB
+    *translation.TOLD,  # the same, and ways out -> what is translated, and to what
     *probes.RULES,  # imported routes and gateways -> next hops to be asked
     *guests.RULES,  # subnets -> what their guests are told by DHCP and router advertisements
     *members.RULES,  # attachments -> members, local ports, nodes

@@ -8,12 +8,14 @@ from sdnctl.graph.engine import Rule, View, on
 from sdnctl.graph.relations import (
     ATTACHMENT,
     EVI_INSTANCE,
+    EXTERNAL,
     ORIGINATED,
+    OUTSIDE,
     ROUTING,
     Attachment,
     Policy,
+    joined,
 )
-from sdnctl.graph.vpns import joined
 from sdnctl.routes import IpPrefixRoute, MacIpRoute, Path, RouteKey
 from sdnctl.types import Ip, Mac, Prefix, RouteTarget
 
@@ -33,10 +35,11 @@ def originated(key: RouteKey, v: View) -> Path | None:
     """A route of the port behind it.
 
     Two ports of one hypervisor with the same address make one route: that of the lowest port id.
+    One that is a port's wins over the same that is translated to another.
     """
     ports = v.find(ATTACHMENT, "route", key)
     if not ports:
-        return None
+        return _translated(key, v)
     _port_id, port = min(ports)
     if isinstance(key.nlri, IpPrefixRoute):
         return _prefix(key.nlri.prefix, port, v)
@@ -59,6 +62,25 @@ def _sequence(port: Attachment, nlri: MacIpRoute) -> int:
     return port.moves + (claims[0] if claims else 0)
 
 
+def _translated(key: RouteKey, v: View) -> Path | None:
+    """An address of an external network that a hypervisor translates to others."""
+    found = v.find(OUTSIDE, "route", key)
+    if not found:
+        return None
+    _id, place = min(found)
+    outside = v.get(EXTERNAL, place.network_id)
+    if outside is None:
+        return None
+    return Path(
+        next_hop=place.vtep,
+        encapsulations=place.encapsulations,
+        label=outside.label,
+        vni=outside.vrf,
+        router_mac=router_mac(place.vtep),
+        **_attributes(outside.policy),
+    )
+
+
 def _prefix(prefix: Prefix, port: Attachment, v: View) -> Path | None:
     """An address of the port, or a prefix behind it that a BGP VPN announces.
 
@@ -68,7 +90,7 @@ def _prefix(prefix: Prefix, port: Attachment, v: View) -> Path | None:
     where = v.get(ROUTING, port.network_id)
     if where is None:
         return None
-    policy = where.policy
+    policy = where.policy_of(prefix)
     if port.said:
         own = Policy((where.automatic,)) if prefix in port.behind else policy
         policy = joined([own, *(said for about, said in port.said if about == prefix)])
@@ -97,4 +119,13 @@ def _attributes(policy: Policy) -> _Attributes:
     }
 
 
-RULES: Final = (Rule(ORIGINATED, originated, (on(ATTACHMENT, ATTACHMENT.indexes["route"]),)),)
+RULES: Final = (
+    Rule(
+        ORIGINATED,
+        originated,
+        (
+            on(ATTACHMENT, ATTACHMENT.indexes["route"]),
+            on(OUTSIDE, OUTSIDE.indexes["route"]),
+        ),
+    ),
+)

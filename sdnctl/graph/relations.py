@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from sdnctl.desired import (
     Evi,
+    Exit,
     FdbEntry,
     FibEntry,
+    FloatingAddress,
     FloodEntry,
+    Forwarding,
+    HidingAddress,
     HostName,
     Irb,
     LocalPort,
@@ -29,10 +34,12 @@ from sdnctl.intent import (
     BgpVpnNetwork,
     BgpVpnPort,
     BgpVpnRouter,
+    FloatingIp,
     Gateway,
     Hypervisor,
     Network,
     Port,
+    PortForwarding,
     Router,
     SecurityGroup,
     SecurityGroupRule,
@@ -69,8 +76,10 @@ class Domain(NamedTuple):
 
 DOMAIN: Final[Relation[str, Domain]] = Relation("domain")
 HYPERVISOR: Final[Relation[str, Hypervisor]] = Relation(
-    "hypervisor", vtep=lambda _key, row: (row.vtep,)
+    "hypervisor", vtep=lambda _key, row: (row.vtep,), all=lambda _key, _row: ((),)
 )
+HYPERVISOR_DOWN: Final[Relation[str, bool]] = Relation("hypervisor_down")
+"""Hypervisors whose agents have been silent for a while: others translate in their place."""
 GATEWAY: Final[Relation[str, Gateway]] = Relation("gateway", address=lambda _k, row: (row.address,))
 BGP_PEER: Final[Relation[str, BgpPeer]] = Relation(
     "bgp_peer", family=lambda _k, row: set(row.families) if row.admin_state_up else ()
@@ -80,7 +89,14 @@ SUBNET: Final[Relation[str, Subnet]] = Relation(
     "subnet", network=lambda _key, row: (row.network_id,)
 )
 PORT: Final[Relation[str, Port]] = Relation("port")
-ROUTER: Final[Relation[str, Router]] = Relation("router")
+ROUTER: Final[Relation[str, Router]] = Relation(
+    "router", nexthop=lambda _k, row: {(row.vni, route.nexthop) for route in row.routes}
+)
+FLOATING_IP: Final[Relation[str, FloatingIp]] = Relation(
+    "floatingip",
+    fixed=lambda _k, row: ((row.port_id, row.fixed_ip),) if row.port_id else (),
+)
+PORT_FORWARDING: Final[Relation[str, PortForwarding]] = Relation("port_forwarding")
 SECURITY_GROUP: Final[Relation[str, SecurityGroup]] = Relation("security_group")
 SECURITY_GROUP_RULE: Final[Relation[str, SecurityGroupRule]] = Relation(
     "security_group_rule",
@@ -152,6 +168,16 @@ class Policy(NamedTuple):
     communities: tuple[int, ...] = ()
 
 
+def joined(policies: Iterable[Policy]) -> Policy:
+    """All that several policies say of a route, with the highest preference."""
+    policies = list(policies)
+    return Policy(
+        tuple(sorted({target for policy in policies for target in policy.targets})),
+        max((p.local_preference for p in policies if p.local_preference is not None), default=None),
+        tuple(sorted({number for policy in policies for number in policy.communities})),
+    )
+
+
 class Terms(NamedTuple):
     """A BGP VPN as its members take it over; ``kind`` is ``l2`` or ``l3``."""
 
@@ -197,10 +223,10 @@ class EviInstance(NamedTuple):
 
 
 class VrfInstance(NamedTuple):
-    """An IP-VRF: a router, or a network that is in a BGP VPN without one.
+    """An IP-VRF: a router, an external network, or one that is in a BGP VPN without a router.
 
-    ``policy`` is for every route; ``exports`` are all targets that some of its routes carry, those
-    of single networks and ports included.
+    ``policy`` is for every route, ``extra`` for static ones; ``exports`` are all targets that some
+    of its routes carry, those of single networks and ports included.
     """
 
     vni: Vni
@@ -209,6 +235,67 @@ class VrfInstance(NamedTuple):
     imports: tuple[RouteTarget, ...]
     exports: tuple[RouteTarget, ...]
     policy: Policy
+    extra: Policy = Policy()
+
+
+class External(NamedTuple):
+    """An external network as an IP-VRF; ``policy`` is what is said with its routes.
+
+    ``segment`` is the VNI of the network itself.
+    """
+
+    vrf: Vni
+    number: int
+    label: Label
+    mac: Mac
+    automatic: RouteTarget
+    policy: Policy
+    segment: Vni
+    encapsulation: Encapsulation | None
+    connected: tuple[Prefix, ...]
+
+
+class WayOut(NamedTuple):
+    """A router's way to an external network, whose VRF and ``policy`` are named.
+
+    ``address`` is the router's own there, ``zone`` its zone of the connection tracker,
+    ``prefixes`` what leads out.
+    """
+
+    vrf: Vni
+    external: Vni
+    network_id: str
+    policy: Policy
+    zone: int
+    snat: bool
+    distributed: bool
+    address: Ip | None
+    prefixes: tuple[Prefix, ...]
+
+
+class Forwarded(NamedTuple):
+    """A port forwarding's router, floating IP and way out."""
+
+    router_id: str
+    floatingip_id: str
+    ip: Ip
+    out: WayOut
+
+
+class Candidate(NamedTuple):
+    """A hypervisor that can translate for others, with the hash of its name."""
+
+    host: str
+    weight: int
+    encapsulations: tuple[Encapsulation, ...]
+
+
+class Elected(NamedTuple):
+    """The hypervisor that translates for a router, and the VRFs that it needs for that."""
+
+    host: str
+    vrf: Vni
+    external: Vni
 
 
 class Interface(NamedTuple):
@@ -225,7 +312,9 @@ class Routing(NamedTuple):
     """Where a network is routed, and what is said with its prefixes.
 
     ``automatic`` is the VRF's own route target, ``on_link`` what its interfaces have there and
-    ``mac`` the first one's.
+    ``mac`` the first one's. ``out`` is the router's way out, and ``known_outside`` what is said
+    with prefixes that nothing hides there; ``extra`` is what is said with the router's static
+    routes, None if it has none.
     """
 
     vrf: Vni
@@ -235,6 +324,23 @@ class Routing(NamedTuple):
     policy: Policy
     on_link: tuple[Prefix, ...]
     mac: Mac
+    out: WayOut | None = None
+    known_outside: Policy = Policy()
+    extra: Policy | None = None
+
+    @property
+    def zone(self) -> int:
+        """The tracking zone in which every hypervisor hides its own IPv4 addresses, or 0."""
+        out = self.out
+        return out.zone if out is not None and out.snat and out.distributed else 0
+
+    def is_hidden(self, prefix: Prefix) -> bool:
+        """Whether nobody outside knows of a prefix: there is no outside, or SNAT on the way."""
+        return self.out is None or (prefix.version == 4 and self.out.snat)
+
+    def policy_of(self, prefix: Prefix) -> Policy:
+        """What is said with an address on the network."""
+        return self.policy if self.is_hidden(prefix) else self.known_outside
 
 
 class Claimed(NamedTuple):
@@ -252,6 +358,8 @@ class Attachment(NamedTuple):
     ``routed`` are those of ``addresses`` that an interface of the router has on link. ``said`` is
     what BGP VPNs want said of the port's own prefixes: of its addresses, and of what is behind it,
     which ``router_mac`` sends to it.
+    ``external`` is the VRF that its router leads out to, 0 if none; ``zone`` that of the tracker
+    where its host hides its addresses there.
     ``up`` False: programmed as closed, and no route leads to it. ``mtu`` is what fits into every
     tunnel that may carry its packets.
     """
@@ -276,6 +384,8 @@ class Attachment(NamedTuple):
     moves: int = 0
     router_mac: Mac | None = None
     claimed: tuple[Claimed, ...] = ()
+    external: Vni = Vni(0)
+    zone: int = 0
 
     @property
     def behind(self) -> tuple[Prefix, ...]:
@@ -284,6 +394,21 @@ class Attachment(NamedTuple):
             return ()
         own = set(map(Prefix.host, self.routed))
         return tuple(prefix for prefix, _policy in self.said if prefix not in own)
+
+
+class Outside(NamedTuple):
+    """Addresses that a hypervisor has in an external network's VRF, to translate what is for them.
+
+    ``routes`` are those that it originates for them, ``segment`` the VNI of the network.
+    """
+
+    host: str
+    vtep: Ip
+    encapsulations: tuple[Encapsulation, ...]
+    network_id: str
+    addresses: tuple[Ip, ...]
+    routes: tuple[RouteKey, ...]
+    segment: Vni
 
 
 def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
@@ -307,6 +432,14 @@ def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
     return tuple(RouteKey(port.host, nlri) for nlri in nlris)
 
 
+def _member_of(_key: object, port: Attachment) -> tuple[tuple[Vni, str], ...]:
+    if not port.vrf:
+        return ()
+    if not port.external:
+        return ((port.vrf, port.host),)
+    return ((port.vrf, port.host), (port.external, port.host))
+
+
 EVI_INSTANCE: Final[Relation[str, EviInstance]] = Relation(
     "evi_instance", imports=lambda _k, row: row.imports, exports=lambda _k, row: row.exports
 )
@@ -320,8 +453,27 @@ INTERFACE: Final[Relation[str, Interface]] = Relation(
     "interface", vni=lambda _k, row: (row.vni,), vrf=lambda _k, row: (row.vrf,)
 )
 """Those of routers."""
-BGPVPN_IRB: Final[Relation[str, Interface]] = Relation("bgpvpn_irb", vni=lambda _k, row: (row.vni,))
-"""Those of networks that are routed by a BGP VPN alone, by association."""
+NETWORK_IRB: Final[Relation[str, Interface]] = Relation(
+    "network_irb", vni=lambda _k, row: (row.vni,), vrf=lambda _k, row: (row.vrf,)
+)
+"""Those of networks that are routed without a router: external ones by their ids, others by a BGP
+VPN, by association."""
+EXTERNAL: Final[Relation[str, External]] = Relation("external", vrf=lambda _k, row: (row.vrf,))
+"""By network."""
+WAY_OUT: Final[Relation[str, WayOut]] = Relation("way_out", vrf=lambda _k, row: (row.vrf,))
+"""By router."""
+EXTRA_ROUTE: Final[Relation[tuple[Vni, Ip], tuple[Prefix, ...]]] = Relation("extra_route")
+"""Static routes, by VRF and next hop."""
+FORWARDED: Final[Relation[str, Forwarded]] = Relation(
+    "forwarded",
+    router=lambda _k, row: (row.router_id,),
+    floatingip=lambda _k, row: (row.floatingip_id,),
+)
+CANDIDATES: Final[Relation[str, tuple[Candidate, ...]]] = Relation("candidates")
+ELECTED: Final[Relation[str, Elected]] = Relation(
+    "elected", member=lambda _k, row: ((row.vrf, row.host), (row.external, row.host))
+)
+"""By router."""
 TERMS: Final[Relation[str, Terms]] = Relation("terms")
 PORT_VPN: Final[Relation[str, PortVpn]] = Relation(
     "port_vpn",
@@ -347,7 +499,7 @@ class Standby(NamedTuple):
 ATTACHMENT: Final[Relation[str, Attachment]] = Relation(
     "attachment",
     evi=lambda _k, row: ((row.vni, row.host),),
-    vrf=lambda _k, row: ((row.vrf, row.host),) if row.vrf else (),
+    vrf=_member_of,
     route=lambda _k, row: routes_of(row),
     policy=lambda _k, row: (
         [(group, row.host) for group in row.security_groups] if row.security_groups else ()
@@ -357,12 +509,20 @@ ATTACHMENT: Final[Relation[str, Attachment]] = Relation(
 STANDBY: Final[Relation[tuple[str, str], Standby]] = Relation(
     "standby",
     evi=lambda _k, row: ((row.attachment.vni, row.attachment.host),),
-    vrf=lambda _k, row: ((row.attachment.vrf, row.attachment.host),) if row.attachment.vrf else (),
+    vrf=lambda key, row: _member_of(key, row.attachment),
     policy=lambda _k, row: [
         (group, row.attachment.host) for group in row.attachment.security_groups
     ],
 )
 """By port and hypervisor. It originates no route."""
+
+OUTSIDE: Final[Relation[tuple[str, str], Outside]] = Relation(
+    "outside",
+    route=lambda _k, row: row.routes,
+    ip=lambda _k, row: tuple((row.segment, ip) for ip in row.addresses),
+)
+"""By the kind of row that they are the addresses of (``floatingip``, ``router``, ``port``), and
+its id."""
 
 # ---- routes ------------------------------------------------------------------------------------
 
@@ -482,6 +642,26 @@ EVI_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation(
 VRF_PROBE: Final[Relation[tuple[Vni, Ip], Probe]] = Relation(
     "vrf_probe", vtep=lambda key, _row: (key[1],)
 )
+EXIT: Final[Relation[str, Exit]] = Relation("exit")
+
+
+class PlacedFloating(NamedTuple):
+    """A floating IP as the agent of ``host`` is told of it."""
+
+    host: str
+    address: FloatingAddress
+
+
+class PlacedHiding(NamedTuple):
+    """An address that ``host`` hides its guests behind."""
+
+    host: str
+    address: HidingAddress
+
+
+FLOATING: Final[Relation[str, PlacedFloating]] = Relation("floating")
+HIDING: Final[Relation[str, PlacedHiding]] = Relation("hiding")
+FORWARDING: Final[Relation[str, Forwarding]] = Relation("forwarding")
 LOCAL_PORT: Final[Relation[str, PlacedPort]] = Relation("local_port")
 STANDBY_PORT: Final[Relation[tuple[str, str], PlacedPort]] = Relation("standby_port")
 EVI_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation("evi_member")

@@ -8,9 +8,9 @@ from sdnctl.desired import Evi, FdbEntry, FibEntry, FloodEntry, Irb, Neighbor, N
 from sdnctl.graph.attachments import routing_of
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.relations import (
-    BGPVPN_IRB,
     EVI,
     EVI_INSTANCE,
+    EXTERNAL,
     FDB,
     FIB,
     FLOOD,
@@ -19,6 +19,8 @@ from sdnctl.graph.relations import (
     IRB,
     NEIGHBOR,
     NETWORK,
+    NETWORK_IRB,
+    OUTSIDE,
     VRF,
     VRF_INSTANCE,
 )
@@ -64,18 +66,31 @@ def evi(network_id: str, v: View) -> Evi | None:
 
 
 def vrf(router_id: str, v: View) -> Vrf | None:
-    """A router that is up."""
+    """A router that is up, or an external network, with the prefixes that it has on link."""
     instance = v.get(VRF_INSTANCE, router_id)
-    return None if instance is None else Vrf(instance.vni, instance.label)
+    if instance is None:
+        return None
+    outside = v.get(EXTERNAL, router_id)
+    if outside is not None:
+        return Vrf(instance.vni, instance.label, outside.connected)
+    interfaces = v.find(INTERFACE, "vrf", instance.vni) or v.find(NETWORK_IRB, "vrf", instance.vni)
+    connected = {
+        Prefix.covering(ip, length)
+        for _id, row in interfaces
+        if routing_of(v, row.vni)[0] == row.vrf
+        for ip, length in row.addresses
+    }
+    return Vrf(instance.vni, instance.label, tuple(sorted(connected)))
 
 
 def irb(port_id: str, v: View) -> Irb | None:
-    """A router's interface, if its router is the one that the network belongs to; or a BGP VPN's.
+    """A router's interface, if its router is the one that the network belongs to.
 
-    The latter has the id of its association.
+    Of an external network, or one that a BGP VPN routes, it has the network's id, or the
+    association's.
     """
-    row = v.get(INTERFACE, port_id) or v.get(BGPVPN_IRB, port_id)
-    if row is None or routing_of(v, row.vni)[0] != row.vrf:
+    row = v.get(INTERFACE, port_id) or v.get(NETWORK_IRB, port_id)
+    if row is None or not row.addresses or routing_of(v, row.vni)[0] != row.vrf:
         return None
     return Irb(row.vni, row.vrf, port_id, row.mac, row.addresses)
 
@@ -90,12 +105,24 @@ def fdb(key: tuple[Vni, Mac], v: View) -> FdbEntry | None:
 
 
 def neighbor(key: tuple[Vni, Ip], v: View) -> Neighbor | None:
-    """The MAC behind an address: the best claim to it wins."""
+    """The MAC behind an address: the best claim to it wins.
+
+    What is translated is behind the router, for guests of the external network itself.
+    """
     routes = v.find(IMPORTED, "ip", key)
     if not routes:
-        return None
+        return _behind_router(key, v)
     best, _row = min(contested(routes), key=lambda r: (mobility_order(r), r[0].nlri))
     return Neighbor(*key, best.nlri.mac) if isinstance(best.nlri, MacIpRoute) else None
+
+
+def _behind_router(key: tuple[Vni, Ip], v: View) -> Neighbor | None:
+    """An address that a hypervisor translates, where the network has a gateway to send it to."""
+    found = v.find(OUTSIDE, "ip", key)
+    if not found:
+        return None
+    gateway = v.get(NETWORK_IRB, min(found)[1].network_id)
+    return Neighbor(*key, gateway.mac) if gateway is not None and gateway.addresses else None
 
 
 def flood(key: tuple[Vni, Ip], v: View) -> FloodEntry | None:
@@ -119,9 +146,13 @@ def fib(key: tuple[Vni, Prefix], v: View) -> FibEntry | None:
 RULES: Final = (
     Rule(EVI, evi, (on(EVI_INSTANCE, same_key),)),
     Rule(VRF, vrf, (on(VRF_INSTANCE, same_key),)),
-    Rule(IRB, irb, (on(INTERFACE, same_key), on(BGPVPN_IRB, same_key))),
+    Rule(IRB, irb, (on(INTERFACE, same_key), on(NETWORK_IRB, same_key))),
     Rule(FDB, fdb, (on(IMPORTED, IMPORTED.indexes["mac"]),)),
-    Rule(NEIGHBOR, neighbor, (on(IMPORTED, IMPORTED.indexes["ip"]),)),
+    Rule(
+        NEIGHBOR,
+        neighbor,
+        (on(IMPORTED, IMPORTED.indexes["ip"]), on(OUTSIDE, OUTSIDE.indexes["ip"])),
+    ),
     Rule(FLOOD, flood, (on(IMPORTED, IMPORTED.indexes["member"]),)),
     Rule(FIB, fib, (on(IMPORTED, IMPORTED.indexes["prefix"]),)),
 )

@@ -8,18 +8,18 @@ in another: two BGP VPNs are joined by their targets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.relations import (
     BGPVPN,
-    BGPVPN_IRB,
     BGPVPN_NETWORK,
     BGPVPN_PORT,
     DOMAIN,
     EVI_INSTANCE,
+    EXTERNAL,
     INTERFACE,
+    NETWORK_IRB,
     PORT,
     PORT_VPN,
     SUBNET,
@@ -30,16 +30,7 @@ from sdnctl.graph.relations import (
     Terms,
 )
 from sdnctl.graph.targets import asked_for
-
-
-def joined(policies: Iterable[Policy]) -> Policy:
-    """All that several policies say of a route, with the highest preference."""
-    policies = list(policies)
-    return Policy(
-        tuple(sorted({target for policy in policies for target in policy.targets})),
-        max((p.local_preference for p in policies if p.local_preference is not None), default=None),
-        tuple(sorted({number for policy in policies for number in policy.communities})),
-    )
+from sdnctl.types import Ip
 
 
 def terms(bgpvpn_id: str, v: View) -> Terms | None:
@@ -64,26 +55,37 @@ def terms_of_network(v: View, network_id: str, kind: str) -> list[tuple[str, Ter
     return [(id_, row) for id_, row in found if row is not None and row.kind == kind]
 
 
-def bgpvpn_irb(association_id: str, v: View) -> Interface | None:
-    """The gateway of a network that has no router but is in a BGP VPN.
+def network_irb(id_: str, v: View) -> Interface | None:
+    """The gateway of a network that has no router but is external, or in a BGP VPN.
 
     Of several, the association with the lowest id gives the VRF, for all of them.
     """
-    row = v.get(BGPVPN_NETWORK, association_id)
-    if row is None:
+    outside = v.get(EXTERNAL, id_)
+    if outside is not None:
+        evi = v.get(EVI_INSTANCE, id_)
+        if evi is None:
+            return None
+        return Interface(evi.vni, outside.vrf, outside.mac, _gateways(v, id_), id_)
+    row = v.get(BGPVPN_NETWORK, id_)
+    if row is None or v.get(EXTERNAL, row.network_id) is not None:
         return None
     evi = v.get(EVI_INSTANCE, row.network_id)
     if evi is None or v.exists(INTERFACE, "vni", evi.vni):
         return None
     first = terms_of_network(v, row.network_id, "l3")[:1]
-    if not first or first[0][0] != association_id:
+    if not first or first[0][0] != id_:
         return None
-    addresses = tuple(
+    addresses = _gateways(v, row.network_id)
+    return Interface(evi.vni, row.vni, row.mac, addresses, row.network_id) if addresses else None
+
+
+def _gateways(v: View, network_id: str) -> tuple[tuple[Ip, int], ...]:
+    """The gateways of a network's subnets, with their prefix lengths."""
+    return tuple(
         (subnet.gateway_ip, subnet.prefix.length)
-        for _id, subnet in sorted(v.find(SUBNET, "network", row.network_id))
+        for _id, subnet in sorted(v.find(SUBNET, "network", network_id))
         if subnet.gateway_ip is not None and subnet.gateway_ip in subnet.prefix
     )
-    return Interface(evi.vni, row.vni, row.mac, addresses, row.network_id) if addresses else None
 
 
 def port_vpn(association_id: str, v: View) -> PortVpn | None:
@@ -109,6 +111,6 @@ FIRST_RULES: Final = (Rule(TERMS, terms, (on(BGPVPN, same_key),)),)
 """Before EVIs and interfaces."""
 
 RULES: Final = (
-    Rule(BGPVPN_IRB, bgpvpn_irb, (on(BGPVPN_NETWORK, same_key),)),
+    Rule(NETWORK_IRB, network_irb, (on(EXTERNAL, same_key), on(BGPVPN_NETWORK, same_key))),
     Rule(PORT_VPN, port_vpn, (on(BGPVPN_PORT, same_key),)),
 )

@@ -11,11 +11,12 @@ from typing import Any, Final
 from sdnctl import wire
 from sdnctl.delivery.delivery import Delivery
 from sdnctl.delivery.tables import group_of_evi, group_of_vrf
-from sdnctl.desired import Desired, FdbEntry, FibEntry, FloodEntry
+from sdnctl.desired import Desired, Exit, FdbEntry, FibEntry, FloodEntry
 from sdnctl.graph.engine import Engine, Relation, View
 from sdnctl.graph.relations import (
     BGPVPN_NETWORK,
     EVI_INSTANCE,
+    EXIT,
     FDB,
     FIB,
     GATEWAY,
@@ -28,7 +29,9 @@ from sdnctl.graph.relations import (
     ROUTER,
     STANDBY,
     STANDBY_PORT,
+    VRF,
     VRF_INSTANCE,
+    WAY_OUT,
     Imported,
 )
 from sdnctl.graph.rib import best_paths, contested, mobility_order
@@ -181,10 +184,10 @@ def instances(engine: Engine) -> list[overlay.Instance]:
 
 
 def _owner(engine: Engine, vrf: str) -> Router | Network:
-    """The router that a VRF is, or the network that a BGP VPN routes alone."""
-    router = engine.rows(ROUTER).get(vrf)
-    if router is not None:
-        return router
+    """The router that a VRF is, or the network: an external one, or one that a BGP VPN routes."""
+    owner = engine.rows(ROUTER).get(vrf) or engine.rows(NETWORK).get(vrf)
+    if owner is not None:
+        return owner
     return engine.rows(NETWORK)[engine.rows(BGPVPN_NETWORK)[vrf].network_id]
 
 
@@ -198,14 +201,16 @@ def explanations(
 ) -> Iterator[Json | None]:
     """What each table does with packets to a destination, and what that was computed from.
 
-    An address is looked up in VRFs by the longest prefix and in EVIs as a neighbor. Each table
+    An address is looked up in VRFs by the longest prefix, be it one of a router's way out, and in
+    EVIs as a neighbor. Each table
     that has nothing gives None, so that who asks can do something else now and then.
     """
     if evi is None and not isinstance(destination, Mac):
         vrfs = [row.vni for row in engine.rows(VRF_INSTANCE).values()] if vrf is None else [vrf]
         for vni in vrfs:
-            yield _explained(
-                engine, f"vrf/{vni}", FIB, (vni, _prefix_for(engine, vni, destination))
+            prefix = _prefix_for(engine, vni, destination)
+            yield _led_out(engine, vni, destination, prefix) or _explained(
+                engine, f"vrf/{vni}", FIB, (vni, prefix)
             )
     if vrf is None and not isinstance(destination, Prefix):
         relation: Relation[Any, Any] = FDB if isinstance(destination, Mac) else NEIGHBOR
@@ -221,6 +226,51 @@ def _prefix_for(engine: Engine, vni: Vni, destination: Prefix | Ip) -> Prefix:
     rows = engine.rows(FIB)
     prefixes = (Prefix.covering(destination, n) for n in range(destination.bits, -1, -1))
     return next((p for p in prefixes if (vni, p) in rows), Prefix.host(destination))
+
+
+def _led_out(engine: Engine, vni: Vni, destination: Prefix | Ip, longest: Prefix) -> Json | None:
+    """What becomes of a destination that a router's way out is for; None if its VRF has more."""
+    for router_id, out in engine.view().find(WAY_OUT, "vrf", vni):
+        address = destination if isinstance(destination, Ip) else destination.ip
+        matching = [p for p in out.prefixes if address in p]
+        if isinstance(destination, Prefix):
+            matching = [p for p in matching if p == destination]
+        row = engine.rows(EXIT).get(router_id)
+        if not matching or row is None:
+            continue
+        prefix = max(matching, key=lambda p: p.length)
+        connected = any(address in p and p.length > prefix.length for p in _connected(engine, vni))
+        known = (vni, longest) in engine.rows(FIB) and longest.length > prefix.length
+        if connected or known:
+            continue
+        return {
+            "table": f"vrf/{vni}",
+            "entry": "exit",
+            "destination": str(prefix),
+            "computed_from": explain(engine, EXIT, router_id),
+            "leads_to": f"vrf/{out.external}",
+            "translated": _translation(row, prefix),
+            "routes": [],
+        }
+    return None
+
+
+def _connected(engine: Engine, vni: Vni) -> tuple[Prefix, ...]:
+    """What a VRF has on link."""
+    instances = engine.view().find(VRF_INSTANCE, "vni", vni)
+    row = engine.rows(VRF).get(instances[0][0]) if instances else None
+    return row.connected if row is not None else ()
+
+
+def _translation(row: Exit, prefix: Prefix) -> str:
+    """What becomes of sources that have no floating IP."""
+    if prefix.version == 6 or not row.snat:
+        return "as it is"
+    if row.distributed:
+        return "by each hypervisor, to its own address"
+    if row.at is None or row.address is None:
+        return "nowhere: the router has no IPv4 address there, or no hypervisor to have it"
+    return f"at {row.at.vtep}, to {row.address}"
 
 
 def _explained(engine: Engine, table: str, relation: Relation[Any, Any], key: Any) -> Json | None:

@@ -8,7 +8,7 @@ pure but for its transaction: it may run again.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import TypeVar, cast
 
 from sdnctl.delta import Change
@@ -40,6 +40,12 @@ class Transaction:
         name = KIND_OF[kind]
         ids = self._overlay.ids(name, index, value)
         return [cast("R", self._overlay.get((name, id_))) for id_ in ids]
+
+    def each(self, kind: type[R], index: str, value: Hashable) -> Iterator[R]:
+        """The same, one at a time, for who stops at one; not across a write of that kind."""
+        name = KIND_OF[kind]
+        for id_ in self._overlay.ids(name, index, value):
+            yield cast("R", self._overlay.get((name, id_)))
 
     def first(self, kind: type[R], index: str, value: Hashable) -> R | None:
         """One of the rows that ``find`` would return, or None; costs one look."""

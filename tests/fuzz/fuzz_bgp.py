@@ -106,7 +106,7 @@ class Breaker:
 async def kept(link: SpeakerLink, breaker: Breaker, burst: list[bytes]) -> None:
     """After this burst the session is the same, and hears."""
     raw = breaker.raw
-    sessions = raw.sessions
+    sessions, notifications = raw.sessions, len(raw.notifications())
     good, label = breaker.sound()
     for broken in burst:
         raw.send(broken)
@@ -117,7 +117,8 @@ async def kept(link: SpeakerLink, breaker: Breaker, burst: list[bytes]) -> None:
         LIMIT_SECONDS,
     )
     if raw.sessions != sessions or raw.down.is_set():
-        raise Failed(f"{breaker.name}: a session was lost, {raw.notifications()[-1:]}")
+        told = raw.notifications()[notifications:]
+        raise Failed(f"{breaker.name}: a session was lost, and the speaker said {told}")
 
 
 async def survived(link: SpeakerLink, breaker: Breaker, broken: bytes) -> None:

@@ -11,6 +11,7 @@ import pytest
 from openstack import exceptions
 
 from tests.interop.test_openstack_client import Client
+from tests.interop.test_openstack_identity import PASSWORD, Cloud
 from tests.server import running
 
 pytestmark = pytest.mark.interop
@@ -237,3 +238,69 @@ def test_with_openstacksdk(openstack: Client, endpoint: str) -> None:
     network.delete_ip(floating)
     pools = cloud.network.get("/floatingip_pools").json()["floatingip_pools"]
     assert [pool["subnet_name"] for pool in pools] == ["f-extsub"]
+
+
+def test_a_tenant(tmp_path: Path) -> None:
+    """What an operator offers, used by one project and not by the other."""
+    with running(tmp_path / "db", identity=PASSWORD) as server:
+        cloud = Cloud(server.port)
+        cloud.admin(
+            *(
+                command
+                for name in ("red", "blue")
+                for command in (
+                    f"project create -f json t-{name}",
+                    f"user create --password pw-{name} -f json u-{name}",
+                    f"role add --project t-{name} --user u-{name} member",
+                )
+            ),
+            "network create --external -f json t-ext",
+            "subnet create --network t-ext --subnet-range 203.0.113.0/24 -f json t-extsub",
+            "quota set --floating-ips 1 t-red",
+        )
+        red, blue = (
+            cloud.client(f"u-{name}", f"pw-{name}", OS_PROJECT_NAME=f"t-{name}")
+            for name in ("red", "blue")
+        )
+        external, router, _, _, _, floating, quota = red(
+            "network list --external -f json",
+            "router create --external-gateway t-ext -f json t-router",
+            "network create -f json t-net",
+            "subnet create --network t-net --subnet-range 10.0.0.0/24 -f json t-sub",
+            "router add subnet t-router t-sub",
+            "port create --network t-net -f json t-port",
+            "floating ip create --port t-port -f json t-ext",
+            "quota show --usage -f json",
+        )
+        assert [row["Name"] for row in external] == ["t-ext"]
+        assert router["external_gateway_info"]["enable_snat"] is True
+        assert floating["fixed_ip_address"] == "10.0.0.2"
+        usage = {row["Resource"]: (row["Limit"], row["In Use"]) for row in quota}
+        assert usage["floating_ips"] == (1, 1)
+        for command, reason in (
+            ("floating ip create t-ext", "Quota exceeded for resources: ['floatingip']"),
+            (
+                "router set --external-gateway t-ext --disable-snat t-router",
+                "update_router:external_gateway_info:enable_snat",
+            ),
+            (
+                "router set --external-gateway t-ext --fixed-ip ip-address=203.0.113.9 t-router",
+                "update_router:external_gateway_info:external_fixed_ips",
+            ),
+            ("router create --distributed t-other", "create_router:distributed"),
+            ("network create --external t-mine", "create_network:router:external"),
+        ):
+            assert reason in red.fails(command)
+        address = floating["floating_ip_address"]
+        theirs, other = blue(
+            "floating ip list -f json",
+            "floating ip create -f json t-ext",
+        )
+        assert theirs == []
+        assert other["floating_ip_address"] != address
+        assert "create_floatingip:floating_ip_address" in blue.fails(
+            "floating ip create --floating-ip-address 203.0.113.9 t-ext"
+        )
+        assert address in blue.fails(f"floating ip show {address}")
+        [everybodys] = cloud.admin("floating ip list -f json")
+        assert {row["ID"] for row in everybodys} == {floating["id"], other["id"]}

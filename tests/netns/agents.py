@@ -49,6 +49,10 @@ class Agent:
         """Remove and wait for done."""
         return await self._apply([Change(key, self.desired.pop(key), None) for key in keys])
 
+    async def change(self, changes: list[Change[str, Desired]]) -> Sequence[Failure]:
+        """Apply what the caller keeps account of, and wait for done."""
+        return await self._apply(changes)
+
     async def _apply(self, changes: list[Change[str, Desired]]) -> Sequence[Failure]:
         future: asyncio.Future[Sequence[Failure]] = asyncio.get_running_loop().create_future()
         self.reconciler.apply(changes, future.set_result)

@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 
+from sdnctl.types import Encapsulation
 from tests.netns.harness import Lab
+from tests.netns.site import Site
 from tests.netns.world import Cloud
 
 
@@ -32,4 +34,22 @@ async def cloud(lab: Lab) -> AsyncIterator[Callable[[int], Awaitable[Cloud]]]:
         yield make
     finally:
         for made in clouds:
+            await made.close()
+
+
+@pytest.fixture
+async def site(lab: Lab) -> AsyncIterator[Callable[[int, Encapsulation], Awaitable[Site]]]:
+    """Make hypervisors with agents, and a gateway to the world; called once in a test."""
+    sites: list[Site] = []
+
+    async def make(hosts: int, encapsulation: Encapsulation) -> Site:
+        site = Site(lab, hosts, encapsulation)
+        sites.append(site)
+        await site.start()
+        return site
+
+    try:
+        yield make
+    finally:
+        for made in sites:
             await made.close()

@@ -61,6 +61,7 @@ class Namespace:
         """Start inside; the caller ends it."""
         return subprocess.Popen(
             ["ip", "netns", "exec", self.name, *argv],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

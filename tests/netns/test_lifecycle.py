@@ -146,6 +146,19 @@ async def test_a_vif_comes_and_goes(cloud: MakeCloud) -> None:
     assert await agent.reconciler.audit() == []
 
 
+async def test_a_vif_with_the_number_of_a_zone_gets_another(cloud: MakeCloud) -> None:
+    made = await cloud(1)
+    tenant = made.tenant(Place(0, 0, 1), Place(0, 0, 2))
+    await made.program()
+    switch, agent = made.switches[0], made.agents[0]
+    guest = made.guests[0, Place(0, 0, 1)]
+    switch.vsctl("set", "Interface", guest.tap, "ofport_request=40000")
+    await until(lambda: int(switch.vsctl("get", "Interface", guest.tap, "ofport")) < 0x8000)
+    await agent.up(tenant.port_id(Place(0, 0, 1)))
+    assert await asyncio.to_thread(guest.ping, "10.0.0.2") == 3
+    assert await agent.reconciler.audit() == []
+
+
 async def test_what_is_found_stays_until_in_sync(cloud: MakeCloud) -> None:
     made = await cloud(2)
     tenant = made.tenant(A, B)

@@ -6,17 +6,18 @@ As plain as the rest of it: every question looks through all rows again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from sdnctl.intent import BgpVpn, BgpVpnNetwork, Network, Port, PortRoute, Router
 from sdnctl.types import Prefix, RouteTarget
 
 if TYPE_CHECKING:
     from tests.properties.oracle import World
+    from tests.properties.wayout import Outer
 
 ASN = 64512
 
-Routed = Router | BgpVpnNetwork
+Routed = Union[Router, BgpVpnNetwork, "Outer"]
 """What has a VRF."""
 
 
@@ -76,12 +77,31 @@ def vrf_imports(w: World, row: Routed, networks: list[Network]) -> set[RouteTarg
     return wanted
 
 
+def _is_hidden(row: Routed, prefix: Prefix) -> bool:
+    """Of a router that has a way out."""
+    gateway = row.gateway if isinstance(row, Router) else None
+    return len(prefix.ip) == 4 and gateway is not None and gateway.enable_snat
+
+
+def outwards(w: World, row: Routed) -> tuple[set[RouteTarget], list[BgpVpn]] | None:
+    """What the external network that a router leads to says with its routes."""
+    from tests.properties import wayout  # noqa: PLC0415 they need each other
+
+    where = wayout.outer_of(w, row)
+    if where is None:
+        return None
+    return {automatic(where)}, vpns_of_network(w, where.id, "l3")
+
+
 def vrf_exports(w: World, row: Routed, networks: list[Network]) -> set[RouteTarget]:
     """The targets that some route of it carries."""
     given = {automatic(row)}
     if isinstance(row, Router):
         given |= chosen(row.export_targets)
         given = given.union(*map(exports, vpns_of_router(w, row)))
+    outside = outwards(w, row)
+    if outside is not None:
+        given = given.union(outside[0], *map(exports, outside[1]))
     for network in networks:
         given = given.union(*map(exports, vpns_of_network(w, network.id, "l3")))
         for _port, vpn, fixed, behind in ports_of(w, network.id):
@@ -118,6 +138,8 @@ def prefixes_of(
     ``hosts`` are its addresses, ``taken`` those that it has for now and that are not its own.
     """
     own: dict[Prefix, list[tuple[BgpVpn, int | None]]] = {}
+    also: dict[Prefix, set[RouteTarget]] = {}
+    outside = outwards(w, row)
     for where, vpn, fixed, behind in ports_of(w, network.id):
         if where.id == port.id:
             for host in hosts if fixed else ():
@@ -130,10 +152,35 @@ def prefixes_of(
     given = {automatic(row)}
     if isinstance(row, Router):
         given |= chosen(row.export_targets)
-    out = {prefix: attributes({automatic(row)}, by) for prefix, by in own.items()}
+    for static in row.routes if isinstance(row, Router) else ():
+        if Prefix.host(static.nexthop) in hosts:
+            told = [
+                vpn
+                for a in w.bgpvpn_router.values()
+                if a.router_id == row.id and a.advertise_extra_routes
+                for vpn in vpns(w, [a], "l3")
+            ]
+            by = own.setdefault(static.destination, [])
+            by += [(vpn, vpn.local_preference) for vpn in told]
+            also.setdefault(static.destination, set()).update(given)
+            if outside is not None and not _is_hidden(row, static.destination):
+                also[static.destination] |= outside[0]
+                by += [(vpn, vpn.local_preference) for vpn in outside[1]]
+    out = {}
+    for prefix, by in own.items():
+        out[prefix] = attributes({automatic(row)} | also.get(prefix, set()), by)
     for host in hosts:
         by = [(vpn, vpn.local_preference) for vpn in usual] + own.get(host, [])
-        out[host] = attributes(given, by)
+        more = set(also.get(host, ()))
+        if outside is not None and not _is_hidden(row, host):
+            more |= outside[0]
+            by += [(vpn, vpn.local_preference) for vpn in outside[1]]
+        out[host] = attributes(given | more, by)
     for host in taken - out.keys():
-        out[host] = attributes(given, [(vpn, vpn.local_preference) for vpn in usual])
+        by = [(vpn, vpn.local_preference) for vpn in usual]
+        more = set()
+        if outside is not None and not _is_hidden(row, host):
+            more = outside[0]
+            by += [(vpn, vpn.local_preference) for vpn in outside[1]]
+        out[host] = attributes(given | more, by)
     return out

@@ -36,10 +36,12 @@ from sdnctl.intent import (
     BgpVpnNetwork,
     BgpVpnPort,
     BgpVpnRouter,
+    FloatingIp,
     Gateway,
     Hypervisor,
     Network,
     Port,
+    PortForwarding,
     Router,
     SecurityGroup,
     SecurityGroupRule,
@@ -55,7 +57,7 @@ from sdnctl.routes import (
     rd_of,
 )
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, Vni
-from tests.properties import agreed
+from tests.properties import agreed, wayout
 from tests.properties.agreed import ASN, Routed
 
 
@@ -80,6 +82,9 @@ class World:
     bgpvpn_network: dict[str, BgpVpnNetwork] = field(default_factory=dict)
     bgpvpn_router: dict[str, BgpVpnRouter] = field(default_factory=dict)
     bgpvpn_port: dict[str, BgpVpnPort] = field(default_factory=dict)
+    floatingip: dict[str, FloatingIp] = field(default_factory=dict)
+    port_forwarding: dict[str, PortForwarding] = field(default_factory=dict)
+    hypervisor_down: dict[str, bool] = field(default_factory=dict)
 
 
 Gate = tuple[str, Mac, tuple[tuple[Ip, int], ...]]
@@ -89,10 +94,12 @@ Gate = tuple[str, Mac, tuple[tuple[Ip, int], ...]]
 def vrf_of(w: World, network: Network) -> tuple[Routed | None, list[Gate]]:
     """The network's router and its interfaces: the lowest port id decides between routers.
 
-    Without one, the first of its associations with layer 3 BGP VPNs, where it has a gateway.
+    An external network has a VRF of its own.
+    Without a router, the first of its associations with layer 3 BGP VPNs, where it has a gateway.
     """
     ports = []
-    for port in w.port.values() if network.admin_state_up else ():
+    outer = wayout.outer(network)
+    for port in w.port.values() if network.admin_state_up and not outer else ():
         router = w.router.get(port.device_id)
         if (
             port.network_id == network.id
@@ -114,6 +121,8 @@ def vrf_of(w: World, network: Network) -> tuple[Routed | None, list[Gate]]:
         for _id, s in subnets
         if s.gateway_ip and s.gateway_ip in s.prefix
     )
+    if outer is not None and network.vrf is not None:
+        return outer, [(network.id, network.vrf.mac, gateways)]
     if network.admin_state_up and gateways:
         for id_, association in sorted(w.bgpvpn_network.items()):
             if association.network_id == network.id and agreed.vpns(w, [association], "l3"):
@@ -125,7 +134,7 @@ def vrfs(w: World) -> list[tuple[Routed, list[Network]]]:
     """Every VRF with the networks that belong to it."""
     owners = [(vrf_of(w, network)[0], network) for network in w.network.values()]
     rows: list[Routed] = [r for r in w.router.values() if r.admin_state_up]
-    rows += [row for row, _n in owners if isinstance(row, BgpVpnNetwork)]
+    rows += [row for row, _n in owners if isinstance(row, BgpVpnNetwork | wayout.Outer)]
     return [(row, [n for owner, n in owners if owner == row]) for row in rows]
 
 
@@ -142,7 +151,7 @@ def guests(w: World) -> list[tuple[Port, Network, Hypervisor]]:
     out = []
     for port in sorted(w.port.values(), key=lambda p: p.id):
         network, host = w.network.get(port.network_id), w.hypervisor.get(port.host)
-        if network and host and port.device_owner != "network:router_interface":
+        if network and host and not port.device_owner.startswith("network:"):
             out.append((port, network, host))
     return out
 
@@ -155,8 +164,8 @@ def prepared(w: World, host: Hypervisor) -> list[tuple[Port, Network, dict[str, 
         bound = {b.host: b.left for b in port.bindings}
         if port.profile.get("migrating_to") == host.id and host.id not in bound:
             bound[host.id] = False
-        router_port = port.device_owner == "network:router_interface"
-        if network is None or router_port or host.id not in bound or port.host == host.id:
+        ours = port.device_owner.startswith("network:")
+        if network is None or ours or host.id not in bound or port.host == host.id:
             continue
         told: dict[str, Any] = {"standby": True, "picks_up": True}
         there = w.hypervisor.get(port.host)
@@ -241,7 +250,7 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
                 **attributes,
             )
             routes.setdefault(RouteKey(host.id, IpPrefixRoute(rd, prefix)), path)
-    return routes
+    return wayout.routes(w) | routes
 
 
 def told_by_dhcp(w: World, port: Port, network: Network, host: Hypervisor) -> dict[str, Any]:
@@ -383,6 +392,27 @@ def on_link(w: World, network: Network, ip: Ip) -> bool:
     return any(ip in link for link in links)
 
 
+def translated(w: World, network: Network, known: set[str]) -> list[Desired]:
+    """On an external network: what is translated is behind the gateway, if no guest is there."""
+    outer, (_router, gates) = wayout.outer(network), vrf_of(w, network)
+    if outer is None or not gates or not gates[0][2]:
+        return []
+    rows = [
+        Neighbor(network.vni, ip, gates[0][1])
+        for host, where, ip in wayout.placed(w)
+        if where.id == outer.id and len(host.vtep) == 4 and tunnels(network, host)
+    ]
+    return [row for row in rows if row.key not in known]
+
+
+def connected(w: World, row: Routed, networks: list[Network]) -> tuple[Prefix, ...]:
+    """The prefixes on link in a VRF; all those of an external network."""
+    if isinstance(row, wayout.Outer):
+        return tuple(wayout.connected(w, row.id))
+    gates = [gate for network in networks for gate in vrf_of(w, network)[1]]
+    return tuple(sorted({Prefix.covering(ip, n) for _id, _m, pairs in gates for ip, n in pairs}))
+
+
 def probes(w: World, vni: Vni, used: list[Path]) -> list[Probe]:
     """The gateways with an interval among the next hops, the first of those with one address."""
     rows = []
@@ -407,6 +437,13 @@ def outbid(claims: list[tuple[RouteKey, Path]]) -> list[tuple[RouteKey, Path]]:
         number = min(max(others) + 1, path.sequence + 5) if mine else path.sequence
         out.append((key, changed(path, sequence=number)))
     return out
+
+
+def hidden_in(w: World, router: Routed | None) -> int:
+    """The tracking zone in which a hypervisor hides the router's guests behind its own address."""
+    if not isinstance(router, Router) or wayout.outer_of(w, router) is None:
+        return 0
+    return 0x8000 + router.nat if router.distributed and wayout.hides(router) else 0
 
 
 def policy_of(w: World, port: Port) -> list[Desired]:
@@ -474,7 +511,7 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
         router, interfaces = vrf_of(w, network)
         vrf = router.vni if router else Vni(0)
         table: list[Desired] = [Evi(network.vni, network.label, network.mtu, vrf)]
-        table += [Irb(network.vni, vrf, id_, mac, pairs) for id_, mac, pairs in interfaces]
+        table += [Irb(network.vni, vrf, id_, mac, pairs) for id_, mac, pairs in interfaces if pairs]
         table += told_in(w, network)
         table += [
             HostName(network.vni, p.id, p.dns_name, tuple({f.ip: 0 for f in p.fixed_ips}))
@@ -491,6 +528,7 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 rivals = [r for r in macs if r[0].nlri.ip == ip]  # type: ignore[union-attr]
                 owner = min(outbid(rivals), key=lambda r: (claim(r), r[0].nlri))
                 table.append(Neighbor(network.vni, ip, owner[0].nlri.mac))  # type: ignore[union-attr]
+        table += translated(w, network, {row.key for row in table})
         floods = [r for r in mine if isinstance(r[0].nlri, InclusiveMulticastRoute)]
         for vtep in {p.next_hop for _k, p in floods}:
             best = min((r for r in floods if r[1].next_hop == vtep), key=claim)
@@ -501,7 +539,9 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
     for router, networks in vrfs(w):
         wanted = agreed.vrf_imports(w, router, networks)
         mine = [r for r in routes.items() if prefix_of(*r) and wanted & set(r[1].route_targets)]
-        rows: list[Desired] = [Vrf(router.vni, router.label)]
+        rows: list[Desired] = [Vrf(router.vni, router.label, connected(w, router, networks))]
+        if isinstance(router, Router):
+            rows += wayout.way(w, router)
         for prefix in {p for r in mine if (p := prefix_of(*r)) is not None}:
             here = [r for r in mine if prefix_of(*r) == prefix]
             hops = decide(here)
@@ -544,9 +584,12 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 **told_by_dhcp(w, port, network, host),
                 **binding,
                 claimed=tuple((c.mac, ip) for ip, c in said_to_have(w, port).items()),
+                zone=hidden_in(w, router),
             )
             mine_[row.key] = row
             mine_.update((each.key, each) for each in policy_of(w, port))
+        mine_.update((row.key, row) for row in wayout.here(w, host))
+        groups |= {f"vrf/{vni}" for vni in wayout.members(w, host)}
         for group in groups:
             mine_.update(tables.get(group, {}))
         near = w.underlay.get(host.id, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from sdnctl.graph.engine import Relation
@@ -16,11 +17,14 @@ from sdnctl.graph.relations import (
     BGPVPN_PORT,
     BGPVPN_ROUTER,
     CLAIM,
+    FLOATING_IP,
     GATEWAY,
     HYPERVISOR,
+    HYPERVISOR_DOWN,
     LEARNED,
     NETWORK,
     PORT,
+    PORT_FORWARDING,
     ROUTER,
     SECURITY_GROUP,
     SECURITY_GROUP_RULE,
@@ -30,6 +34,7 @@ from sdnctl.graph.relations import (
 )
 from sdnctl.intent import (
     MIGRATING_TO,
+    ROUTER_INTERFACE_OWNER,
     AddressGroup,
     AddressPair,
     BgpPeer,
@@ -40,16 +45,20 @@ from sdnctl.intent import (
     Binding,
     ExtraDhcpOption,
     FixedIp,
+    FloatingIp,
     Gateway,
     HostRoute,
     Hypervisor,
     Network,
     Port,
+    PortForwarding,
     PortRoute,
     Router,
+    RouterGateway,
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
+    VrfNumbers,
 )
 from sdnctl.routes import (
     InclusiveMulticastRoute,
@@ -118,8 +127,16 @@ def hypervisors(key: str) -> st.SearchStrategy[Any]:
     )
 
 
+EXTERNAL_NUMBERS = {
+    key: VrfNumbers(Vni(9031 + n), Label(931 + n), 31 + n, MACS[2])
+    for n, key in enumerate(NETWORKS)
+}
+
+
 def networks(key: str) -> st.SearchStrategy[Any]:
+    """The third is mostly external, the others seldom."""
     n = NETWORKS.index(key) + 1
+    outside = key == "n2"
     return st.builds(
         Network,
         id=st.just(key),
@@ -133,6 +150,10 @@ def networks(key: str) -> st.SearchStrategy[Any]:
         import_targets=some_targets,
         export_targets=some_targets,
         dns_domain=st.sampled_from(["", "", "red.example."]),
+        external=st.sampled_from([outside] * 9 + [not outside]),
+        vrf=st.sampled_from(
+            [EXTERNAL_NUMBERS[key] if outside else None] * 9 + [EXTERNAL_NUMBERS[key], None]
+        ),
     )
 
 
@@ -148,8 +169,24 @@ def routers(key: str) -> st.SearchStrategy[Any]:
         admin_state_up=mostly,
         import_targets=some_targets,
         export_targets=some_targets,
+        gateway=st.one_of(st.none(), ways_out, ways_out),
+        distributed=st.booleans(),
+        nat=st.sampled_from([n] * 9 + [0]),
+        routes=st.lists(static_routes, max_size=2).map(tuple),
     )
 
+
+ways_out = st.builds(
+    RouterGateway,
+    network_id=st.sampled_from(["n2"] * 6 + ["n0", "n9"]),
+    port_id=st.sampled_from(["w0", "w0", "w1", "p9"]),
+    enable_snat=mostly,
+)
+static_routes = st.builds(
+    HostRoute,
+    destination=st.sampled_from([PREFIXES[1], Prefix.host(IPS[1]), PREFIXES[2]]),
+    nexthop=st.sampled_from(IPS),
+)
 
 WHERE = {"s0": ("n0", PREFIXES[0]), "s1": ("n1", PREFIXES[1]), "s2": ("n0", PREFIXES[2])}
 """Where a subnet mostly is; s3 is anywhere."""
@@ -303,6 +340,47 @@ def interfaces(key: str) -> st.SearchStrategy[Any]:
     return st.one_of(*(_ports(key, n, device_id=router, **owner) for n in [usual] * 9 + NETWORKS))
 
 
+def gateway_ports(key: str) -> st.SearchStrategy[Any]:
+    owner = {"device_owner": st.just("network:router_gateway")}
+    return st.one_of(*(_ports(key, n, **owner) for n in ["n2"] * 6 + NETWORKS))
+
+
+def hiding_ports(key: str) -> st.SearchStrategy[Any]:
+    owner = {"device_owner": st.just("network:floatingip_agent_gateway")}
+    hosts = st.sampled_from(["ghost", *HOSTS * 4])
+    return st.one_of(*(_ports(key, n, host=hosts, **owner) for n in ["n2"] * 6 + NETWORKS))
+
+
+OUTER_IPS = [ip for ip in IPS if ip.version == 4]
+
+
+def floating_ips(key: str) -> st.SearchStrategy[Any]:
+    """Several for one address at times, of networks and routers that do not fit."""
+    return st.builds(
+        FloatingIp,
+        id=st.just(key),
+        network_id=st.sampled_from(["n2"] * 6 + ["n0"]),
+        ip=st.sampled_from(OUTER_IPS),
+        floating_port_id=st.just("p9"),
+        port_id=st.sampled_from(["", "", *GUESTS[:3], "p9"]),
+        fixed_ip=st.sampled_from([*OUTER_IPS, None]),
+        router_id=st.sampled_from(["r0", "r0", "r0", "r1", "r9", ""]),
+    )
+
+
+def forwardings(key: str) -> st.SearchStrategy[Any]:
+    return st.builds(
+        PortForwarding,
+        id=st.just(key),
+        floatingip_id=st.sampled_from(["f0", "f1", "f2", "f9"]),
+        protocol=st.sampled_from([6, 17]),
+        external=st.sampled_from([(80, 80), (8000, 8003)]),
+        port_id=st.sampled_from(GUESTS[:2]),
+        fixed_ip=st.sampled_from(OUTER_IPS),
+        internal=st.sampled_from([(80, 80), (9000, 9003)]),
+    )
+
+
 nlris = st.one_of(
     *[st.builds(IpPrefixRoute, st.sampled_from(RDS), st.just(PREFIXES[0]))] * 3,
     st.builds(IpPrefixRoute, st.sampled_from(RDS), st.sampled_from(IPS[:2]).map(Prefix.host)),
@@ -377,7 +455,11 @@ def network_vpns(key: str) -> st.SearchStrategy[Any]:
 
 def router_vpns(key: str) -> st.SearchStrategy[Any]:
     return st.builds(
-        BgpVpnRouter, id=st.just(key), bgpvpn_id=in_vpn, router_id=st.sampled_from(ROUTERS)
+        BgpVpnRouter,
+        id=st.just(key),
+        bgpvpn_id=in_vpn,
+        router_id=st.sampled_from(ROUTERS),
+        advertise_extra_routes=mostly,
     )
 
 
@@ -431,7 +513,10 @@ BY_KEY: dict[Relation[Any, Any], dict[str, st.SearchStrategy[Any]]] = {
     NETWORK: {key: networks(key) for key in NETWORKS},
     ROUTER: {key: routers(key) for key in ROUTERS},
     SUBNET: {key: subnets(key) for key in SUBNETS},
-    PORT: {key: guests(key) for key in GUESTS} | {key: interfaces(key) for key in INTERFACES},
+    PORT: {key: guests(key) for key in GUESTS}
+    | {key: interfaces(key) for key in INTERFACES}
+    | {key: gateway_ports(key) for key in ("w0", "w1")}
+    | {key: hiding_ports(key) for key in ("q0", "q1")},
     SECURITY_GROUP: {key: security_groups(key) for key in SECURITY_GROUPS},
     SECURITY_GROUP_RULE: {key: rules(key) for key in RULES},
     ADDRESS_GROUP: {key: address_groups(key) for key in ADDRESS_GROUPS},
@@ -442,6 +527,9 @@ BY_KEY: dict[Relation[Any, Any], dict[str, st.SearchStrategy[Any]]] = {
     BGPVPN_NETWORK: {key: network_vpns(key) for key in ("a0", "a1")},
     BGPVPN_ROUTER: {"b0": router_vpns("b0")},
     BGPVPN_PORT: {key: port_vpns(key) for key in ("c0", "c1")},
+    FLOATING_IP: {key: floating_ips(key) for key in ("f0", "f1", "f2")},
+    PORT_FORWARDING: {key: forwardings(key) for key in ("x0", "x1")},
+    HYPERVISOR_DOWN: dict.fromkeys(HOSTS, st.just(True)),
 }
 claims = st.builds(
     Claim,
@@ -504,6 +592,48 @@ writes: st.SearchStrategy[Write] = st.one_of(
 transactions = st.lists(st.lists(writes, min_size=1, max_size=6), max_size=12)
 
 
+def leading_out(draw: st.DrawFn) -> list[Write]:
+    """Rows that fit together: guests of a router that has a way out, and what stands for them."""
+    net, router = draw(networks("n2")), draw(routers("r0"))
+    inside, subnet = draw(networks("n0")), draw(subnets("s0"))
+    out = RouterGateway("n2", "w0", draw(mostly))
+    replace = msgspec.structs.replace
+    own = FixedIp("s0", IPS[0])
+    interface = replace(
+        draw(_ports("i0", "n0")),
+        device_owner=ROUTER_INTERFACE_OWNER,
+        device_id="r0",
+        fixed_ips=(own,),
+        admin_state_up=True,
+    )
+    rows: list[Write] = [
+        (
+            NETWORK,
+            "n2",
+            replace(net, external=True, vrf=EXTERNAL_NUMBERS["n2"], admin_state_up=True),
+        ),
+        (NETWORK, "n0", replace(inside, external=False, admin_state_up=True)),
+        (SUBNET, "s0", replace(subnet, network_id="n0", prefix=PREFIXES[0])),
+        (ROUTER, "r0", replace(router, gateway=out, nat=11, admin_state_up=True)),
+        (PORT, "i0", interface),
+        (PORT, "w0", draw(gateway_ports("w0"))),
+    ]
+    for n, key in enumerate(("p0", "p1")):
+        held = (FixedIp("s0", draw(st.sampled_from(OUTER_IPS[:2]))),)
+        guest = replace(draw(_ports(key, "n0")), host=HOSTS[n], fixed_ips=held)
+        floating = replace(
+            draw(floating_ips(f"f{n}")),
+            network_id="n2",
+            router_id="r0",
+            port_id=key,
+            fixed_ip=held[0].ip,
+        )
+        rows += [(PORT, key, guest), (FLOATING_IP, f"f{n}", floating)]
+    shared = replace(draw(floating_ips("f2")), network_id="n2", router_id="r0", port_id="")
+    forwarding = replace(draw(forwardings("x0")), floatingip_id="f2")
+    return [*rows, (FLOATING_IP, "f2", shared), (PORT_FORWARDING, "x0", forwarding)]
+
+
 @st.composite
 def populated(draw: st.DrawFn) -> list[list[Write]]:
     """A world that is mostly there, then transactions over it."""
@@ -521,6 +651,14 @@ def populated(draw: st.DrawFn) -> list[list[Write]]:
             for relation in (BGPVPN, BGPVPN_NETWORK, BGPVPN_ROUTER, BGPVPN_PORT, BGP_PEER)
             for key in BY_KEY[relation]
         ]
+    if draw(st.booleans()):
+        first += [
+            (relation, key, draw(BY_KEY[relation][key]))
+            for relation in (FLOATING_IP, PORT_FORWARDING)
+            for key in BY_KEY[relation]
+        ]
+    if draw(st.booleans()):
+        first += leading_out(draw)
     first += draw(st.lists(learned, max_size=8))
     first += draw(st.lists(claimed, max_size=6))
     return [first, *draw(transactions)]

@@ -4,6 +4,7 @@ A line is one of
 
     KIND ID ATTRIBUTE=VALUE ...          make a row, or change these attributes of it
     KIND ID gone                         delete it
+    down HOST  |  up HOST                a hypervisor's agent is silent, or is back
     route PEER WHAT via NEXT_HOP ...     a peer announces, with target=, label=, as_path= and more
     route PEER WHAT gone                 it withdraws
     membership PEER TARGET wanted|gone   it asks for a route target, or for all (``default``)
@@ -34,23 +35,29 @@ import pytest
 from sdnctl.desired import (
     Desired,
     Evi,
+    Exit,
     FdbEntry,
     FibEntry,
+    FloatingAddress,
     FloodEntry,
+    Forwarding,
     LocalPort,
     Neighbor,
     NextHop,
 )
 from sdnctl.graph.model import INPUTS
-from sdnctl.graph.relations import ADVERTISED, LEARNED
+from sdnctl.graph.relations import ADVERTISED, HYPERVISOR_DOWN, LEARNED
 from sdnctl.intent import (
     KINDS,
     MIGRATING_TO,
     ROUTER_INTERFACE_OWNER,
     Binding,
     FixedIp,
+    HostRoute,
     PortRoute,
+    RouterGateway,
     Subnet,
+    VrfNumbers,
 )
 from sdnctl.routes import (
     InclusiveMulticastRoute,
@@ -89,6 +96,25 @@ def _binding(text: str) -> Binding:
     return Binding(host, left=left == "left")
 
 
+def _numbers(vni: str, label: str, number: str) -> VrfNumbers:
+    mac = Mac.parse("fa:16:3e:ee:ee:ee")
+    return VrfNumbers(Vni(int(vni)), Label(int(label)), int(number), mac)
+
+
+def _way_out(network: str, port: str, snat: str = "snat") -> RouterGateway:
+    return RouterGateway(network, port, snat == "snat")
+
+
+def _static(text: str) -> HostRoute:
+    destination, _, hop = text.partition("=")
+    return HostRoute(Prefix.parse(destination), Ip.parse(hop))
+
+
+def _range(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    return int(first), int(last or first)
+
+
 READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "vtep": ("vtep", Ip.parse),
     "address": ("address", Ip.parse),
@@ -119,6 +145,19 @@ READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "behind": ("routes", _list(_behind)),
     "moves": ("moves", int),
     "fixed": ("advertise_fixed_ips", lambda text: text == "yes"),
+    "vrf": ("vrf", lambda text: _numbers(*text.split(","))),
+    "out": ("gateway", lambda text: _way_out(*text.split(",")) if text else None),
+    "distributed": ("distributed", lambda text: text == "yes"),
+    "nat": ("nat", int),
+    "static": ("routes", _list(_static)),
+    "owner": ("device_owner", lambda text: f"network:{text}"),
+    "for": ("fixed_ip", Ip.parse),
+    "leads": ("router_id", str),
+    "floating": ("floatingip_id", str),
+    "protocol": ("protocol", int),
+    "outer": ("external", _range),
+    "inner": ("internal", _range),
+    "external": ("external", lambda text: text == "yes"),
 }
 """By the word of the scripts: the row's field and how to read it."""
 
@@ -162,6 +201,8 @@ class Script:
                 expect(dict(self.house.agents[who].desired), told, key, value)
             else:
                 expect(self.peer(who), announced, key, value)
+        elif words[0] in ("down", "up"):
+            self.pending.append((HYPERVISOR_DOWN, words[1], words[0] == "down" or None))
         elif words[0] == "route":
             self.pending.append(self.route(*words[1:]))
         elif words[0] == "membership":
@@ -182,6 +223,9 @@ class Script:
             return relation, id_, None
         fields: dict[str, Any] = {}
         for name, value in (attribute.split("=", 1) for attribute in attributes):
+            if name == "ip" and kind == "floatingip":
+                fields["ip"] = Ip.parse(value)
+                continue
             if name == "ip":
                 fields["fixed_ips"] = tuple(map(self.fixed_ip, value.split(",")))
                 continue
@@ -189,7 +233,7 @@ class Script:
             if kind == "bgpvpn_router" and name == "router":
                 field = "router_id"
             fields[field] = read(value)
-            if field == "device_id":
+            if field == "device_id" and "device_owner" not in fields:
                 fields["device_owner"] = ROUTER_INTERFACE_OWNER
         old = self.rows.get((kind, id_))
         if old is not None:
@@ -198,6 +242,8 @@ class Script:
             if kind in ("network", "router"):
                 self.numbers += 1
                 fields = {"number": self.numbers, "label": Label(100 + self.numbers)} | fields
+            if kind == "floatingip":
+                fields = {"floating_port_id": f"port-of-{id_}"} | fields
             row = KINDS[kind](id=id_, **fields)
         self.rows[kind, id_] = row
         return relation, id_, row
@@ -304,6 +350,17 @@ def told(row: Desired) -> str:
             return f"via {_hop(row.via)}"
         case FibEntry():
             return "via " + ", ".join(map(_hop, row.via))
+        case Exit():
+            way = "as it is"
+            if row.snat:
+                way = "hidden by each" if row.distributed else f"hidden behind {row.address}"
+            at = f" at {row.at.vtep}" if row.at is not None else ""
+            return f"to {row.external} {way}{at}"
+        case FloatingAddress():
+            return f"for {row.fixed} of {row.vrf}"
+        case Forwarding():
+            ends = f"{row.ip}:{row.ports[0]} to {row.fixed}:{row.internal[0]}"
+            return f"{ends} at {row.at.vtep}"
         case Evi():
             return f"in vrf {row.vrf}" if row.vrf else "alone"
         case _:

@@ -13,9 +13,13 @@ from sdnctl.desired import (
     Desired,
     DhcpOption,
     Evi,
+    Exit,
     FdbEntry,
     FibEntry,
+    FloatingAddress,
     FloodEntry,
+    Forwarding,
+    HidingAddress,
     HostName,
     Irb,
     LocalPort,
@@ -40,6 +44,8 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 hops = st.builds(NextHop, ips, labels, vnis, tunnels, st.none() | macs)
 prefixes = ips.flatmap(lambda ip: st.integers(0, ip.bits).map(lambda n: Prefix.covering(ip, n)))
 interfaces = ips.flatmap(lambda ip: st.tuples(st.just(ip), st.integers(0, ip.bits)))
+zones = st.integers(0, 65535)
+port_ranges = st.tuples(zones, zones)
 desired: st.SearchStrategy[Desired] = st.one_of(
     st.builds(
         Node,
@@ -80,6 +86,7 @@ desired: st.SearchStrategy[Desired] = st.one_of(
         onward_routed=st.none() | hops,
         picks_up=st.booleans(),
         claimed=st.lists(st.tuples(macs, ips)).map(tuple),
+        zone=st.integers(0, 65535),
     ),
     st.builds(
         SubnetOptions,
@@ -103,7 +110,23 @@ desired: st.SearchStrategy[Desired] = st.one_of(
     st.builds(Neighbor, vnis, ips, macs),
     st.builds(FdbEntry, vnis, macs, hops),
     st.builds(FloodEntry, vnis, hops),
-    st.builds(Vrf, vnis, labels),
+    st.builds(Vrf, vnis, labels, st.lists(prefixes).map(tuple)),
+    st.builds(
+        Exit,
+        vnis,
+        vnis,
+        zones,
+        st.lists(prefixes).map(tuple),
+        st.booleans(),
+        st.booleans(),
+        st.none() | ips,
+        st.none() | hops,
+    ),
+    st.builds(FloatingAddress, vnis, ips, vnis, ips, zones),
+    st.builds(HidingAddress, vnis, ips),
+    st.builds(
+        Forwarding, vnis, texts, vnis, ips, zones, port_ranges, ips, port_ranges, zones, hops
+    ),
     st.builds(FibEntry, vnis, prefixes, st.lists(hops).map(tuple), st.lists(hops).map(tuple)),
     st.builds(
         SecurityRule,

@@ -45,6 +45,12 @@ PACKET_OUT: Final = 13
 EXPERIMENTER: Final = 4
 NICIRA: Final = 0x00002320
 NXT_CT_FLUSH_ZONE: Final = 29
+NXT_CT_FLUSH: Final = 32
+CT_ORIGINAL, CT_ZONE = 0, 2
+CT_SOURCE, CT_DESTINATION = 0, 1
+MAPPED: Final = b"\xff\xff"
+_CT_FLUSH: Final = struct.Struct("!II8xHH4xHH10x2s4s4xHHH2x").pack
+"""One address, mapped into IPv6, of the direction that began a connection, and its zone."""
 FLOW_MOD: Final = 14
 GROUP_MOD: Final = 15
 MULTIPART_REQUEST: Final = 18
@@ -241,6 +247,20 @@ class Connection(asyncio.Protocol):
     def forget_connections(self, zone: int) -> None:
         """Empty a zone of the connection tracker; nothing answers (NXT_CT_FLUSH_ZONE)."""
         self._send(EXPERIMENTER, struct.pack("!II6xH", NICIRA, NXT_CT_FLUSH_ZONE, zone), 0)
+
+    def forget_translated(self, zone: int, fixed: bytes, floating: bytes) -> None:
+        """Have connections of a zone forgotten that ``fixed`` began, or others with ``floating``.
+
+        Both are IPv4 addresses. Nothing answers; a switch before Open vSwitch 3.1 passes it over.
+        """
+        for which, ip in ((CT_SOURCE, fixed), (CT_DESTINATION, floating)):
+            self._send(
+                EXPERIMENTER,
+                _CT_FLUSH(
+                    NICIRA, NXT_CT_FLUSH, CT_ORIGINAL, 32, which, 20, MAPPED, ip, CT_ZONE, 8, zone
+                ),
+                0,
+            )
 
     def flow(self, cookie: int, body: bytes) -> None:
         """Put one flow, outside of any bundle; nothing answers, a refusal is passed over."""

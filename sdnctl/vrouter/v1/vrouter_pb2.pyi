@@ -39,7 +39,7 @@ class GroupDelta(_message.Message):
     def __init__(self, group: _Optional[str] = ..., version: _Optional[int] = ..., snapshot: _Optional[bool] = ..., upserts: _Optional[_Iterable[_Union[Resource, _Mapping]]] = ..., removals: _Optional[_Iterable[str]] = ..., leave: _Optional[bool] = ..., partial: _Optional[bool] = ...) -> None: ...
 
 class Resource(_message.Message):
-    __slots__ = ("key", "node", "port", "evi", "irb", "neighbor", "fdb", "flood", "vrf", "fib", "probe", "subnet", "rule", "remote", "name")
+    __slots__ = ("key", "node", "port", "evi", "irb", "neighbor", "fdb", "flood", "vrf", "fib", "probe", "subnet", "rule", "remote", "name", "exit", "floating", "hiding", "forwarding")
     KEY_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,10 @@ class Resource(_message.Message):
     RULE_FIELD_NUMBER: _ClassVar[int]
     REMOTE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    EXIT_FIELD_NUMBER: _ClassVar[int]
+    FLOATING_FIELD_NUMBER: _ClassVar[int]
+    HIDING_FIELD_NUMBER: _ClassVar[int]
+    FORWARDING_FIELD_NUMBER: _ClassVar[int]
     key: str
     node: Node
     port: LocalPort
@@ -70,7 +74,11 @@ class Resource(_message.Message):
     rule: SecurityRule
     remote: RemoteAddresses
     name: HostName
-    def __init__(self, key: _Optional[str] = ..., node: _Optional[_Union[Node, _Mapping]] = ..., port: _Optional[_Union[LocalPort, _Mapping]] = ..., evi: _Optional[_Union[Evi, _Mapping]] = ..., irb: _Optional[_Union[Irb, _Mapping]] = ..., neighbor: _Optional[_Union[Neighbor, _Mapping]] = ..., fdb: _Optional[_Union[Fdb, _Mapping]] = ..., flood: _Optional[_Union[Flood, _Mapping]] = ..., vrf: _Optional[_Union[Vrf, _Mapping]] = ..., fib: _Optional[_Union[Fib, _Mapping]] = ..., probe: _Optional[_Union[Probe, _Mapping]] = ..., subnet: _Optional[_Union[SubnetOptions, _Mapping]] = ..., rule: _Optional[_Union[SecurityRule, _Mapping]] = ..., remote: _Optional[_Union[RemoteAddresses, _Mapping]] = ..., name: _Optional[_Union[HostName, _Mapping]] = ...) -> None: ...
+    exit: Exit
+    floating: FloatingAddress
+    hiding: HidingAddress
+    forwarding: Forwarding
+    def __init__(self, key: _Optional[str] = ..., node: _Optional[_Union[Node, _Mapping]] = ..., port: _Optional[_Union[LocalPort, _Mapping]] = ..., evi: _Optional[_Union[Evi, _Mapping]] = ..., irb: _Optional[_Union[Irb, _Mapping]] = ..., neighbor: _Optional[_Union[Neighbor, _Mapping]] = ..., fdb: _Optional[_Union[Fdb, _Mapping]] = ..., flood: _Optional[_Union[Flood, _Mapping]] = ..., vrf: _Optional[_Union[Vrf, _Mapping]] = ..., fib: _Optional[_Union[Fib, _Mapping]] = ..., probe: _Optional[_Union[Probe, _Mapping]] = ..., subnet: _Optional[_Union[SubnetOptions, _Mapping]] = ..., rule: _Optional[_Union[SecurityRule, _Mapping]] = ..., remote: _Optional[_Union[RemoteAddresses, _Mapping]] = ..., name: _Optional[_Union[HostName, _Mapping]] = ..., exit: _Optional[_Union[Exit, _Mapping]] = ..., floating: _Optional[_Union[FloatingAddress, _Mapping]] = ..., hiding: _Optional[_Union[HidingAddress, _Mapping]] = ..., forwarding: _Optional[_Union[Forwarding, _Mapping]] = ...) -> None: ...
 
 class NextHop(_message.Message):
     __slots__ = ("vtep", "label", "vni", "encapsulations", "router_mac")
@@ -111,7 +119,7 @@ class Node(_message.Message):
     def __init__(self, host: _Optional[str] = ..., vtep: _Optional[bytes] = ..., encapsulations: _Optional[_Iterable[int]] = ..., mtu: _Optional[int] = ..., router_mac: _Optional[bytes] = ..., distances: _Optional[_Iterable[_Union[Distance, _Mapping]]] = ...) -> None: ...
 
 class LocalPort(_message.Message):
-    __slots__ = ("port_id", "vni", "vrf", "mac", "addresses", "admin_state_up", "security", "behind", "router_mac", "host_name", "dhcp_options", "mtu", "device_id", "project_id", "security_groups", "pairs", "standby", "onward", "onward_routed", "picks_up", "claimed")
+    __slots__ = ("port_id", "vni", "vrf", "mac", "addresses", "admin_state_up", "security", "behind", "router_mac", "host_name", "dhcp_options", "mtu", "device_id", "project_id", "security_groups", "pairs", "zone", "standby", "onward", "onward_routed", "picks_up", "claimed")
     PORT_ID_FIELD_NUMBER: _ClassVar[int]
     VNI_FIELD_NUMBER: _ClassVar[int]
     VRF_FIELD_NUMBER: _ClassVar[int]
@@ -128,6 +136,7 @@ class LocalPort(_message.Message):
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     SECURITY_GROUPS_FIELD_NUMBER: _ClassVar[int]
     PAIRS_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
     STANDBY_FIELD_NUMBER: _ClassVar[int]
     ONWARD_FIELD_NUMBER: _ClassVar[int]
     ONWARD_ROUTED_FIELD_NUMBER: _ClassVar[int]
@@ -149,12 +158,13 @@ class LocalPort(_message.Message):
     project_id: str
     security_groups: _containers.RepeatedScalarFieldContainer[str]
     pairs: _containers.RepeatedCompositeFieldContainer[AddressPair]
+    zone: int
     standby: bool
     onward: NextHop
     onward_routed: NextHop
     picks_up: bool
     claimed: _containers.RepeatedCompositeFieldContainer[Claimed]
-    def __init__(self, port_id: _Optional[str] = ..., vni: _Optional[int] = ..., vrf: _Optional[int] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[bytes]] = ..., admin_state_up: _Optional[bool] = ..., security: _Optional[bool] = ..., behind: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ..., router_mac: _Optional[bytes] = ..., host_name: _Optional[str] = ..., dhcp_options: _Optional[_Iterable[_Union[DhcpOption, _Mapping]]] = ..., mtu: _Optional[int] = ..., device_id: _Optional[str] = ..., project_id: _Optional[str] = ..., security_groups: _Optional[_Iterable[str]] = ..., pairs: _Optional[_Iterable[_Union[AddressPair, _Mapping]]] = ..., standby: _Optional[bool] = ..., onward: _Optional[_Union[NextHop, _Mapping]] = ..., onward_routed: _Optional[_Union[NextHop, _Mapping]] = ..., picks_up: _Optional[bool] = ..., claimed: _Optional[_Iterable[_Union[Claimed, _Mapping]]] = ...) -> None: ...
+    def __init__(self, port_id: _Optional[str] = ..., vni: _Optional[int] = ..., vrf: _Optional[int] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[bytes]] = ..., admin_state_up: _Optional[bool] = ..., security: _Optional[bool] = ..., behind: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ..., router_mac: _Optional[bytes] = ..., host_name: _Optional[str] = ..., dhcp_options: _Optional[_Iterable[_Union[DhcpOption, _Mapping]]] = ..., mtu: _Optional[int] = ..., device_id: _Optional[str] = ..., project_id: _Optional[str] = ..., security_groups: _Optional[_Iterable[str]] = ..., pairs: _Optional[_Iterable[_Union[AddressPair, _Mapping]]] = ..., zone: _Optional[int] = ..., standby: _Optional[bool] = ..., onward: _Optional[_Union[NextHop, _Mapping]] = ..., onward_routed: _Optional[_Union[NextHop, _Mapping]] = ..., picks_up: _Optional[bool] = ..., claimed: _Optional[_Iterable[_Union[Claimed, _Mapping]]] = ...) -> None: ...
 
 class Claimed(_message.Message):
     __slots__ = ("mac", "ip")
@@ -329,12 +339,14 @@ class Flood(_message.Message):
     def __init__(self, vni: _Optional[int] = ..., via: _Optional[_Union[NextHop, _Mapping]] = ...) -> None: ...
 
 class Vrf(_message.Message):
-    __slots__ = ("vni", "label")
+    __slots__ = ("vni", "label", "connected")
     VNI_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
     vni: int
     label: int
-    def __init__(self, vni: _Optional[int] = ..., label: _Optional[int] = ...) -> None: ...
+    connected: _containers.RepeatedCompositeFieldContainer[Prefix]
+    def __init__(self, vni: _Optional[int] = ..., label: _Optional[int] = ..., connected: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ...) -> None: ...
 
 class Fib(_message.Message):
     __slots__ = ("vrf", "prefix", "via", "backup")
@@ -347,6 +359,76 @@ class Fib(_message.Message):
     via: _containers.RepeatedCompositeFieldContainer[NextHop]
     backup: _containers.RepeatedCompositeFieldContainer[NextHop]
     def __init__(self, vrf: _Optional[int] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., via: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ..., backup: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ...) -> None: ...
+
+class Exit(_message.Message):
+    __slots__ = ("vrf", "external", "zone", "prefixes", "snat", "distributed", "address", "at")
+    VRF_FIELD_NUMBER: _ClassVar[int]
+    EXTERNAL_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    PREFIXES_FIELD_NUMBER: _ClassVar[int]
+    SNAT_FIELD_NUMBER: _ClassVar[int]
+    DISTRIBUTED_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    vrf: int
+    external: int
+    zone: int
+    prefixes: _containers.RepeatedCompositeFieldContainer[Prefix]
+    snat: bool
+    distributed: bool
+    address: bytes
+    at: NextHop
+    def __init__(self, vrf: _Optional[int] = ..., external: _Optional[int] = ..., zone: _Optional[int] = ..., prefixes: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ..., snat: _Optional[bool] = ..., distributed: _Optional[bool] = ..., address: _Optional[bytes] = ..., at: _Optional[_Union[NextHop, _Mapping]] = ...) -> None: ...
+
+class FloatingAddress(_message.Message):
+    __slots__ = ("external", "ip", "vrf", "fixed", "zone")
+    EXTERNAL_FIELD_NUMBER: _ClassVar[int]
+    IP_FIELD_NUMBER: _ClassVar[int]
+    VRF_FIELD_NUMBER: _ClassVar[int]
+    FIXED_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    external: int
+    ip: bytes
+    vrf: int
+    fixed: bytes
+    zone: int
+    def __init__(self, external: _Optional[int] = ..., ip: _Optional[bytes] = ..., vrf: _Optional[int] = ..., fixed: _Optional[bytes] = ..., zone: _Optional[int] = ...) -> None: ...
+
+class HidingAddress(_message.Message):
+    __slots__ = ("external", "ip")
+    EXTERNAL_FIELD_NUMBER: _ClassVar[int]
+    IP_FIELD_NUMBER: _ClassVar[int]
+    external: int
+    ip: bytes
+    def __init__(self, external: _Optional[int] = ..., ip: _Optional[bytes] = ...) -> None: ...
+
+class Forwarding(_message.Message):
+    __slots__ = ("vrf", "forwarding_id", "external", "ip", "protocol", "first", "last", "fixed", "internal_first", "internal_last", "zone", "at")
+    VRF_FIELD_NUMBER: _ClassVar[int]
+    FORWARDING_ID_FIELD_NUMBER: _ClassVar[int]
+    EXTERNAL_FIELD_NUMBER: _ClassVar[int]
+    IP_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    FIXED_FIELD_NUMBER: _ClassVar[int]
+    INTERNAL_FIRST_FIELD_NUMBER: _ClassVar[int]
+    INTERNAL_LAST_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    vrf: int
+    forwarding_id: str
+    external: int
+    ip: bytes
+    protocol: int
+    first: int
+    last: int
+    fixed: bytes
+    internal_first: int
+    internal_last: int
+    zone: int
+    at: NextHop
+    def __init__(self, vrf: _Optional[int] = ..., forwarding_id: _Optional[str] = ..., external: _Optional[int] = ..., ip: _Optional[bytes] = ..., protocol: _Optional[int] = ..., first: _Optional[int] = ..., last: _Optional[int] = ..., fixed: _Optional[bytes] = ..., internal_first: _Optional[int] = ..., internal_last: _Optional[int] = ..., zone: _Optional[int] = ..., at: _Optional[_Union[NextHop, _Mapping]] = ...) -> None: ...
 
 class Probe(_message.Message):
     __slots__ = ("vni", "vtep", "interval", "multiplier")

@@ -185,6 +185,12 @@ async def test_what_cannot_be(api: Api) -> None:
             "IpAddressAlreadyAllocated",
             "203.0.113.2",
         ),
+        (
+            {"floating_network_id": external, "floating_ip_address": "203.0.113.1"},
+            400,
+            "BadRequest",
+            "External IP 203.0.113.1 is the same as the gateway IP",
+        ),
         ({"floating_network_id": external, "port_id": NOBODY}, 404, "PortNotFound", NOBODY),
         (
             {"floating_network_id": external, "port_id": stranger["id"]},

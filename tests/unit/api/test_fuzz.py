@@ -28,6 +28,8 @@ from sdnctl.intent import (
 )
 from sdnctl.store import Store
 from tests.unit.api.client import Api, opened
+from tests.unit.api.cloud import a_cloud
+from tests.unit.api.test_outside_random import check as check_outside
 
 RESOURCES = {f"/v2.0/{c}": r for c, r in NEUTRON.items()} | {
     f"/sdn/v1/{c}": r for c, r in OWN.items()
@@ -51,10 +53,10 @@ JUNK: st.SearchStrategy[Any] = st.recursive(
 IDS = st.sampled_from(
     ["$network", "$subnet", "$port", "$router", "$bgpvpn", "cn1", "x", "$hypervisor"]
 )
-"""Those with a $ stand for an id of that kind that exists, if any does."""
+"""Those with a $ stand for an id of that kind that exists, if any does: the first or (!) last."""
 
 PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
-    "network_id": st.just("$network"),
+    "network_id": st.sampled_from(["$network", "$network!"]),
     "cidr": st.sampled_from(
         ["10.0.0.0/29", "10.0.0.4/30", "10.1.0.0/31", "fd00::/64", "fd01::/126"]
     ),
@@ -96,9 +98,9 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "sdn:rd_number": st.integers(0, 3),
     "sdn:import_targets": st.just(["64512:1"]),
     "mtu": st.sampled_from([0, 1279, 1500, 9000]),
-    "subnet_id": st.just("$subnet"),
-    "port_id": st.just("$port"),
-    "router_id": st.just("$router"),
+    "subnet_id": st.sampled_from(["$subnet", "$subnet!"]),
+    "port_id": st.sampled_from(["$port", "$port!"]),
+    "router_id": st.sampled_from(["$router", "$router!"]),
     "type": st.sampled_from(["l3", "l2"]),
     "project_id": st.sampled_from(["", "red"]),
     "route_targets": st.sampled_from([["64512:1"], "64512:2", ["64512:8000001"]]),
@@ -109,10 +111,35 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
                 {"type": "prefix", "prefix": "10.0.0.0/8"},
                 {"type": "prefix", "prefix": "fd00::/16", "local_pref": 5},
                 {"type": "bgpvpn", "bgpvpn_id": "$bgpvpn"},
+                {"destination": "10.77.0.0/16", "nexthop": "10.1.0.9"},
+                {"destination": "10.78.0.0/16", "nexthop": "203.0.113.9"},
             ]
         ),
         max_size=2,
     ),
+    "external_gateway_info": st.sampled_from(
+        [
+            None,
+            {},
+            {"network_id": "$outside"},
+            {"network_id": "$network"},
+            {"network_id": "$outside", "enable_snat": False},
+            {"network_id": "$outside", "external_fixed_ips": [{"ip_address": "203.0.113.9"}]},
+        ]
+    ),
+    "distributed": st.booleans(),
+    "admin_state_up": st.booleans(),
+    "router:external": st.booleans(),
+    "floating_network_id": st.sampled_from(["$outside", "$outside", "$network"]),
+    "floating_ip_address": st.sampled_from([None, "203.0.113.9", "10.0.0.1"]),
+    "fixed_ip_address": st.sampled_from([None, "10.1.0.2", "10.1.0.3"]),
+    "internal_port_id": st.sampled_from(["$port!", "$port!", "$port"]),
+    "internal_ip_address": st.sampled_from(["10.1.0.2", "10.1.0.3", "10.9.0.2"]),
+    "protocol": st.sampled_from(["tcp", "udp", "TCP", 17]),
+    "external_port": st.sampled_from([1, "2", None]),
+    "internal_port": st.sampled_from([1, "2", None]),
+    "external_port_range": st.sampled_from(["1:2", "3", None]),
+    "internal_port_range": st.sampled_from(["1:2", "3", None]),
 }
 
 
@@ -142,6 +169,8 @@ def bodies(resource: Resource) -> st.SearchStrategy[Any]:
         "network_association": ["network_id"],
         "router_association": ["router_id"],
         "port_association": ["port_id"],
+        "floatingip": ["floating_network_id"],
+        "port_forwarding": ["internal_port_id", "internal_ip_address", "protocol"],
     }.get(resource.name, [])
     right = st.lists(st.sampled_from(names), max_size=4, unique=True).flatmap(
         lambda chosen: st.fixed_dictionaries(
@@ -152,7 +181,7 @@ def bodies(resource: Resource) -> st.SearchStrategy[Any]:
 
 
 def calls_on(path: str, resource: Resource) -> st.SearchStrategy[Call]:
-    member = f"{path}/${KIND_OF[resource.kind]}"
+    member = st.sampled_from([f"{path}/${KIND_OF[resource.kind]}{which}" for which in ("", "!")])
     body = bodies(resource)
     return st.one_of(
         st.builds(Call, st.just("POST"), st.just(path), body.map(lambda b: {resource.name: b})),
@@ -164,8 +193,8 @@ def calls_on(path: str, resource: Resource) -> st.SearchStrategy[Call]:
                 lambda b: {path.rpartition("/")[2].replace("-", "_"): b}
             ),
         ),
-        st.builds(Call, st.just("PUT"), st.just(member), body.map(lambda b: {resource.name: b})),
-        st.builds(Call, st.just("DELETE"), st.just(member), st.none()),
+        st.builds(Call, st.just("PUT"), member, body.map(lambda b: {resource.name: b})),
+        st.builds(Call, st.just("DELETE"), member, st.none()),
         st.builds(Call, st.sampled_from(["POST", "PUT"]), st.just(path), JUNK),
     )
 
@@ -174,13 +203,29 @@ INTERFACES = st.builds(
     Call,
     st.just("PUT"),
     st.sampled_from(
-        [f"/v2.0/routers/$router/{verb}_router_interface" for verb in ("add", "remove")]
+        [
+            f"/v2.0/routers/$router{which}/{verb}_router_interface"
+            for verb in ("add", "remove")
+            for which in ("", "!")
+        ]
     ),
-    st.sampled_from([{"subnet_id": "$subnet"}, {"port_id": "$port"}]) | JUNK,
+    st.sampled_from([{"subnet_id": "$subnet"}, {"subnet_id": "$subnet!"}, {"port_id": "$port!"}])
+    | JUNK,
+)
+
+EXTRA_ROUTES = st.builds(
+    Call,
+    st.just("PUT"),
+    st.sampled_from([f"/v2.0/routers/$router!/{verb}_extraroutes" for verb in ("add", "remove")]),
+    st.builds(lambda routes: {"router": {"routes": routes}}, PLAUSIBLE["routes"] | JUNK) | JUNK,
 )
 
 CALLS = st.lists(
-    st.one_of(INTERFACES, *(calls_on(path, resource) for path, resource in RESOURCES.items())),
+    st.one_of(
+        INTERFACES,
+        EXTRA_ROUTES,
+        *(calls_on(path, resource) for path, resource in RESOURCES.items()),
+    ),
     min_size=1,
     max_size=25,
 )
@@ -192,9 +237,13 @@ def resolve(store: Store, value: Any) -> Any:
         return {k: resolve(store, v) for k, v in value.items()}
     if isinstance(value, list):
         return [resolve(store, v) for v in value]
-    if isinstance(value, str) and value.startswith("$") and value[1:] in KINDS:
-        rows: list[Row] = sorted(store.rows(KINDS[value[1:]]), key=lambda row: row.created_at)
-        return rows[0].id if rows else "11111111-1111-1111-1111-111111111111"
+    if value == "$outside":
+        return next((n.id for n in store.rows(Network) if n.external), resolve(store, "$network"))
+    kind = value[1:].removesuffix("!") if isinstance(value, str) and value[:1] == "$" else ""
+    if kind in KINDS:
+        rows: list[Row] = sorted(store.rows(KINDS[kind]), key=lambda row: row.created_at)
+        last = -1 if value.endswith("!") else 0
+        return rows[last].id if rows else "11111111-1111-1111-1111-111111111111"
     return value
 
 
@@ -234,6 +283,7 @@ def check(store: Store) -> None:
         for row in store.rows(kind):
             assert store.get(BgpVpn, row.bgpvpn_id) is not None  # type: ignore[attr-defined]
             assert store.get(other, getattr(row, field)) is not None
+    check_outside(store)
     for vpn in store.rows(BgpVpn):
         assert not any(is_automatic(64512, target) for target in vpn.route_targets)
 
@@ -242,6 +292,9 @@ async def run(calls: list[Call], path: Path) -> None:
     async with opened(path) as api:
         await api.network("10.9.0.0/29")
         await api.create("routers")
+        cloud = await a_cloud(api)
+        await api.create("floatingips", floating_network_id=cloud.external["id"])
+        await cloud.another_guest(api)
         await api.create("bgpvpn/bgpvpns")
         for call in calls:
             await send(api, call)
@@ -277,9 +330,17 @@ def test_no_query_breaks_anything(asked: list[tuple[str, list[tuple[str, str]]]]
     async def ask() -> None:
         with tempfile.TemporaryDirectory() as directory:
             async with opened(Path(directory) / "db") as api:
-                network, _ = await api.network("10.9.0.0/29")
-                await api.create("ports", network_id=network["id"])
-                await api.create("routers")
+                cloud = await a_cloud(api)
+                outside = {"floating_network_id": cloud.external["id"]}
+                floating = await api.create("floatingips", **outside)
+                await api.create(
+                    f"floatingips/{floating['id']}/port_forwardings",
+                    protocol="tcp",
+                    external_port=80,
+                    internal_port_range="80",
+                    internal_port_id=cloud.guest["id"],
+                    internal_ip_address="10.1.0.2",
+                )
                 await api.create("bgpvpn/bgpvpns")
                 for where, query in asked:
                     path = resolved(api.store, where)

@@ -113,7 +113,14 @@ async def test_ranges(api: Api) -> None:
     assert (await api.create(path, **alone))["external_port"] == 5000
     assert await api.ids(f"{path}?external_port_range=2000:2009") == {made["id"]}
     assert await api.ids(f"{path}?external_port=5000&protocol=tcp") != {made["id"]}
+    assert await api.ids(f"{path}?external_port_range=5000") != set()
     assert await api.ids(f"{path}?protocol=udp") == set()
+    for query in ("external_port_range=x", "external_port=x", "protocol=x", "internal_port_id=x"):
+        name = query.partition("=")[0]
+        await api.refused("GET", f"{path}?{query}", None, 400, "HTTPBadRequest", name)
+    for order in ("asc", "desc"):
+        by_port = await api.rows(f"{path}?sort_key=external_port&sort_dir={order}&fields=id")
+        assert len(by_port) == 3
     assert len(await api.rows(f"{path}?internal_port_id={cloud.guest['id']}")) == 3
     ports: list[tuple[dict[str, Any], str]] = [
         ({"external_port_range": "6000:6003", "internal_port_range": "1:2"}, "N-N or 1-N"),

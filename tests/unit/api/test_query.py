@@ -213,3 +213,10 @@ async def test_a_long_list_gives_others_their_turns(
     assert await api.rows("networks?fields=name&name=n1&name=n2&name=n3&name=n4") == [
         {"name": f"n{number}"} for number in range(1, 5)
     ]
+
+
+async def test_a_filter_that_makes_no_sense_is_refused_beside_another(api: Api) -> None:
+    network, _ = await api.network("10.0.0.0/24")
+    await api.create("ports", network_id=network["id"])
+    path = f"ports?network_id={network['id']}&fixed_ips=ip_address%3Dx"
+    await api.refused("GET", path, None, 400, "HTTPBadRequest", "fixed_ips")

@@ -323,3 +323,50 @@ async def test_the_controllers_ports_are_the_controllers_to_make(api: Api) -> No
         body = {"port": {"network_id": network["id"], "device_owner": f"network:{owner}"}}
         await api.refused("POST", "ports", body, 400, "InvalidInput", owner)
     assert not list(api.store.rows(Port))
+
+
+async def test_the_controllers_ports_form_no_addresses_that_nobody_needs(api: Api) -> None:
+    """A subnet whose guests form addresses gives one to a gateway, to no floating IP."""
+    await api.create("/sdn/v1/hypervisors", id="cn1", vtep="192.0.2.1")
+    cloud = await a_cloud(api, distributed=True)
+    await api.update("ports", cloud.guest["id"], **{"binding:host_id": "cn1"})
+    await api.create("floatingips", floating_network_id=cloud.external["id"])
+    modes = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+    await api.create(
+        "subnets", network_id=cloud.external["id"], cidr="2001:db8::/64", ip_version=6, **modes
+    )
+    await api.create("floatingips", floating_network_id=cloud.external["id"])
+    await api.create("routers", external_gateway_info={"network_id": cloud.external["id"]})
+    count = {"router_gateway": 2, "floatingip": 1, "floatingip_agent_gateway": 1}
+    for owner, addresses in count.items():
+        for port in await ports_of(api, owner):
+            assert len(port["fixed_ips"]) == addresses, owner
+
+
+async def test_an_interface_keeps_the_subnets_that_are_needed(api: Api) -> None:
+    cloud = await a_cloud(api)
+    more = await api.create(
+        "subnets", network_id=cloud.network["id"], cidr="10.2.0.0/24", ip_version=4
+    )
+    clash = await api.create(
+        "subnets", network_id=cloud.network["id"], cidr="203.0.113.128/25", ip_version=4
+    )
+    [port] = await ports_of(api, "router_interface")
+    path = f"ports/{port['id']}"
+
+    def at(*subnets: Any) -> Any:
+        return {"port": {"fixed_ips": [{"subnet_id": subnet["id"]} for subnet in subnets]}}
+
+    await api.refused("PUT", path, at(cloud.subnet, clash), 400, "BadRequest", "overlaps")
+    await api.call("PUT", path, at(cloud.subnet, more))
+    floating = await api.create(
+        "floatingips", floating_network_id=cloud.external["id"], port_id=cloud.guest["id"]
+    )
+    kind = "RouterInterfaceInUseByFloatingIP"
+    await api.refused("PUT", path, at(more), 409, kind, cloud.subnet["id"])
+    await api.call("DELETE", f"floatingips/{floating['id']}", status=204)
+    route = {"destination": "10.77.0.0/16", "nexthop": "10.1.0.77"}
+    await api.update("routers", cloud.router["id"], routes=[route])
+    await api.refused("PUT", path, at(more), 409, "RouterInterfaceInUseByRoute", "routes")
+    await api.update("routers", cloud.router["id"], routes=[])
+    await api.call("PUT", path, at(more))

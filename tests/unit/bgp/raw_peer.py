@@ -155,6 +155,7 @@ class RawPeer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
+        self.up.clear()
         self.down.clear()
         writer.write(self._open())
         try:
@@ -171,6 +172,8 @@ class RawPeer:
         except (asyncio.IncompleteReadError, OSError):
             pass
         finally:
-            self.up.clear()
-            self.down.set()
+            # The end of a connection that a newer one has replaced already says nothing.
+            if self._writer is writer:
+                self.up.clear()
+                self.down.set()
             writer.close()

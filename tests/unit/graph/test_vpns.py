@@ -10,20 +10,20 @@ from sdnctl.graph.model import make_engine
 from sdnctl.graph.relations import (
     ATTACHMENT,
     BGPVPN,
-    BGPVPN_IRB,
     BGPVPN_NETWORK,
     BGPVPN_PORT,
     BGPVPN_ROUTER,
     EVI_INSTANCE,
     NETWORK,
+    NETWORK_IRB,
     ORIGINATED,
     PORT,
     SUBNET,
     TERMS,
     VRF_INSTANCE,
     Policy,
+    joined,
 )
-from sdnctl.graph.vpns import joined
 from sdnctl.intent import (
     BgpVpn,
     BgpVpnNetwork,
@@ -159,14 +159,14 @@ def test_a_network_has_one_gateway_of_those_that_its_bgp_vpns_could_give() -> No
             mac=Mac(bytes(6)),
         )
         engine.commit([(BGPVPN_NETWORK, key, row)])
-    assert list(engine.rows(BGPVPN_IRB)) == list(engine.rows(VRF_INSTANCE)) == ["a"]
+    assert list(engine.rows(NETWORK_IRB)) == list(engine.rows(VRF_INSTANCE)) == ["a"]
     assert {ONE, TWO} < set(engine.rows(VRF_INSTANCE)["a"].imports)
     elsewhere = msgspec.structs.replace(subnet, gateway_ip=Ip.parse("10.9.0.1"))
     engine.commit([(SUBNET, "s", elsewhere)])
-    assert not engine.rows(BGPVPN_IRB)
+    assert not engine.rows(NETWORK_IRB)
     assert not engine.rows(VRF_INSTANCE)
     engine.commit([(SUBNET, "s", subnet), (BGPVPN, "w", BgpVpn(id="w", type="l2"))])
-    assert list(engine.rows(BGPVPN_IRB)) == ["b"]
+    assert list(engine.rows(NETWORK_IRB)) == ["b"]
 
 
 def test_who_does_not_import(house: Engine) -> None:

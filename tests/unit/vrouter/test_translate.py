@@ -106,11 +106,17 @@ def test_a_far_ends_own_vni_is_accepted_from_it_alone() -> None:
 
 
 def test_ourselves_and_the_unreachable_are_left_out() -> None:
-    ours, deaf, near = hop(HERE, GRE), hop(FAR, VXLAN), hop(NEAR, GRE)
+    ours, deaf, near = hop(HERE, GRE, vni=10), hop(FAR, VXLAN), hop(NEAR, GRE)
     assert fib(entry(ours), node(GRE)) is NOTHING
     assert t.routed_mpls_4(NEAR, 100) in fib(entry(ours, deaf, near), node(GRE)).flows[-1]
     with pytest.raises(Unreachable, match=str(FAR)):
         fib(entry(ours, deaf), node(GRE))
+
+
+def test_another_vrf_of_our_own_is_the_nearest() -> None:
+    theirs, near = hop(HERE, GRE, vni=99), hop(NEAR, GRE)
+    (flow,) = fib(entry(near, theirs), node(GRE)).flows
+    assert flow == t.fib_leaked_4(1000 + 8 * 8 + 2, 10, Ip.parse("10.0.0.0"), b"\xff\0\0\0", 99)
 
 
 def test_an_ipv6_underlay() -> None:

@@ -14,7 +14,12 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from sdnctl.types import Ip
-from sdnctl_vrouter.drivers.ovs.pipeline import GRE_PORT, METADATA_PORT, VXLAN_PORT
+from sdnctl_vrouter.drivers.ovs.pipeline import (
+    GRE_PORT,
+    HOST_ZONE,
+    METADATA_PORT,
+    VXLAN_PORT,
+)
 from sdnctl_vrouter.drivers.ovs.translate import Tunnels
 from sdnctl_vrouter.platform.ovsdb import Column, Ovsdb, Row, Schema
 
@@ -76,6 +81,8 @@ class Bridge:
         """What an interface counts as."""
         self._claims: dict[str, dict[str, int]] = {}
         """By port id: OpenFlow ports by interface name."""
+        self._misnumbered: set[str] = set()
+        """VIFs with OpenFlow ports that are no VIF's."""
         self._tunnel_rows: dict[str, str] = {}
         """Interfaces with the names of our tunnels."""
         self._told: dict[str, int] = {}
@@ -174,6 +181,7 @@ class Bridge:
                 elif (tunnel["type"], tunnel["options"]) != (kind, options):
                     operations.append(_mended_tunnel(uuid, kind, options))
         operations += self._metadata(ovsdb, target)
+        operations += self._renumbered()
         if operations:
             await ovsdb.transact(*operations)
         else:
@@ -190,6 +198,20 @@ class Bridge:
         gone = ["set", [["uuid", self._port_of[uuid]]]]
         mutation = {"where": [bridge], "mutations": [["ports", "delete", gone]]}
         return [{"op": "mutate", "table": "Bridge"} | mutation]
+
+    def _renumbered(self) -> list[dict[str, Any]]:
+        """VIFs whose numbers are those of NAT zones ask for others; till then they are none."""
+        taken = {claim.ofport for claim in self._seen.values()}
+        free = (number for number in range(1, HOST_ZONE) if number not in taken)
+        return [
+            {
+                "op": "update",
+                "table": "Interface",
+                "where": [["_uuid", "==", ["uuid", uuid]]],
+                "row": {"ofport_request": next(free)},
+            }
+            for uuid in sorted(self._misnumbered)
+        ]
 
     def _check_settled(self, ovsdb: Ovsdb) -> None:
         """Each tunnel port is right, and the switch has said what became of it."""
@@ -249,7 +271,7 @@ class Bridge:
         elif row["name"] in OURS:
             self._tunnel_rows[row["name"]] = uuid
             self._wake.set()
-        new = self._claim(ovsdb, uuid, row)
+        new = self._well_numbered(uuid, self._claim(ovsdb, uuid, row))
         old = self._seen.get(uuid)
         if new == old:
             return
@@ -277,6 +299,15 @@ class Bridge:
         if not row["ofport"] or row["ofport"] < 1:
             return None
         return _Claim(row["name"], row["external_ids"].get("iface-id", ""), row["ofport"])
+
+    def _well_numbered(self, uuid: str, claim: _Claim | None) -> _Claim | None:
+        """A claim as it counts: a VIF's number is its zone in the tracker, and no other's."""
+        self._misnumbered.discard(uuid)
+        if claim is None or not claim.port_id or claim.ofport < HOST_ZONE:
+            return claim
+        self._misnumbered.add(uuid)
+        self._wake.set()
+        return None
 
     def _settle_tunnels(self) -> None:
         claims = [self._seen.get(self._tunnel_rows.get(name, "")) for name in self._wanted]

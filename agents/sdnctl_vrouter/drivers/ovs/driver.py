@@ -392,7 +392,13 @@ class OvsDriver:
         batch = _Batch(self._applies, failures=self._untold)
         self._applies, self._untold = [], {}
         self._batches.append(batch)
-        return connection.bundle(self._messages(batch, differences), partial(self._through, batch))
+        outcome = connection.bundle(
+            self._messages(batch, differences), partial(self._through, batch)
+        )
+        for row in self._model.given_up():
+            # Its flows refuse them already; who goes on with the same ports is to begin anew.
+            connection.forget_translated(row.zone, row.fixed, row.ip)
+        return outcome
 
     def _messages(
         self, batch: _Batch, differences: Iterable[Difference]

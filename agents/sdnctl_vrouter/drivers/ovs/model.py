@@ -20,9 +20,13 @@ from typing import Final, NamedTuple
 from sdnctl.desired import (
     Desired,
     Evi,
+    Exit,
     FdbEntry,
     FibEntry,
+    FloatingAddress,
     FloodEntry,
+    Forwarding,
+    HidingAddress,
     HostName,
     Irb,
     LocalPort,
@@ -36,7 +40,7 @@ from sdnctl.desired import (
     Vrf,
 )
 from sdnctl.types import Ip, Vni
-from sdnctl_vrouter.drivers.ovs import standby, templates, translate
+from sdnctl_vrouter.drivers.ovs import nat, standby, templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
 from sdnctl_vrouter.drivers.ovs.pipeline import OWNER
@@ -128,12 +132,13 @@ class Model:
         self._policies = Policies()
         self._changed: dict[str, str] = {}
         self._ports: dict[str, None] = {}
+        self._given_up: list[FloatingAddress] = []
         self._vteps: set[Ip] = set()
         self._new_vteps: list[Ip] = []
 
     # ---- input
 
-    def put(self, key: str, new: Desired | None) -> None:
+    def put(self, key: str, new: Desired | None) -> None:  # noqa: C901 one case for each kind
         """The resource ``key`` is ``new`` from now on."""
         old = self.resources.get(key)
         if new is None:
@@ -144,13 +149,17 @@ class Model:
         match new or old:
             case Node():
                 self.node = new if isinstance(new, Node) else None
-                self._mark((Evi, Vrf, FdbEntry, FloodEntry, FibEntry, LocalPort))
+                self._mark((Evi, Vrf, FdbEntry, FloodEntry, FibEntry, LocalPort, Exit, Forwarding))
             case Evi(vni=vni):
                 self._floods.touch(vni)
             case FdbEntry(via=via) | FloodEntry(via=via):
                 self._meet((via,))
             case FibEntry(via=via, backup=backup):
                 self._meet((*via, *backup))
+            case FloatingAddress() if isinstance(old, FloatingAddress) and new != old:
+                self._given_up.append(old)
+            case Exit(at=NextHop() as at) | Forwarding(at=at):
+                self._meet((at,))
             case Irb(vni=vni) | SubnetOptions(vni=vni):
                 self._put_segment(vni, key, new)
             case HostName():
@@ -210,6 +219,11 @@ class Model:
         """Networks of which guests are told otherwise since the last call."""
         changed, self._changed_segments = self._changed_segments, set()
         return changed
+
+    def given_up(self) -> list[FloatingAddress]:
+        """Floating IPs that are no more what they were, since the last call."""
+        rows, self._given_up = self._given_up, []
+        return rows
 
     def guest(self, ofport: int) -> Guest | None:
         """The local port whose VIF is there, with what its answers depend on."""
@@ -360,6 +374,14 @@ class Model:
                 if self.node is None:
                     return NOTHING
                 return translate.fib(resource, self.node, self.tunnels)
+            case Exit():
+                return nat.exit_(resource, self.node) if self.node is not None else NOTHING
+            case Forwarding():
+                return nat.forwarding(resource, self.node) if self.node is not None else NOTHING
+            case FloatingAddress():
+                return nat.floating(resource)
+            case HidingAddress():
+                return nat.hiding(resource)
             case Neighbor():
                 return translate.neighbor(resource, answers_nd=self._answers_nd)
             case Irb():
@@ -374,27 +396,8 @@ class Model:
                 return translate.vrf(resource, self.tunnels)
             case Node():
                 return translate.node(resource, self.tunnels)
-            case LocalPort(vni=vni):
-                self._ports[unit] = None
-                ofport = self.vif(resource.port_id) if resource.admin_state_up else 0
-                if not ofport:
-                    self._leave(unit)
-                    return NOTHING
-                if resource.standby:
-                    self._floods.leave(unit)
-                else:
-                    copy = templates.deliver(ofport)
-                    self._floods.enlist(unit, FloodList(vni, remote=False), copy)
-                policy = 0
-                if resource.security:
-                    policy = self._policies.enlist(unit, resource.security_groups)
-                else:
-                    self._policies.leave(unit)
-                own = translate.local_port(resource, ofport, policy, self.tunnels)
-                if resource.standby:
-                    led = standby.flows(resource, ofport, self.node)
-                    return Translation((*own.flows, *led))
-                return own
+            case LocalPort():
+                return self._local_port(unit, resource)
             case FloodEntry(vni=vni, via=via):
                 if self.node is None or via.vtep == self.node.vtep:
                     self._floods.leave(unit)
@@ -412,7 +415,33 @@ class Model:
                 return NOTHING
             case None:
                 self._leave(unit)
-                return translate.static() if unit == STATIC else NOTHING
+                if unit != STATIC:
+                    return NOTHING
+                return Translation((*translate.static().flows, *nat.static()))
+
+    def _local_port(self, unit: str, resource: LocalPort) -> Translation:
+        self._ports[unit] = None
+        ofport = self.vif(resource.port_id) if resource.admin_state_up else 0
+        if not ofport:
+            self._leave(unit)
+            return NOTHING
+        if resource.standby:
+            self._floods.leave(unit)
+        else:
+            copy = templates.deliver(ofport)
+            self._floods.enlist(unit, FloodList(resource.vni, remote=False), copy)
+        policy = 0
+        if resource.security:
+            policy = self._policies.enlist(unit, resource.security_groups)
+        else:
+            self._policies.leave(unit)
+        translation = translate.local_port(resource, ofport, policy, self.tunnels)
+        more: tuple[bytes, ...] = ()
+        if resource.standby:
+            more = tuple(standby.flows(resource, ofport, self.node))
+        if resource.zone and resource.vrf:
+            more += tuple(nat.port(resource, ofport))
+        return translation._replace(flows=translation.flows + more)
 
     # ---- who holds a match
 

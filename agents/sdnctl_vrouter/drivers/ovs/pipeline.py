@@ -18,6 +18,22 @@ The way of a packet::
                                                                        v          |
         port <- INGRESS_ALLOWED <- INGRESS <- TRACK_IN <- DELIVER <- ADJACENCY <--+
 
+The way out of a router's VRF, and back in::
+
+        router's FIB: a prefix that leads out              external FIB: an address that is
+            |                    |                         translated here
+            v                    v                             |               |
+        IPv6: as it is     EXIT: floating IP, alias, plain     |               v
+            |                    |          +-> CENTRAL        |        hypervisor's own:
+            |                ct(nat) <----------+              v            ct(nat)
+            |                    v                          ct(nat)            v
+            |                 SOURCED -> HIDE -> ct(nat)       |             ALIAS
+            v                    v                  v          v               v
+        external FIB <-----------+<-------------- HIDDEN    ENTERED <------- ct(nat)
+                                                               |
+                                                               v
+                                                  router's FIB, never out again
+
 Security groups are checked where a packet leaves its port (TRACK_OUT to EGRESS_ALLOWED) and where
 it would reach one (TRACK_IN to INGRESS_ALLOWED), on every path: nothing but DELIVER puts a packet
 out to a port. Each port is a zone of the connection tracker by itself, numbered as its OpenFlow
@@ -32,10 +48,19 @@ that no rule allows as the beginning of one, is taken for an answer: its connect
 picked up, that is as begun by the other side, whose packets are then checked against the rules.
 The first of those that they do not allow cuts it.
 
-Received over a tunnel means delivered to a local port or dropped: split horizon in the EVI
-(RFC 7432 section 8.3.1 by construction), no transit through a VRF. So a gateway's address,
-which is on every hypervisor, answers to the guests of its own hypervisor alone. But what comes for
-a guest that has just left goes on to where it is now, as long as its port is bound here as well.
+An external network is a VRF. A router's exit leads into it, what is for a floating IP or another
+address that is translated leads from it into the router's, and each passes the connection tracker
+in between, in the router's zone. A connection keeps the addresses that it began with; behind the
+tracker is looked whether they are those of today (SOURCED, HIDDEN, ENTERED), so a floating IP that
+goes ends its connections without a flush. Security groups see addresses as the guest does: egress
+comes before translation, ingress after. A hypervisor that hides its own guests behind one address
+translates twice, first to an alias that stands for the port in the router's zone, then in its own.
+
+Received over a tunnel means delivered to a local port, translated, or dropped: split horizon in the
+EVI (RFC 7432 section 8.3.1 by construction), no transit through a VRF. So a gateway's address,
+which is on every hypervisor, answers to the guests of its own hypervisor alone. But what
+comes for a guest that has just left goes on to where it is now, as long as its port is bound here
+as well.
 
 A network over MPLS-over-GRE is Ethernet under the EVI's label, not host routes with proxy ARP:
 broadcast, multicast and protocols other than IP mean the same on both encapsulations, and a
@@ -108,6 +133,20 @@ class Table(enum.IntEnum):
     """Longest prefix of the VRF."""
     ADJACENCY = 41
     """Last step of a routed packet to a local port: MAC addresses, TTL."""
+    EXIT = 42
+    """Leaving a router's VRF for the external network's: by whose address."""
+    CENTRAL = 43
+    """The same on the hypervisor that translates for all others."""
+    SOURCED = 44
+    """The source was translated: on in the external network's VRF, if to what it should be."""
+    HIDE = 45
+    """A port's alias becomes the hypervisor's own address."""
+    HIDDEN = 46
+    """The same after translation."""
+    ENTERED = 47
+    """The destination was translated: on in the router's VRF, if to what it should be."""
+    ALIAS = 48
+    """The hypervisor's own address was translated to a port's alias: to the guest from there."""
     TO_VXLAN = 50
     """Ethernet to the VXLAN port."""
     TO_VXLAN_ROUTED = 51
@@ -147,6 +186,10 @@ class Register(enum.IntEnum):
     """The set of security groups of the port that is checked."""
     REASON = 8
     """Why a packet is dropped."""
+    ORIGIN = 10
+    """The address, source or destination, before it was translated."""
+    INWARD = 11
+    """1 if the packet came from another VRF: it does not go out of this one again."""
 
     @property
     def field(self) -> str:
@@ -174,6 +217,10 @@ class Reason(enum.IntEnum):
     """It answers a connection that is no longer allowed."""
     INVALID = 12
     """The connection tracker can make no sense of it."""
+    NO_ADDRESS = 20
+    """Nothing here translates the way out that it would take."""
+    NOT_TRANSLATED = 21
+    """Of no connection that is translated as it would have to be today."""
 
 
 class Priority(enum.IntEnum):
@@ -200,6 +247,14 @@ class Priority(enum.IntEnum):
 
 FIB_BASE: Final = 1000
 
+HOST_ZONE: Final = 0x8000
+"""The zone of the tracker for what is hidden behind the hypervisor's own addresses.
+
+Those above are routers', and those below are VIFs'."""
+
+ALIASES: Final = (0xF0000000, 0xFF000000)
+"""Stand for ports between two translations: 240.0.0.0/8, number and mask (RFC 1112 class E)."""
+
 
 class Preference(enum.IntEnum):
     """Between equal prefixes in the FIB."""
@@ -207,6 +262,8 @@ class Preference(enum.IntEnum):
     ON_LINK = 0
     REMOTE = 2
     LOCAL = 4
+    FORWARDED = 5
+    EXIT = 6
 
 
 def fib_priority(length: int, preference: Preference) -> int:

@@ -157,12 +157,16 @@ def evi(resource: Evi, tunnels: Tunnels, *, answers_nd: bool) -> Translation:
 
 
 def vrf(resource: Vrf, tunnels: Tunnels) -> Translation:
-    """What comes out of the tunnels for a router."""
+    """What comes out of the tunnels for a router, and what it has on link."""
     flows = []
     if tunnels.vxlan and resource.vni:
         flows.append(t.vxlan_vrf(tunnels.vxlan, resource.vni, resource.vni))
     if tunnels.gre and resource.label:
         flows.append(t.mpls_vrf(tunnels.gre, resource.label, resource.vni))
+    for ip, length in resource.connected:
+        on_link = t.fib_on_link_4 if ip.version == 4 else t.fib_on_link_6
+        priority = fib_priority(length, Preference.ON_LINK)
+        flows.append(on_link(priority, resource.vni, ip, netmask(length, ip.bits)))
     return Translation(tuple(flows))
 
 
@@ -365,6 +369,9 @@ def _routed_from(entry: FibEntry, tunnels: Tunnels) -> Iterator[bytes]:
 def fib(entry: FibEntry, node: Node, tunnels: Tunnels) -> Translation:
     """A prefix behind one tunnel or several; those that are not the best are there in reserve."""
     remote = [via for via in entry.via if via.vtep != node.vtep]
+    leaked = [via for via in entry.via if via.vtep == node.vtep and via.vni != entry.vrf]
+    if leaked:
+        return Translation((_leaked(entry, leaked[0]),))
     if not remote:
         return NOTHING
     paths = _paths(remote, entry.backup, node)
@@ -384,6 +391,14 @@ def fib(entry: FibEntry, node: Node, tunnels: Tunnels) -> Translation:
     if sum(len(bucket.data) for bucket in buckets) > LONGEST:
         raise Unreachable(f"{len(paths)} paths are too long for a message of OpenFlow")
     return Translation((*_routed_from(entry, tunnels), match), buckets)
+
+
+def _leaked(entry: FibEntry, via: NextHop) -> bytes:
+    """A prefix that another VRF originates on this very hypervisor: on there."""
+    ip, length = entry.prefix
+    leak = t.fib_leaked_4 if ip.version == 4 else t.fib_leaked_6
+    priority = fib_priority(length, Preference.REMOTE)
+    return leak(priority, entry.vrf, ip, netmask(length, ip.bits), via.vni)
 
 
 def _paths(

@@ -38,6 +38,15 @@ IP4: Final = Kind("4s", "0.0.0.0", "255.255.255.255", "bytes")  # noqa: S104 not
 IP6: Final = Kind("16s", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "bytes")
 
 KINDS: Final = {
+    "address": IP4,
+    "alias": IP4,
+    "external": U32,
+    "fixed": IP4,
+    "floating": IP4,
+    "internal": U16,
+    "origin": U32,
+    "other": U32,
+    "zone": U16,
     "chunk": U32,
     "far_vtep": IP4,
     "conj_id": U32,

@@ -1,0 +1,262 @@
+"""The way out from the API to packets: controller, agents, speaker, switches, gateway, all real.
+
+The gateway is the demo's; its world behind ``red`` is the world. It learns of every address of the
+external network by BGP alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdnctl.lab import guests, lab, netns, services
+from sdnctl.lab.demo import tenants
+from sdnctl.lab.demo.api import Api
+from sdnctl.lab.lab import Lab
+from sdnctl.lab.process import wait_for
+
+TOPOLOGY = Path(__file__).parents[2] / "labs" / "demo" / "demo.clab.yml"
+TALK = (sys.executable, str(Path(__file__).with_name("talk.py")))
+WORLD = "203.0.113.10"
+WORLD_6 = "2001:db8:71::10"
+
+pytestmark = pytest.mark.netns
+
+
+@dataclass
+class House:
+    """The demo's lab with an external network, and one tenant with a router that leads there."""
+
+    lab: Lab
+    api: Api
+    router: str
+    external: str
+    ports: dict[str, dict[str, Any]]
+
+    def inside(self, node: str, *command: str) -> list[str]:
+        return netns.inside(self.lab.namespace(node), list(command))
+
+    def ask(self, node: str, target: str, port: int = 7777) -> str:
+        """The address that ``node`` is seen with; "" without an answer."""
+        command = self.inside(node, *TALK, "ask", "tcp", target, str(port))
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        return done.stdout.partition(" ")[0].strip()
+
+    def await_seen(self, node: str, address: str, timeout: float = 20) -> None:
+        wait_for(
+            f"{node} is seen as {address}",
+            lambda: self.ask(node, WORLD) == address,
+            timeout=timeout,
+        )
+
+    def floating(self, **attributes: object) -> dict[str, Any]:
+        return self.api.create(
+            "/v2.0/floatingips", "floatingip", floating_network_id=self.external, **attributes
+        )
+
+    def change(self, **attributes: object) -> None:
+        self.api.send("PUT", f"/v2.0/routers/{self.router}", {"router": attributes})
+
+    def elected(self) -> str:
+        """Where the router's address is, as BGP has it."""
+        routes = self.api.send("GET", "/sdn/v1/routes?prefix=198.51.100.0/24")["routes"]
+        address = self.address()
+        return str(next(r["source"] for r in routes if r["prefix"] == f"{address}/32"))
+
+    def address(self) -> str:
+        row = self.api.send("GET", f"/v2.0/routers/{self.router}")["router"]
+        fixed = row["external_gateway_info"]["external_fixed_ips"]
+        return str(next(f["ip_address"] for f in fixed if "." in f["ip_address"]))
+
+
+def build(site: Lab, api: Api) -> House:
+    tenants.register(site, api)
+    external = api.create("/v2.0/networks", "network", **{"name": "ext", "router:external": True})
+    api.create(
+        *("/v2.0/subnets", "subnet"),
+        network_id=external["id"],
+        cidr="198.51.100.0/24",
+        ip_version=4,
+        enable_dhcp=False,
+    )
+    vpn = api.create("/v2.0/bgpvpn/bgpvpns", "bgpvpn", name="up", route_targets=["64512:1"])
+    path = f"/v2.0/bgpvpn/bgpvpns/{vpn['id']}/network_associations"
+    api.create(path, "network_association", network_id=external["id"])
+    network = api.create("/v2.0/networks", "network", name="inside")
+    router = api.create("/v2.0/routers", "router", name="r")
+    subnets = []
+    for prefix in ("10.7.0.0/24", "2001:db8:7::/64"):
+        version = 6 if ":" in prefix else 4
+        subnet = api.create(
+            *("/v2.0/subnets", "subnet"),
+            network_id=network["id"],
+            cidr=prefix,
+            ip_version=version,
+        )
+        subnets.append(subnet)
+        path = f"/v2.0/routers/{router['id']}/add_router_interface"
+        api.send("PUT", path, {"subnet_id": subnet["id"]})
+    house = House(site, api, router["id"], external["id"], {})
+    house.change(external_gateway_info={"network_id": external["id"]})
+    group = api.create("/v2.0/security-groups", "security_group", name="open")
+    for ethertype in ("IPv4", "IPv6"):
+        api.create(
+            *("/v2.0/security-group-rules", "security_group_rule"),
+            security_group_id=group["id"],
+            direction="ingress",
+            ethertype=ethertype,
+        )
+    for number, host in enumerate(("hv1", "hv2", "hv3"), 1):
+        name = f"vm{number}"
+        port = house.ports[name] = api.create(
+            "/v2.0/ports",
+            "port",
+            **{
+                "name": name,
+                "network_id": network["id"],
+                "binding:host_id": host,
+                "device_owner": "compute:nova",
+                "fixed_ips": [
+                    {"subnet_id": subnets[0]["id"], "ip_address": f"10.7.0.1{number}"},
+                    {"subnet_id": subnets[1]["id"], "ip_address": f"2001:db8:7::1{number}"},
+                ],
+                "security_groups": [group["id"]],
+            },
+        )
+        guests.plug(
+            *(site, name),
+            hypervisor=host,
+            port_id=port["id"],
+            mac=port["mac_address"],
+            addresses=[f"10.7.0.1{number}/24", f"2001:db8:7::1{number}/64"],
+            gateways=[subnet["gateway_ip"] for subnet in subnets],
+            mtu=network["mtu"],
+        )
+    return house
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    site = lab.up(TOPOLOGY, services.start, name=f"out{os.getpid()}")
+    servers = []
+    try:
+        with Api(services.api_socket(site, "controller")) as api:
+            made = build(site, api)
+            for node in ("outside-red", "vm1", "vm2"):
+                command = made.inside(node, *TALK, "serve", "7777")
+                server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+                servers.append(server)
+                assert server.stdout is not None
+                assert server.stdout.readline() == "ready\n"
+            yield made
+    finally:
+        for server in servers:
+            server.kill()
+            server.communicate()
+        lab.down(site.state.name)
+
+
+def test_a_floating_ip_its_status_and_its_end(house: House) -> None:
+    address = house.address()
+    for name in house.ports:
+        house.await_seen(name, address)
+        there = house.lab.namespace(name)
+        wait_for("IPv6", lambda n=there: netns.ping(n, WORLD_6), timeout=20)  # type: ignore[misc]
+    made = house.floating(port_id=house.ports["vm1"]["id"])
+    mine = made["floating_ip_address"]
+    house.await_seen("vm1", mine)
+    assert house.ask("outside-red", mine) == WORLD
+    assert house.ask("vm2", mine) == address
+    shown = house.api.send("GET", f"/v2.0/floatingips/{made['id']}")["floatingip"]
+    assert shown["status"] == "ACTIVE"
+    for node in ("vm1", "outside-red"):  # through the address, and through SNAT to it
+        assert netns.ping(house.lab.namespace(node), mine)
+    house.api.send("DELETE", f"/v2.0/floatingips/{made['id']}")
+    house.await_seen("vm1", address)
+    assert house.ask("outside-red", mine) == ""
+
+
+def test_a_port_is_forwarded(house: House) -> None:
+    made = house.floating()
+    path = f"/v2.0/floatingips/{made['id']}/port_forwardings"
+    house.api.create(
+        *(path, "port_forwarding"),
+        protocol="tcp",
+        external_port=8080,
+        internal_port=7777,
+        internal_port_id=house.ports["vm2"]["id"],
+        internal_ip_address="10.7.0.12",
+    )
+    mine = made["floating_ip_address"]
+    wait_for("the forwarding", lambda: house.ask("outside-red", mine, 8080) == WORLD, timeout=20)
+    assert house.ask("outside-red", mine, 7777) == ""
+
+
+def test_a_connection_outlives_agents_and_controller(house: House) -> None:
+    address = house.address()
+    house.await_seen("vm3", address)
+    command = house.inside("vm3", *TALK, "chat", WORLD, "7777")
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as chat:
+        assert chat.stdin is not None
+        assert chat.stdout is not None
+
+        def said() -> str:
+            assert chat.stdin is not None
+            assert chat.stdout is not None
+            chat.stdin.write("who\n")
+            chat.stdin.flush()
+            return chat.stdout.readline()
+
+        first = said()
+        assert first.startswith(address)
+        for node in ("hv1", "hv2", "hv3"):
+            (agent,) = [
+                p
+                for p in house.lab.state.processes
+                if (p.node, p.name) == (node, "sdnctl-vrouter") and p.alive
+            ]
+            os.kill(agent.pid, signal.SIGKILL)
+            wait_for("its end", lambda p=agent: not p.alive)  # type: ignore[misc]
+            assert said() == first
+            services.start_agent(house.lab, house.lab.node(node))
+        before = house.elected()
+        controller = [p for p in house.lab.state.processes if p.name == "sdnctl-controller"][-1]
+        os.kill(controller.pid, signal.SIGKILL)
+        wait_for("its end", lambda: not controller.alive)
+        assert said() == first
+        services.start_controller(house.lab, house.lab.node("controller"))
+        time.sleep(2)
+        assert house.elected() == before, "a restart moves nothing"
+        assert said() == first
+        chat.kill()
+
+
+def test_another_takes_over_where_one_is_gone(house: House) -> None:
+    address, gone = house.address(), house.elected()
+    (name,) = [n for n, port in house.ports.items() if port["binding:host_id"] != gone][:1]
+    house.await_seen(name, address)
+    agent = [p for p in house.lab.state.processes if (p.node, p.name) == (gone, "sdnctl-vrouter")][
+        -1
+    ]
+    switch = house.lab.process(gone, services.SWITCH)
+    os.kill(agent.pid, signal.SIGKILL)
+    os.kill(switch.pid, signal.SIGKILL)
+    began = time.monotonic()
+    wait_for("another", lambda: house.elected() != gone, timeout=20)
+    house.await_seen(name, address)
+    print(f"\nSNAT moved {time.monotonic() - began:.1f} s after its hypervisor died")
+    services.restart(house.lab, gone, services.SWITCH)
+    services.start_agent(house.lab, house.lab.node(gone))
+    wait_for("it is back", lambda: house.elected() == gone, timeout=40)
+    house.await_seen(name, address)
