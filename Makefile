@@ -15,7 +15,7 @@ APT_TESTS := frr bird2 user-mode-linux udhcpc isc-dhcp-client curl
 # Beside us in bench-latency, and run by it alone: PEER=0 does without.
 APT_PEER := ovn-central ovn-host
 
-.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency bench-security protos templates requirements clean bench-adjribs bench-failover fuzz-bgp keystone tempest
+.PHONY: help setup packages packages-of-tests lint format test demo bench bench-api bench-bgp bench-engine bench-flows bench-latency bench-security protos templates requirements clean bench-adjribs bench-failover bench-migration fuzz-bgp keystone tempest
 
 help:  ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -102,6 +102,9 @@ bench-bgp: setup packages-of-tests  ## Routes to a real router and back, one and
 
 bench-failover: setup packages-of-tests  ## Pings lost when one of two gateways dies without a word
 	$(BIN)/python -m tests.bench.bench_failover
+
+bench-migration: setup  ## Pings lost when a guest is migrated between hypervisors
+	$(BIN)/python -m tests.bench.bench_migration
 
 bench-flows: setup  ## 50,000 flows from an empty switch, against ovs-ofctl
 	$(BIN)/python -m tests.bench.bench_flows

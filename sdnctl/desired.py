@@ -102,6 +102,12 @@ class LocalPort(msgspec.Struct, frozen=True):
     tunnels, in octets; 0 if that is not known. ``device_id`` and ``project_id`` say to the
     metadata service which instance asks.
     ``parent``, if not "", is the port whose VIF carries this one's frames, tagged with ``vlan``.
+
+    ``standby`` says that the guest is elsewhere, and about to come or just gone: it may send, but
+    what is for it goes to it only if it came by tunnel. With ``onward`` (bridged) and
+    ``onward_routed`` that is sent on to there instead. ``picks_up`` lets TCP connections that are
+    not known here go on, because they began on another hypervisor. ``claimed`` are the addresses
+    that the guest has now of those that ``pairs`` let it have, each with the MAC that it has it by.
     """
 
     port_id: str
@@ -124,6 +130,11 @@ class LocalPort(msgspec.Struct, frozen=True):
     vlan: int = 0
     qos: Qos | None = None
     zone: int = 0
+    standby: bool = False
+    onward: NextHop | None = None
+    onward_routed: NextHop | None = None
+    picks_up: bool = False
+    claimed: tuple[tuple[Mac, Ip], ...] = ()
 
     @property
     def key(self) -> str:

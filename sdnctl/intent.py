@@ -30,6 +30,8 @@ own that distributed routers let out; ``host`` and ``device_id`` are then the hy
 SUBPORT_OWNER: Final = "trunk:subport"
 """That of a port that is a subport of a trunk."""
 
+MIGRATING_TO: Final = "migrating_to"
+"""The key of a port's ``profile`` under which Nova says where its guest is about to go."""
 
 DEFAULT_DNS_DOMAIN: Final = "openstacklocal."
 """What ports' names end in where their network says nothing; Neutron's default."""
@@ -310,13 +312,27 @@ class Subport(msgspec.Struct, frozen=True):
     vlan: int
 
 
+class Binding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A host that a port is bound to beside the one that it is at.
+
+    It is where the guest is about to go or, ``left``, where it came from.
+    """
+
+    host: str
+    vnic_type: str = "normal"
+    profile: dict[str, object] = msgspec.field(default_factory=dict)
+    left: bool = False
+
+
 class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
     """An attachment to a network: a guest's interface, or a router's.
 
     ``moves`` counts how often it left a host that it was bound to: the sequence number of MAC
     mobility (RFC 7432 section 7.7), which has to rise whatever restarts in between.
-    ``dns_name`` is its host name, without its network's domain. ``subport`` is its place in a
-    trunk, whose VIF it then shares instead of having its own.
+    ``dns_name`` is its host name, without its network's domain. ``host``, ``vnic_type`` and
+    ``profile`` are those of its active binding; ``bindings`` are the others, of other hosts, while
+    the guest is migrated. ``subport`` is its place in a trunk, whose VIF it then shares instead of
+    having its own.
     """
 
     network_id: str
@@ -332,10 +348,24 @@ class Port(Row, frozen=True, kw_only=True, omit_defaults=True):
     security_groups: tuple[str, ...] = ()
     allowed_address_pairs: tuple[AddressPair, ...] = ()
     profile: dict[str, object] = msgspec.field(default_factory=dict)
+    bindings: tuple[Binding, ...] = ()
     extra_dhcp_options: tuple[ExtraDhcpOption, ...] = ()
     dns_name: str = ""
     subport: Subport | None = None
     qos_policy_id: str | None = None
+
+    @property
+    def standby(self) -> dict[str, bool]:
+        """The hosts beside its own that are made ready for it, and whether it was there before.
+
+        Nova without port bindings says where a guest is about to go in ``binding:profile``.
+        """
+        hosts = {binding.host: binding.left for binding in self.bindings}
+        going = self.profile.get(MIGRATING_TO) if self.profile else None
+        if isinstance(going, str) and going:
+            hosts.setdefault(going, False)
+        hosts.pop(self.host, None)
+        return hosts
 
 
 class Trunk(Row, frozen=True, kw_only=True, omit_defaults=True):

@@ -113,6 +113,11 @@ def _port(row: LocalPort) -> dict[str, Any]:
             vlan=row.vlan,
             qos=None if row.qos is None else _qos(row.qos),
             zone=row.zone,
+            standby=row.standby,
+            onward=None if row.onward is None else _hop(row.onward),
+            onward_routed=None if row.onward_routed is None else _hop(row.onward_routed),
+            picks_up=row.picks_up,
+            claimed=[pb.Claimed(mac=mac, ip=ip) for mac, ip in row.claimed],
         )
     }
 
@@ -404,6 +409,11 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         m.vlan,
         _read_qos(m.qos) if m.HasField("qos") else None,
         m.zone,
+        m.standby,
+        _read_hop(m.onward) if m.HasField("onward") else None,
+        _read_hop(m.onward_routed) if m.HasField("onward_routed") else None,
+        m.picks_up,
+        tuple((_mac(c.mac), _ip(c.ip)) for c in m.claimed),
     ),
     "evi": lambda m: Evi(Vni(m.vni), Label(m.label), m.mtu, Vni(m.vrf)),
     "irb": lambda m: Irb(

@@ -23,6 +23,7 @@ from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus
 from sdnctl_vrouter.drivers.ovs.driver import OvsDriver
 from sdnctl_vrouter.drivers.ovs.pipeline import METADATA_PORT
+from sdnctl_vrouter.memory import Memory, recall
 from sdnctl_vrouter.metadata import interface
 from sdnctl_vrouter.metadata.proxy import MetadataProxy, Upstream
 from sdnctl_vrouter.reconciler import Reconciler
@@ -135,9 +136,14 @@ async def _run(options: argparse.Namespace) -> None:
         resolver=options.resolver is not None,
         inherit_dscp=options.dscp_inherit,
     )
+    told = state / "told"
+    driver.recall(recall(told))
     reconciler = Reconciler(driver)
+    memory = Memory(told, reconciler)
     session = ClientSession(epoch.read(), epoch.write)
-    stream = Stream(options.name, controllers, session, reconciler, credentials=credentials)
+    stream = Stream(options.name, controllers, session, memory, credentials=credentials)
+
+    driver.on_claim(stream.claimed)
 
     def vif_changed(status: VifStatus) -> None:
         stream.vif_changed(status)
@@ -154,7 +160,7 @@ async def _run(options: argparse.Namespace) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    parts = [stream.run(), stream.watch_drops()]
+    parts = [stream.run(), stream.watch_drops(), memory.run()]
     if host_services:
         proxy = MetadataProxy(driver.guest, options.metadata, secret)
         resolver = Resolver(driver.guest, driver.names, options.resolver or ())

@@ -15,7 +15,7 @@ from typing import Final
 from sdnctl import wire
 from sdnctl.delta import Change
 from sdnctl.desired import Desired
-from sdnctl.types import Ip
+from sdnctl.types import Ip, Mac
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
 
 SOFTWARE: Final = "sdnctl-vrouter 0.1.0"
@@ -185,6 +185,13 @@ class ClientSession:
         """Tell of a VIF."""
         return pb.Upstream(
             port_status=pb.PortStatus(port_id=port_id, up=up, reason=reason)
+        ).SerializeToString()
+
+    @staticmethod
+    def claim(port_id: str, mac: Mac, ip: Ip, age_ms: int) -> bytes:
+        """Tell of an address that a guest said, so long ago, that it has."""
+        return pb.Upstream(
+            claim=pb.Claim(port_id=port_id, mac=mac, ip=ip, age_ms=age_ms)
         ).SerializeToString()
 
     @staticmethod

@@ -21,7 +21,7 @@ import grpc
 
 from sdnctl.delta import Change
 from sdnctl.desired import Desired, LocalPort
-from sdnctl.types import Ip
+from sdnctl.types import Ip, Mac
 from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus
 from sdnctl_vrouter.session import Batch, ClientSession, SupersededError
 
@@ -94,6 +94,8 @@ class Stream:
         self._failures: dict[str, str] = {}
         self._drops: dict[str, int] = {}
         self._unreachable: set[Ip] = set()
+        self._claims: dict[tuple[str, Ip], tuple[Mac, float]] = {}
+        """What guests said that they have, by port and address, and when."""
         self._out: deque[bytes] = deque()
         self._call: Any = None
         self._pump: asyncio.Task[None] | None = None
@@ -144,6 +146,9 @@ class Stream:
                 self.vif_changed(status)
             for key, reason in self._failures.items():
                 self._send(self._session.nack(0, "", key, reason))
+            for (port_id, ip), (mac, at) in self._claims.items():
+                age_ms = int(1000 * (time.monotonic() - at))
+                self._send(self._session.claim(port_id, mac, ip, age_ms))
             for vtep in self._unreachable:
                 self._send(self._session.reachability(vtep, up=False))
             _log.info("connected", extra={"controller": address})
@@ -167,8 +172,10 @@ class Stream:
         for key, old, new in batch.changes:
             if self._failures.pop(key, None) is not None:  # of what the key no longer asks for
                 self._send(self._session.nack(0, "", key, ""))
-            if new is None and isinstance(old, LocalPort):
-                self._vifs.pop(old.port_id, None)
+            if isinstance(old, LocalPort):
+                self._forget_claims(old, new)
+                if new is None:
+                    self._vifs.pop(old.port_id, None)
         for nack in batch.nacks:
             self._send(nack)
         if self._timer is None:
@@ -198,6 +205,22 @@ class Stream:
         """Tell of a VIF, now and at every connection to come."""
         self._vifs[status.port_id] = status
         self._send(self._session.port_status(status.port_id, status.up, status.reason))
+
+    def claimed(self, port: LocalPort, mac: Mac, ip: Ip) -> None:
+        """Tell of an address that a guest says it has; once, while the controller agrees."""
+        self._claims[port.port_id, ip] = mac, time.monotonic()
+        if (mac, ip) not in port.claimed:
+            self._send(self._session.claim(port.port_id, mac, ip, 0))
+
+    def _forget_claims(self, old: LocalPort, new: Desired | None) -> None:
+        """What another has taken since, or a port that is no more."""
+        kept = new.claimed if isinstance(new, LocalPort) else ()
+        for mac, ip in old.claimed if isinstance(new, LocalPort) else self._claims_of(old):
+            if (mac, ip) not in kept:
+                self._claims.pop((old.port_id, ip), None)
+
+    def _claims_of(self, port: LocalPort) -> list[tuple[Mac, Ip]]:
+        return [(mac, ip) for (id_, ip), (mac, _at) in self._claims.items() if id_ == port.port_id]
 
     async def watch_drops(self) -> None:
         """Tell of what is refused, every now and then, until cancelled."""

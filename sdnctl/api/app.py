@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sdnctl.api import bindings
 from sdnctl.api.address_groups import ADDRESS_GROUPS
 from sdnctl.api.authentication import AnyOf, Authenticator, Nobody, StaticToken
 from sdnctl.api.bgpvpns import BGPVPNS
@@ -80,6 +81,8 @@ NEUTRON: Final = {
 OWN: Final = {r.path: r for r in (HYPERVISORS, LINKS, GATEWAYS, BGP_PEERS)}
 """What is served under /sdn/v1."""
 
+_BINDINGS: Final = "/v2.0/ports/{port_id}/bindings"
+
 _EVERYBODYS: Final = ("/v2.0", "/openapi.json", "/identity/")
 """What is served to more than operators, each with its own checks."""
 
@@ -121,8 +124,10 @@ def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
         plural = view.collection.rpartition("/")[2].replace("-", "_")
         by_id = view.one is not None
         beside |= view_paths(f"/v2.0/{view.collection}", view.name, plural, by_id=by_id)
+    beside |= bindings.paths(_BINDINGS)
     openapi = _encode(document({"/v2.0": NEUTRON, "/sdn/v1": OWN}, beside))
     quotas = QuotaApi(context, NEUTRON)
+    binding_api = bindings.BindingApi(context)
 
     async def own_status(_request: StarletteRequest) -> Response:
         return JsonResponse({"status": status(context)})
@@ -150,6 +155,7 @@ def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
                 for view in VIEWS
                 for end in ("", "/{id}")
             ),
+            *(Route(f"{_BINDINGS}{end}", binding_api) for end in ("", "/{path:path}")),
             Route("/openapi.json", openapi_document),
             Route("/sdn/v1/status", own_status),
             Route("/v2.0/{path:path}", _Endpoint(context, NEUTRON)),
@@ -230,7 +236,15 @@ class _Guard:
         except Exception as error:
             answer = _answer(error)
             if answer.status >= 500:
-                log.exception("%s %s %s failed", request_id, scope["method"], scope["path"])
+                # What is answered on purpose needs no stack.
+                cause = answer is not error or error.__cause__ is not None
+                what = (request_id, scope["method"], scope["path"], answer.kind)
+                log.log(
+                    logging.ERROR if cause else logging.WARNING,
+                    "%s %s %s failed: %s",
+                    *what,
+                    exc_info=cause,
+                )
             if started:
                 raise
             identity = scope["path"].startswith("/identity")

@@ -15,6 +15,7 @@ _SERVED: Final = (
     ("bgpvpn-routes-control", "BGPVPN Routes Control Extension", "2017-05-20T00:00:00-00:00"),
     ("bgpvpn-vni", "BGPVPN VXLAN VNI extension", "2017-09-12T10:00:00-00:00"),
     ("binding", "Port Binding", "2014-02-03T10:00:00-00:00"),
+    ("binding-extended", "Port Bindings Extended", "2017-07-17T10:00:00-00:00"),
     ("dns-integration", "DNS Integration", "2015-08-15T18:00:00-00:00"),
     ("availability_zone", "Availability Zone", "2015-01-01T10:00:00-00:00"),
     ("availability_zone_filter", "Availability Zone Filter", "2018-06-22T10:00:00-00:00"),

@@ -299,21 +299,72 @@ def quota_paths(path: str, names: Iterable[str]) -> dict[str, Json]:
     }
 
 
+def binding_paths(
+    path: str, shown: dict[str, Json], given: dict[str, Json], filters: Iterable[str]
+) -> dict[str, Json]:
+    """The paths of a port's bindings; ``given`` is what may be said of one, its host first."""
+    one = _object(shown, list(shown))
+    found = _answer(200, {"binding": one})
+    port, host = _in_path("port_id"), [*_in_path("port_id"), *_in_path("host")]
+    needed = list(given)[:1]
+    return {
+        path: {
+            "parameters": port,
+            "get": {
+                "operationId": "listPortBinding",
+                "parameters": [_filter(name) for name in filters],
+                "responses": _answer(200, {"bindings": {"type": "array", "items": one}}),
+            },
+            "post": {
+                "operationId": "createPortBinding",
+                "requestBody": _body({"binding": _object(given, needed)}),
+                "responses": _answer(201, {"binding": one}) | _NOT_BOUND,
+            },
+        },
+        f"{path}/{{host}}": {
+            "parameters": host,
+            "get": {"operationId": "showPortBinding", "responses": found},
+            "put": {
+                "operationId": "updatePortBinding",
+                "requestBody": _body({"binding": _object(given)}),
+                "responses": found | _NOT_BOUND,
+            },
+            "delete": {
+                "operationId": "deletePortBinding",
+                "responses": {"204": {"description": "Gone."}} | _ERRORS,
+            },
+        },
+        f"{path}/{{host}}/activate": {
+            "parameters": host,
+            "put": {"operationId": "activatePortBinding", "responses": _answer(200, shown)},
+        },
+    }
+
+
+_NOT_BOUND: Final = {
+    "500": {
+        "description": "PortBindingError: no agent there would plug it.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+}
+"""Neutron's answer where a port cannot be bound."""
+
+
 def _camel(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
+def _filter(name: str, value: Json = None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "description": "Equals; repeated values are alternatives.",
+        "schema": {"type": "array", "items": value or {"type": "string"}},
+    }
+
+
 def _list_parameters(resource: Resource) -> list[Json]:
-    filters = [
-        {
-            "name": a.name,
-            "in": "query",
-            "description": "Equals; repeated values are alternatives.",
-            "schema": {"type": "array", "items": _filter(a)},
-        }
-        for a in resource.attributes
-        if a.filter
-    ]
+    filters = [_filter(a.name, _compared(a)) for a in resource.attributes if a.filter]
     return filters + [_parameter(name, *about) for name, about in _PAGING.items()]
 
 
@@ -322,7 +373,7 @@ def _parameter(name: str, kind: str, text: str) -> Json:
     return {"name": name, "in": "query", "description": text, "schema": {"type": kind} | items}
 
 
-def _filter(attribute: Attribute) -> Json:
+def _compared(attribute: Attribute) -> Json:
     """What a filter compares with: a value as it is shown, or nothing for rows without one."""
     if attribute.match is not None or not _is_scalar(attribute.type.schema):
         return {"type": "string"}

@@ -108,7 +108,7 @@ def _is_unicast(ip: Ip) -> bool:
 
 def _delete(work: Work, row: Row) -> None:
     if isinstance(row, Hypervisor):
-        port = work.tx.first(Port, "host", row.id)
+        port = work.tx.first(Port, "host", row.id) or work.tx.first(Port, "also_at", row.id)
         if port is not None:
             raise conflict(
                 "HypervisorInUse",

@@ -185,6 +185,7 @@ POLICY: Final[dict[str, Rules]] = {
     "bandwidth_limit_rule": _MANAGERS,
     "dscp_marking_rule": _MANAGERS,
     "minimum_bandwidth_rule": _MANAGERS,
+    "port_binding": Rules(see=SERVICE, create=SERVICE, update=SERVICE, delete=SERVICE),
     "address_scope": Rules(
         see=READER | SHARED,
         create=MEMBER,

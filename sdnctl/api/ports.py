@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sdnctl.api import guests, outside, qos, routers, snat, translations, trunks, values
+from sdnctl.api import (
+    bindings,
+    guests,
+    outside,
+    qos,
+    routers,
+    snat,
+    translations,
+    trunks,
+    values,
+    vifs,
+)
 from sdnctl.api.addressing import WISHES, addresses, following, show_fixed
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input, not_found
@@ -36,20 +47,6 @@ from sdnctl.intent import (
 )
 from sdnctl.store.indexes import GUESTS
 from sdnctl.types import Ip
-
-_VNIC_TYPES: Final = values.choice(
-    "normal",
-    "direct",
-    "macvtap",
-    "baremetal",
-    "direct-physical",
-    "virtio-forwarder",
-    "smart-nic",
-    "vdpa",
-    "accelerator-direct",
-    "accelerator-direct-physical",
-    "remote-managed",
-)
 
 
 def _match_fixed_ips(_context: Context, port: Port, text: str) -> bool:
@@ -99,31 +96,12 @@ def port_status(context: Context, port: Port) -> Json:
     return context.observed.port_status(port.id)
 
 
-def _bound_to(context: Context, port: Port) -> Hypervisor | None:
-    """The hypervisor on which our agent plugs the port's VIF, if it can."""
-    if not port.host or port.vnic_type != "normal":
-        return None
-    return context.store.get(Hypervisor, port.host)
-
-
 def _vif_type(context: Context, port: Port) -> Json:
-    """How the VIF is plugged, in the words of os-vif."""
-    if not port.host:
-        return "unbound"
-    return "binding_failed" if _bound_to(context, port) is None else "ovs"
+    return vifs.vif_type(context, port.host, port.vnic_type)
 
 
 def _vif_details(context: Context, port: Port) -> Json:
-    hypervisor = _bound_to(context, port)
-    if hypervisor is None:
-        return {}
-    return {
-        "connectivity": "l2",
-        "port_filter": True,
-        "ovs_hybrid_plug": False,
-        "bridge_name": context.settings.bridge,
-        "datapath_type": hypervisor.datapath_type,
-    }
+    return vifs.vif_details(context, port.host, port.vnic_type)
 
 
 def _check_owner(row: dict[str, Any]) -> None:
@@ -183,8 +161,8 @@ def _update(work: Work, old: Port, given: dict[str, Any], row: dict[str, Any]) -
                 f"type: ovs, old_mac {old.mac}, new_mac {row['mac']}.",
             )
     if row.get("host", old.host) != old.host:
-        if old.host:
-            row["moves"] = old.moves + 1
+        row["moves"] = bindings.moves(old, row["host"])
+        row["bindings"] = bindings.without(old, row["host"])
         trunks.follow(work, old, row["host"])
     mac = row.get("mac", old.mac)
     if "fixed_ips" in given:
@@ -256,7 +234,7 @@ PORTS: Final = Resource(
         stored("port_security_enabled", values.BOOLEAN, sort=False),
         *SECURITY,
         stored("binding:host_id", values.HOST, "", field="host", index="host"),
-        stored("binding:vnic_type", _VNIC_TYPES, "normal", field="vnic_type"),
+        stored("binding:vnic_type", vifs.VNIC_TYPES, "normal", field="vnic_type"),
         stored("binding:profile", values.OBJECT, {}, field="profile", filter=False, sort=False),
         shown("binding:vif_type", values.NAME, _vif_type, filter=True, of=_HOST),
         shown("binding:vif_details", values.OBJECT, _vif_details, of=_HOST),

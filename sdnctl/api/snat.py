@@ -1,15 +1,16 @@
 """The addresses that hypervisors translate to: for the guests of their own, of distributed routers.
 
 Promise: a hypervisor has one port with one IPv4 address on an external network exactly while a
-guest is bound there whose network's router is distributed, has its gateway on that external
-network and translates (``enable_snat``). It is made and deleted in the transaction that makes
-the difference. A port costs one look at an index where its network has no router; one that
-leaves costs a look at the others of its host, and only where its router is distributed.
+guest is bound there, be it about to be migrated there, whose network's router is distributed, has
+its gateway on that external network and translates (``enable_snat``). It is made and deleted in
+the transaction that makes the difference. A port costs one look at an index where its network has
+no router; one that leaves costs a look at the others of its host, and only where its router is
+distributed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sdnctl.api import outside
 from sdnctl.api.schema import Work
@@ -25,16 +26,16 @@ from sdnctl.intent import (
 
 def port_changed(work: Work, old: Port | None, new: Port | None) -> None:
     """A port comes, goes or changes; whether it is put yet makes no difference."""
-    port, before, after = new or old, _host(old), _host(new)
+    port, before, after = new or old, _hosts(old), _hosts(new)
     if before == after or port is None:
         return
     external = _outside_of(work, port.network_id)
     if external is None:
         return
-    if after:
-        _ensure(work, external, after)
-    if before:
-        _release(work, external, before, without=port.id)
+    for host in sorted(after - before):
+        _ensure(work, external, host)
+    for host in sorted(before - after):
+        _release(work, external, host, without=port.id)
 
 
 def router_changed(
@@ -52,7 +53,7 @@ def router_changed(
         host: None
         for network in networks
         for port in work.tx.find(Port, "network_id", network)
-        if (host := _host(port))
+        for host in sorted(_hosts(port))
     }
     for host in hosts:
         for external in sorted(externals):
@@ -64,7 +65,7 @@ def router_changed(
 
 def hypervisor_comes(work: Work, host: str) -> None:
     """Guests may be bound to it before it is told of; it is put."""
-    networks = {port.network_id for port in work.tx.find(Port, "host", host) if _host(port)}
+    networks = {port.network_id for port in _guests_of(work, host)}
     externals = {_outside_of(work, network) for network in networks} - {None}
     for external in sorted(e for e in externals if e is not None):
         _ensure(work, external, host)
@@ -84,11 +85,21 @@ def interface_networks(work: Work, router_id: str) -> list[str]:
     return list(found)
 
 
-def _host(port: Port | None) -> str:
-    """Where a guest is; the ports of routers and of the controller are nowhere for us."""
+def _hosts(port: Port | None) -> set[str]:
+    """Where a guest is bound; the ports of routers and of the controller are nowhere for us.
+
+    Where it is about to be migrated to, the way out is there before it is.
+    """
     if port is None or port.device_owner.startswith("network:"):
-        return ""
-    return port.host
+        return set()
+    return {port.host, *(binding.host for binding in port.bindings)} - {""}
+
+
+def _guests_of(work: Work, host: str) -> Iterator[Port]:
+    for index in ("host", "also_at"):
+        for port in work.tx.each(Port, index, host):
+            if _hosts(port):
+                yield port
 
 
 def _translates(router: Router | None) -> str | None:
@@ -113,8 +124,8 @@ def _port(work: Work, external: str, host: str) -> Port | None:
 
 def _needed(work: Work, external: str, host: str, without: str = "") -> bool:
     known: dict[str, bool] = {}
-    for port in work.tx.each(Port, "host", host):
-        if port.id == without or not _host(port):
+    for port in _guests_of(work, host):
+        if port.id == without:
             continue
         network = port.network_id
         if network not in known:

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from sdnctl.api import HypervisorState, Reach
+from sdnctl.app.claims import Claims
 from sdnctl.app.liveness import Liveness
 from sdnctl.bgp.peer import Family, Peer, Secret, SessionEvent
 from sdnctl.bgp.speakers import Speakers
@@ -27,6 +28,7 @@ from sdnctl.graph.engine import Engine, Log, Relation
 from sdnctl.graph.model import INPUTS, make_engine
 from sdnctl.graph.relations import (
     ADVERTISED,
+    CLAIM,
     COMPETING,
     EVI_PROBE,
     GATEWAY,
@@ -45,7 +47,7 @@ from sdnctl.routes import Path, RouteKey
 from sdnctl.southbound.server import AgentServer
 from sdnctl.store import Commit, Store
 from sdnctl.topology import underlay
-from sdnctl.types import Ip
+from sdnctl.types import Ip, Mac
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +65,8 @@ class Controller:
         self.engine: Engine = make_engine(asn)
         self.observed = Observed()
         self.delivery = Delivery(epoch, self.observed)
+        self.delivery.on_claim = self.claimed
+        self.claims = Claims(self.engine)
         self._liveness = Liveness(self.observed)
         self.agents: AgentServer | None = None
         self.speakers: Speakers | None = None
@@ -84,18 +88,39 @@ class Controller:
     def _committed(self, commit: Commit) -> None:
         try:
             kinds = {kind for (kind, _id), _old, _new in commit.changes}
+            gone = [
+                (CLAIM, key, None)
+                for (kind, id_), _old, new in commit.changes
+                if kind == "port" and new is None
+                for key in self.claims.forget(id_)
+            ]
             self._advance(
-                (
-                    (_RELATIONS[kind], id_, new)
-                    for (kind, id_), _old, new in commit.changes
-                    if kind in _RELATIONS
-                ),
+                [
+                    *(
+                        (_RELATIONS[kind], id_, new)
+                        for (kind, id_), _old, new in commit.changes
+                        if kind in _RELATIONS
+                    ),
+                    *gone,
+                ],
                 topology=bool(kinds & _TOPOLOGY),
             )
             if "bgp_peer" in kinds:
                 self.tell_peers()
         except Exception:
             _give_up(f"revision {commit.revision} could not be computed")
+
+    def claimed(self, host: str, port_id: str, mac: Mac, ip: Ip, at: float) -> None:
+        """A guest said that it has an address beside its own."""
+        found = self.claims.said(host, port_id, mac, ip, at)
+        if found is None:
+            return
+        key, claim = found
+        _log.info("address taken", extra={"ip": str(ip), "mac": str(mac), "port": port_id})
+        try:
+            self._advance([(CLAIM, key, claim)])
+        except Exception:
+            _give_up(f"a claim to {ip} could not be computed")
 
     def learned(self, changes: list[Change[RouteKey, Path]]) -> None:
         """Routes that the speaker's peers announced or withdrew."""

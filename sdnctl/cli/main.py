@@ -33,6 +33,7 @@ exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 controller unreacha
 _NOUNS: Final = {
     **{r.noun: r.help for r in RESOURCES},
     "agent": "connected vrouter agents",
+    "migration": "guests on their way between hypervisors",
     "bgp": "BGP peers, their sessions and their routes",
     "route": "routes of EVIs and VRFs",
     "lab": "topologies in network namespaces",

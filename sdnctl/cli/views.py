@@ -28,6 +28,15 @@ _ROUTE_COLUMNS: Final = {
     "SOURCE": "source",
     "BEST": "best",
 }
+_MIGRATION_COLUMNS: Final = {
+    "PORT": "port_id",
+    "HYPERVISOR": "hypervisor",
+    "ROLE": "role",
+    "PLUGGED": "plugged",
+    "ACTIVE AT": "active",
+    "PLUGGED THERE": "active_plugged",
+    "SENT ON": "sent_on",
+}
 _AGENT_COLUMNS: Final = {
     "HYPERVISOR": "hypervisor",
     "IN SYNC": "in_sync",
@@ -225,6 +234,11 @@ COMMANDS: Final = (
         ("agent", "list"),
         "list the connected agents and what they have programmed",
         listing("/sdn/v1/agents", "agents", _AGENT_COLUMNS),
+    ),
+    Command(
+        ("migration", "list"),
+        "list ports that hypervisors hold beside the one where their guest is",
+        listing("/sdn/v1/migrations", "migrations", _MIGRATION_COLUMNS),
     ),
     Command(
         ("route", "list"),

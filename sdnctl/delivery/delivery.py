@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, Final
 
 from sdnctl import wire
-from sdnctl.delivery.observed import Observed
+from sdnctl.delivery.observed import AgentState, Observed
 from sdnctl.delivery.session import CHUNK, AgentSession
 from sdnctl.delivery.tables import (
     GroupChange,
@@ -25,7 +25,7 @@ from sdnctl.delivery.tables import (
     group_of_vrf,
 )
 from sdnctl.graph.engine import Log
-from sdnctl.types import Ip
+from sdnctl.types import Ip, Mac
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
 
 _MEMBERS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
@@ -39,7 +39,15 @@ _MEMBERS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
 MOST_REASONS: Final = 32
 """Reasons of drops that are remembered of an agent."""
 
+MOST_AGE_MS: Final = 10**12
+"""An age that an agent tells is no more, whatever it says."""
+
 Outgoing = list[tuple[str, bytes]]
+
+
+def _unheard(host: str, port_id: str, mac: Mac, ip: Ip, at: float) -> None:
+    """Nobody wants to know."""
+    del host, port_id, mac, ip, at
 
 
 class SupersededError(Exception):
@@ -54,6 +62,8 @@ class Delivery:
         self.sessions: dict[str, AgentSession] = {}
         self.observed = observed
         self.revision = 0
+        self.on_claim: Callable[[str, str, Mac, Ip, float], None] = _unheard
+        """Told what guests say they have: hypervisor, port, MAC, address, and since when."""
         self._epoch = epoch
         self._members: defaultdict[str, set[str]] = defaultdict(set)
         self._groups: defaultdict[str, set[str]] = defaultdict(set)
@@ -69,12 +79,12 @@ class Delivery:
     def commit(self, revision: int, log: Log, now_ns: int) -> Outgoing:
         """Tell every agent concerned what changed; ``now_ns`` is the commit's wall clock time."""
         self.revision = revision
-        self._forget_reports(log)
         joined, left = self._follow_members(log)
         moved = joined.keys() | left.keys()
         fast: dict[str, list[bytes]] = {}
         slow = {host for host in moved if host in self.sessions}
         changes = self.tables.apply(log)
+        self._forget_reports(changes, log)
         slow |= self._overfull(changes)
         for change in changes:
             self._spread(change, fast, slow, joined)
@@ -92,13 +102,14 @@ class Delivery:
             self.observed.sent(revision, slow | fast.keys(), now_ns)
         return out
 
-    def _forget_reports(self, log: Log) -> None:
+    def _forget_reports(self, changes: list[GroupChange], log: Log) -> None:
         """What agents said of ports that moved away and of hypervisors that are no more."""
-        for _key, old, new in log.get("local_port", ()):
-            if old is not None and (new is None or new.host != old.host):
-                state = self.observed.known(old.host)
-                if state is not None:
-                    state.ports.pop(old.port.port_id, None)
+        for change in changes:
+            kind, _slash, host = change.group.partition("/")
+            state = self.observed.known(host) if kind == "node" else None
+            if state is not None:
+                for key in change.removals:
+                    state.ports.pop(key.removeprefix("port/"), None)
         for host, _old, node in log.get("node", ()):
             if node is None and host not in self.sessions:
                 self.observed.forget(host)
@@ -163,6 +174,22 @@ class Delivery:
                         del index[at]
         return joined, left
 
+    def _reached(self, host: str, state: AgentState, said: pb.Reachability) -> None:
+        vtep = Ip(said.vtep)
+        if said.up:
+            state.unreachable.discard(vtep)
+        elif self._is_probed(host, vtep):
+            state.unreachable.add(vtep)
+
+    def _claimed(self, host: str, claim: pb.Claim, now: float) -> None:
+        """An address that a guest of this hypervisor says it has; not of another's guest."""
+        port = f"port/{claim.port_id}"
+        if port not in self.tables.table(group_of_node(host)).entries:
+            return
+        if len(claim.mac) == 6 and len(claim.ip) in (4, 16):
+            age = min(claim.age_ms, MOST_AGE_MS) / 1000
+            self.on_claim(host, claim.port_id, Mac(claim.mac), Ip(claim.ip), now - age)
+
     def _is_probed(self, host: str, vtep: Ip) -> bool:
         """A hypervisor is told to probe this next hop, for some group of its own."""
         if len(vtep) not in (4, 16):
@@ -217,11 +244,9 @@ class Delivery:
                 if f"port/{status.port_id}" in self.tables.table(group_of_node(host)).entries:
                     state.ports[status.port_id] = "" if status.up else status.reason or "down"
             case "reachability":
-                vtep = Ip(message.reachability.vtep)
-                if message.reachability.up:
-                    state.unreachable.discard(vtep)
-                elif self._is_probed(host, vtep):
-                    state.unreachable.add(vtep)
+                self._reached(host, state, message.reachability)
+            case "claim":
+                self._claimed(host, message.claim, now)
             case _:
                 return []
         return [(host, data) for data in session.drain()]

@@ -106,10 +106,14 @@ class Observed:
         state = self._agents.get(host)
         return state is not None and (state.connected or now - state.last_seen < GRACE_SECONDS)
 
+    def is_plugged(self, port_id: str, host: str) -> bool:
+        """The hypervisor's agent said last that the port's VIF is there and programmed."""
+        state = self._agents.get(host)
+        return state is not None and state.ports.get(port_id) == ""
+
     def port_is_up(self, port_id: str, host: str, now: float) -> bool:
         """The port's VIF is there and programmed on the hypervisor that it is bound to."""
-        state = self._agents.get(host)
-        return state is not None and state.ports.get(port_id) == "" and self.is_alive(host, now)
+        return self.is_plugged(port_id, host) and self.is_alive(host, now)
 
     def sent(self, revision: int, hosts: set[str], now_ns: int) -> None:
         """A revision was sent to these agents, or more of it was.

@@ -104,7 +104,9 @@ _GROUPS: Final[dict[str, Callable[[Any], tuple[str, Desired]]]] = {
     "rule": lambda row: (group_of_policy(row.group), row),
     "remote": lambda row: (group_of_remote(row.remote), row),
     "node": lambda row: (group_of_node(row.host), row),
-    "local_port": lambda row: (group_of_node(row.host), row.port),
+    **dict.fromkeys(
+        ("local_port", "standby_port"), lambda row: (group_of_node(row.host), row.port)
+    ),
 }
 """The relations that agents are told of: the group and the resource of a row."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator
 from typing import Final
 
 from sdnctl.graph import vpns, wayout
@@ -10,6 +11,7 @@ from sdnctl.graph.relations import (
     ATTACHMENT,
     BGPVPN_NETWORK,
     BGPVPN_ROUTER,
+    CLAIM,
     DOMAIN,
     EVI_INSTANCE,
     EXTERNAL,
@@ -27,6 +29,7 @@ from sdnctl.graph.relations import (
     VRF_INSTANCE,
     WAY_OUT,
     Attachment,
+    Claimed,
     EviInstance,
     External,
     Interface,
@@ -294,13 +297,35 @@ def _qos_policy(port: Port, network: Network) -> str | None:
     return network.qos_policy_id
 
 
+def _claimed(
+    v: View, port_id: str, port: Port, links: tuple[Prefix, ...], said: Container[Prefix]
+) -> Iterator[Claimed]:
+    """What the guest said that it has, as far as its pairs let it and it is not its own.
+
+    It is routed to where it is on link, unless ``said`` has a route to it anyway.
+    """
+    own = {fixed.ip for fixed in port.fixed_ips}
+    for (network_id, ip), claim in sorted(v.find(CLAIM, "port", port_id)):
+        allowed = any(
+            pair.mac == claim.mac and ip in pair.prefix for pair in port.allowed_address_pairs
+        )
+        if allowed and network_id == port.network_id and ip not in own:
+            routed = any(ip in link for link in links) and Prefix.host(ip) not in said
+            yield Claimed(ip, claim.mac, claim.sequence, routed)
+
+
 def attachment(port_id: str, v: View) -> Attachment | None:
     """A guest's port whose network and hypervisor are both known."""
     port = v.get(PORT, port_id)
-    if port is None or not port.host or port.device_owner in NOT_GUESTS:
+    return None if port is None else attached(port_id, port, port.host, v)
+
+
+def attached(port_id: str, port: Port, host: str, v: View) -> Attachment | None:
+    """The port as it is on a host, or would be."""
+    if not host or port.device_owner in NOT_GUESTS:
         return None
     network = v.get(NETWORK, port.network_id)
-    hypervisor = v.get(HYPERVISOR, port.host)
+    hypervisor = v.get(HYPERVISOR, host)
     if network is None or hypervisor is None:
         return None
     pin = network.encapsulation
@@ -310,8 +335,13 @@ def attachment(port_id: str, v: View) -> Attachment | None:
     routed = tuple(
         ip for ip in addresses if where is not None and any(ip in link for link in where.on_link)
     )
+    said = _said(v, port_id, routed, where) if where is not None else ()
+    claimed: tuple[Claimed, ...] = ()
+    if port.allowed_address_pairs:
+        links = where.on_link if where is not None else ()
+        claimed = tuple(_claimed(v, port_id, port, links, dict(said)))
     return Attachment(
-        host=port.host,
+        host=host,
         vtep=hypervisor.vtep,
         encapsulations=encapsulations,
         network_id=port.network_id,
@@ -334,13 +364,14 @@ def attachment(port_id: str, v: View) -> Attachment | None:
         pairs=tuple([(pair.mac, pair.prefix) for pair in port.allowed_address_pairs])
         if port.allowed_address_pairs
         else (),
-        said=_said(v, port_id, routed, where) if where is not None else (),
+        said=said,
         moves=port.moves,
         router_mac=where.mac if where is not None else None,
         mtu=fitting_mtu(network.mtu, hypervisor.mtu, hypervisor.vtep, encapsulations),
         qos_policy_id=_qos_policy(port, network),
         external=where.out.external if where is not None and where.out is not None else Vni(0),
         zone=where.zone if where is not None else 0,
+        claimed=claimed,
     )
 
 

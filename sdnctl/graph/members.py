@@ -21,24 +21,31 @@ from sdnctl.graph.relations import (
     NODE,
     PORT,
     QOS,
+    STANDBY,
     UNDERLAY,
     VRF_MEMBER,
+    Attachment,
     PlacedPort,
 )
+from sdnctl.intent import Port
 from sdnctl.types import Ip, Vni
 
 
 def evi_member(key: tuple[Vni, str], v: View) -> bool | None:
-    """A hypervisor that hosts a port of the network."""
-    return True if v.exists(ATTACHMENT, "evi", key) else None
+    """A hypervisor that hosts a port of the network, or is about to."""
+    return True if v.exists(ATTACHMENT, "evi", key) or v.exists(STANDBY, "evi", key) else None
 
 
 def vrf_member(key: tuple[Vni, str], v: View) -> bool | None:
     """A hypervisor that hosts a port of a network of the router, or of one that leads out there.
 
-    So is one that translates for such a router.
+    So is one that translates for such a router, or that is about to host such a port.
     """
-    found = v.exists(ATTACHMENT, "vrf", key) or v.exists(ELECTED, "member", key)
+    found = (
+        v.exists(ATTACHMENT, "vrf", key)
+        or v.exists(ELECTED, "member", key)
+        or v.exists(STANDBY, "vrf", key)
+    )
     return True if found else None
 
 
@@ -48,6 +55,14 @@ def local_port(port_id: str, v: View) -> PlacedPort | None:
     port = v.get(PORT, port_id)
     if row is None or port is None:
         return None
+    placed = as_told(port_id, port, row, v)
+    if port.bindings and any(binding.left for binding in port.bindings):
+        placed = msgspec.structs.replace(placed, picks_up=True)
+    return PlacedPort(row.host, placed)
+
+
+def as_told(port_id: str, port: Port, row: Attachment, v: View) -> LocalPort:
+    """The port as a hypervisor is told of it where its guest is."""
     placed = LocalPort(
         port_id,
         row.vni,
@@ -74,7 +89,10 @@ def local_port(port_id: str, v: View) -> PlacedPort | None:
             placed = msgspec.structs.replace(placed, qos=qos)
     if row.behind:
         placed = msgspec.structs.replace(placed, behind=row.behind, router_mac=row.router_mac)
-    return PlacedPort(row.host, placed)
+    if row.claimed:
+        claimed = tuple((claim.mac, claim.ip) for claim in row.claimed)
+        placed = msgspec.structs.replace(placed, claimed=claimed)
+    return placed
 
 
 def competing(key: tuple[Vni, Ip], v: View) -> bool | None:
@@ -105,11 +123,19 @@ def node(host: str, v: View) -> Node | None:
 
 
 RULES: Final = (
-    Rule(EVI_MEMBER, evi_member, (on(ATTACHMENT, ATTACHMENT.indexes["evi"]),)),
+    Rule(
+        EVI_MEMBER,
+        evi_member,
+        (on(ATTACHMENT, ATTACHMENT.indexes["evi"]), on(STANDBY, STANDBY.indexes["evi"])),
+    ),
     Rule(
         VRF_MEMBER,
         vrf_member,
-        (on(ATTACHMENT, ATTACHMENT.indexes["vrf"]), on(ELECTED, ELECTED.indexes["member"])),
+        (
+            on(ATTACHMENT, ATTACHMENT.indexes["vrf"]),
+            on(ELECTED, ELECTED.indexes["member"]),
+            on(STANDBY, STANDBY.indexes["vrf"]),
+        ),
     ),
     Rule(LOCAL_PORT, local_port, (on(ATTACHMENT, same_key), on(PORT, same_key))),
     Rule(COMPETING, competing, (on(FIB, FIB.indexes["competing"]),)),

@@ -14,6 +14,7 @@ from sdnctl.graph import (
     qos,
     rib,
     security,
+    standby,
     tables,
     translation,
 )
@@ -26,6 +27,7 @@ from sdnctl.graph.relations import (
     BGPVPN_NETWORK,
     BGPVPN_PORT,
     BGPVPN_ROUTER,
+    CLAIM,
     DOMAIN,
     DSCP_MARKING_RULE,
     FLOATING_IP,
@@ -69,10 +71,12 @@ INPUTS: Final = (
     BGPVPN_PORT,
     LEARNED,
     UNDERLAY,
+    CLAIM,
 )
 
 RULES: Final = (
     *attachments.RULES,  # networks, routers and ports -> EVIs, VRFs, attachments
+    *standby.RULES,  # ports of other bindings -> where they are made ready
     *translation.RULES,  # floating IPs, routers' addresses -> where they are translated
     *origination.RULES,  # attachments -> the routes that they originate
     *rib.RULES,  # originated and learned routes -> imported by route target

@@ -51,9 +51,15 @@ def originated(key: RouteKey, v: View) -> Path | None:
         encapsulations=port.encapsulations,
         label=evi.label,
         vni=evi.vni,
-        sequence=port.moves if isinstance(key.nlri, MacIpRoute) else 0,
+        sequence=_sequence(port, key.nlri) if isinstance(key.nlri, MacIpRoute) else 0,
         **_attributes(evi.policy),
     )
+
+
+def _sequence(port: Attachment, nlri: MacIpRoute) -> int:
+    """How often the address moved: with its port, and from port to port."""
+    claims = [c.sequence for c in port.claimed if (c.ip, c.mac) == (nlri.ip, nlri.mac)]
+    return port.moves + (claims[0] if claims else 0)
 
 
 def _translated(key: RouteKey, v: View) -> Path | None:

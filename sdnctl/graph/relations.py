@@ -18,6 +18,7 @@ from sdnctl.desired import (
     Irb,
     LocalPort,
     Neighbor,
+    NextHop,
     Node,
     Probe,
     Qos,
@@ -149,6 +150,23 @@ LEARNED: Final[Relation[RouteKey, Path]] = Relation(
 )
 UNDERLAY: Final[Relation[str, dict[Ip, int]]] = Relation("underlay")
 """Distances from a hypervisor to the addresses of the underlay, from sdnctl.topology."""
+
+
+class Claim(NamedTuple):
+    """Who has an address that several ports may have, and by which MAC.
+
+    ``sequence`` counts how often it went from one to another (RFC 7432 section 7.7).
+    """
+
+    port_id: str
+    mac: Mac
+    sequence: int
+
+
+CLAIM: Final[Relation[tuple[str, Ip], Claim]] = Relation(
+    "claim", port=lambda _key, row: (row.port_id,)
+)
+"""By network and address, as guests said last."""
 
 # ---- instances and attachments -----------------------------------------------------------------
 
@@ -336,6 +354,15 @@ class Routing(NamedTuple):
         return self.policy if self.is_hidden(prefix) else self.known_outside
 
 
+class Claimed(NamedTuple):
+    """An address beside its own that a port has now; ``routed`` if it is on link of its router."""
+
+    ip: Ip
+    mac: Mac
+    sequence: int
+    routed: bool
+
+
 class Attachment(NamedTuple):
     """A port on the hypervisor that it is bound to. ``vrf`` is 0 where no router is attached.
 
@@ -368,6 +395,7 @@ class Attachment(NamedTuple):
     moves: int = 0
     router_mac: Mac | None = None
     qos_policy_id: str | None = None
+    claimed: tuple[Claimed, ...] = ()
     external: Vni = Vni(0)
     zone: int = 0
 
@@ -406,15 +434,17 @@ def routes_of(port: Attachment) -> tuple[RouteKey, ...]:
     evi = RouteDistinguisher.of(port.vtep, port.number)
     nlris: list[Nlri] = [InclusiveMulticastRoute(evi, port.vtep)]
     nlris += [MacIpRoute(evi, port.mac, ip) for ip in port.addresses or (None,)]
+    nlris += [MacIpRoute(evi, claim.mac, claim.ip) for claim in port.claimed]
     if port.vrf:
         vrf = RouteDistinguisher.of(port.vtep, port.vrf_number)
         nlris += [IpPrefixRoute(vrf, Prefix.host(ip)) for ip in port.routed]
+        nlris += [IpPrefixRoute(vrf, Prefix.host(c.ip)) for c in port.claimed if c.routed]
         if port.said:
             nlris += [IpPrefixRoute(vrf, prefix) for prefix in port.behind]
     return tuple(RouteKey(port.host, nlri) for nlri in nlris)
 
 
-def _member_of(_key: str, port: Attachment) -> tuple[tuple[Vni, str], ...]:
+def _member_of(_key: object, port: Attachment) -> tuple[tuple[Vni, str], ...]:
     if not port.vrf:
         return ()
     if not port.external:
@@ -464,6 +494,20 @@ PORT_VPN: Final[Relation[str, PortVpn]] = Relation(
 )
 ROUTING: Final[Relation[str, Routing]] = Relation("routing")
 """By network."""
+
+
+class Standby(NamedTuple):
+    """A port on a hypervisor that its guest is about to come to or has just left.
+
+    ``attachment`` is what it would be there. Of a guest that has left, ``onward`` is the next hop
+    to where it is now, and ``onward_routed`` that of the VRF.
+    """
+
+    attachment: Attachment
+    onward: NextHop | None
+    onward_routed: NextHop | None
+
+
 ATTACHMENT: Final[Relation[str, Attachment]] = Relation(
     "attachment",
     evi=lambda _k, row: ((row.vni, row.host),),
@@ -473,6 +517,16 @@ ATTACHMENT: Final[Relation[str, Attachment]] = Relation(
         [(group, row.host) for group in row.security_groups] if row.security_groups else ()
     ),
 )
+
+STANDBY: Final[Relation[tuple[str, str], Standby]] = Relation(
+    "standby",
+    evi=lambda _k, row: ((row.attachment.vni, row.attachment.host),),
+    vrf=lambda key, row: _member_of(key, row.attachment),
+    policy=lambda _k, row: [
+        (group, row.attachment.host) for group in row.attachment.security_groups
+    ],
+)
+"""By port and hypervisor. It originates no route."""
 
 OUTSIDE: Final[Relation[tuple[str, str], Outside]] = Relation(
     "outside",
@@ -623,6 +677,7 @@ FLOATING: Final[Relation[str, PlacedFloating]] = Relation("floating")
 HIDING: Final[Relation[str, PlacedHiding]] = Relation("hiding")
 FORWARDING: Final[Relation[str, Forwarding]] = Relation("forwarding")
 LOCAL_PORT: Final[Relation[str, PlacedPort]] = Relation("local_port")
+STANDBY_PORT: Final[Relation[tuple[str, str], PlacedPort]] = Relation("standby_port")
 EVI_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation("evi_member")
 VRF_MEMBER: Final[Relation[tuple[Vni, str], bool]] = Relation(
     "vrf_member", host=lambda key, _row: (key[1],)

@@ -24,6 +24,7 @@ from sdnctl.graph.relations import (
     RULE,
     SECURITY_GROUP,
     SECURITY_GROUP_RULE,
+    STANDBY,
     PolicyMember,
 )
 from sdnctl.intent import AddressGroup, Port
@@ -83,8 +84,8 @@ def remote(key: tuple[str, str], v: View) -> RemoteAddresses | None:
 
 
 def policy_member(key: tuple[str, str], v: View) -> PolicyMember | None:
-    """A hypervisor that hosts a port of the group."""
-    if not v.exists(ATTACHMENT, "policy", key):
+    """A hypervisor that hosts a port of the group, or is about to."""
+    if not (v.exists(ATTACHMENT, "policy", key) or v.exists(STANDBY, "policy", key)):
         return None
     return PolicyMember(v.get(REMOTES, key[0]) or ())
 
@@ -98,6 +99,10 @@ RULES: Final = (
     Rule(RULE, rule, (on(SECURITY_GROUP_RULE, same_key),)),
     Rule(REMOTES, remotes, (on(SECURITY_GROUP_RULE, SECURITY_GROUP_RULE.indexes["group"]),)),
     Rule(REMOTE, remote, (on(PORT, _memberships), on(ADDRESS_GROUP, _entries))),
-    Rule(POLICY_MEMBER, policy_member, (on(ATTACHMENT, ATTACHMENT.indexes["policy"]),)),
+    Rule(
+        POLICY_MEMBER,
+        policy_member,
+        (on(ATTACHMENT, ATTACHMENT.indexes["policy"]), on(STANDBY, STANDBY.indexes["policy"])),
+    ),
     Rule(REMOTE_MEMBER, remote_member, (on(POLICY_MEMBER, POLICY_MEMBER.indexes["remote"]),)),
 )

@@ -22,9 +22,13 @@ from sdnctl.graph.relations import (
     GATEWAY,
     HYPERVISOR,
     IMPORTED,
+    LOCAL_PORT,
     NEIGHBOR,
     NETWORK,
+    PORT,
     ROUTER,
+    STANDBY,
+    STANDBY_PORT,
     VRF,
     VRF_INSTANCE,
     WAY_OUT,
@@ -289,6 +293,34 @@ def _explained(engine: Engine, table: str, relation: Relation[Any, Any], key: An
             for route, row in sorted(routes, key=lambda r: (r[1].path.next_hop, r[0].source))
         ],
     }
+
+
+def migrations(engine: Engine, delivery: Delivery) -> list[Json]:
+    """Every port that is made ready on a hypervisor, or still is, while its guest is elsewhere.
+
+    ``role`` says whether the guest is expected at ``hypervisor`` (``destination``) or was there
+    (``source``); ``plugged`` whether its VIF is there and programmed, as Nova wants to know of the
+    destination before the guest resumes. ``active`` is where the guest is, if anywhere. The cost
+    is of the migrations under way.
+    """
+    rows, ports = [], engine.rows(LOCAL_PORT)
+    standbys = engine.rows(STANDBY)
+    for (port_id, host), placed in sorted(engine.rows(STANDBY_PORT).items()):
+        at = ports.get(port_id)
+        left = engine.rows(PORT)[port_id].standby[host]
+        rows.append(
+            {
+                "port_id": port_id,
+                "mac_address": str(placed.port.mac),
+                "hypervisor": host,
+                "role": "source" if left else "destination",
+                "plugged": delivery.observed.is_plugged(port_id, host),
+                "active": at.host if at is not None else None,
+                "active_plugged": at is not None and delivery.observed.is_plugged(port_id, at.host),
+                "sent_on": standbys[port_id, host].onward is not None,
+            }
+        )
+    return rows
 
 
 def agents(delivery: Delivery) -> list[Json]:

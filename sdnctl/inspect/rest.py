@@ -88,7 +88,11 @@ def make_routes(
     async def agents(_request: Request) -> Response:
         return as_json({"agents": glass.agents(delivery)})
 
+    async def migrations(_request: Request) -> Response:
+        return as_json({"migrations": glass.migrations(engine, delivery)})
+
     return [
+        Route("/sdn/v1/migrations", migrations),
         Route("/sdn/v1/routes", routes),
         Route("/sdn/v1/explanations", explain),
         Route("/sdn/v1/topology", topology),

@@ -60,6 +60,10 @@ def _port_groups(port: Port) -> tuple[Hashable, ...]:
     return port.security_groups
 
 
+def _also_at(port: Port) -> tuple[Hashable, ...]:
+    return tuple(dict.fromkeys(b.host for b in port.bindings)) if port.bindings else ()
+
+
 def _default_of(group: SecurityGroup) -> tuple[Hashable, ...]:
     return (group.project_id,) if group.is_default else ()
 
@@ -145,6 +149,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "subnet": _COMMON | {"network_id": _field("network_id"), "subnetpool_id": _subnetpool},
     "port": _COMMON
     | {name: _field(name) for name in ("network_id", "device_id", "host", "mac")}
+    | {"also_at": _also_at}
     | {"ip": _port_ips, "subnet_id": _port_subnets, "another_address": _another_address}
     | {"interface_network": _interface_network, "security_group": _port_groups}
     | {"outside": _outside, "rare_owner": _rare_owner}
@@ -181,11 +186,12 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     "token_key": {},
 }
 """By kind and name: the values under which a row is found. ``interface_network`` finds the
-router interfaces of a network, ``outside`` the controller's own ports on an external network by
-their owner, ``external`` the networks that they may be on, ``open`` what is not its owner's alone,
-``granted`` what is shared with a project, ``default`` the default subnet pool of an IP version,
-``default_of`` a project's default security group or QoS policy, ``trunk_id`` a trunk's subports,
-``tag`` what bears a tag, ``rare_owner`` the ports of a ``device_owner`` that is no guest's."""
+router interfaces of a network, ``also_at`` the ports of which a host has another binding,
+``outside`` the controller's own ports on an external network by their owner, ``external`` the
+networks that they may be on, ``open`` what is not its owner's alone, ``granted`` what is shared
+with a project, ``default`` the default subnet pool of an IP version, ``default_of`` a project's
+default security group or QoS policy, ``trunk_id`` a trunk's subports, ``tag`` what bears a tag,
+``rare_owner`` the ports of a ``device_owner`` that is no guest's."""
 
 
 class Index:

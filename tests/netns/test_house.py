@@ -223,6 +223,45 @@ def test_dhcp_without_a_controller(cloud: Cloud, tmp_path: Path) -> None:
     assert told["hostname"] == "host-" + fixed["ip_address"].replace(".", "-")
 
 
+def test_dhcp_without_a_controller_and_with_a_new_agent(cloud: Cloud, tmp_path: Path) -> None:
+    """The agent was restarted too: it answers by what its predecessor was told."""
+    told = cloud.lab.folder / "hv1" / "told"
+    mac = bytes.fromhex(cloud.ports["red-web1"]["mac_address"].replace(":", ""))
+    wait_for("a memory", lambda: told.exists() and mac in told.read_bytes(), timeout=20)
+    cloud.kill("controller", "sdnctl-controller")
+    cloud.kill("hv1", "sdnctl-vrouter")
+    flows = _flows(cloud, "hv1")
+    services.start_agent(cloud.lab, cloud.lab.node("hv1"))
+    try:
+        report = tmp_path / "report"
+        script = tmp_path / "script"
+        script.write_text('#!/bin/sh\n[ "$1" = deconfig ] || env > "$REPORT"\n')
+        script.chmod(0o755)
+        command = ["udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "10", "-s", str(script)]
+        subprocess.run(
+            netns.inside(cloud.lab.namespace("red-web1"), command),
+            env=os.environ | {"REPORT": str(report)},
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        fixed = {f["ip_address"] for f in cloud.ports["red-web1"]["fixed_ips"]}
+        lines = report.read_text().splitlines()
+        told_ip = dict(line.split("=", 1) for line in lines if "=" in line)["ip"]
+        assert told_ip in fixed
+        assert _flows(cloud, "hv1") == flows, "and changes nothing in the switch"
+    finally:
+        services.start_controller(cloud.lab, cloud.lab.node("controller"))
+        cloud.await_agents()
+
+
+def _flows(cloud: Cloud, node: str) -> set[str]:
+    """The cookies of all flows."""
+    target = f"unix:{management(cloud, node)}"
+    dump = cloud.lab.exec(node, ["ovs-ofctl", "-O", "OpenFlow14", "dump-flows", target])
+    return set(re.findall(r"cookie=(0x[0-9a-f]+)", dump))
+
+
 NOVA = """
 import http.server, json, sys
 class Nova(http.server.BaseHTTPRequestHandler):

@@ -126,9 +126,17 @@ def said_of_network(w: World, network: Network) -> dict[str, Any]:
 
 
 def prefixes_of(
-    w: World, port: Port, network: Network, row: Routed, hosts: set[Prefix]
+    w: World,
+    port: Port,
+    network: Network,
+    row: Routed,
+    hosts: set[Prefix],
+    taken: set[Prefix] = frozenset(),  # type: ignore[assignment]
 ) -> dict[Prefix, dict[str, Any]]:
-    """What a port announces for its VRF, and what is said of each; ``hosts`` are its addresses."""
+    """What a port announces for its VRF, and what is said of each.
+
+    ``hosts`` are its addresses, ``taken`` those that it has for now and that are not its own.
+    """
     own: dict[Prefix, list[tuple[BgpVpn, int | None]]] = {}
     also: dict[Prefix, set[RouteTarget]] = {}
     outside = outwards(w, row)
@@ -166,6 +174,13 @@ def prefixes_of(
         more = set(also.get(host, ()))
         if outside is not None and not _is_hidden(row, host):
             more |= outside[0]
+            by += [(vpn, vpn.local_preference) for vpn in outside[1]]
+        out[host] = attributes(given | more, by)
+    for host in taken - out.keys():
+        by = [(vpn, vpn.local_preference) for vpn in usual]
+        more = set()
+        if outside is not None and not _is_hidden(row, host):
+            more = outside[0]
             by += [(vpn, vpn.local_preference) for vpn in outside[1]]
         out[host] = attributes(given | more, by)
     return out

@@ -58,9 +58,9 @@ class House:
         everything: Log = {
             name: list(_all_rows(self.engine, name))
             for name in ("evi", "irb", "subnet_options", "host_name", "fdb", "neighbor", "flood",
-                         "vrf", "fib", "node", "rule", "remote", "local_port", "evi_member",
-                         "vrf_member", "policy_member", "remote_member", "evi_probe", "vrf_probe",
-                         "exit", "floating", "hiding", "forwarding")
+                         "vrf", "fib", "node", "rule", "remote", "local_port", "standby_port",
+                         "evi_member", "vrf_member", "policy_member", "remote_member", "evi_probe",
+                         "vrf_probe", "exit", "floating", "hiding", "forwarding")
         }  # fmt: skip
         self.delivery.commit(self.revision, everything, 0)
         for agent in self.agents.values():

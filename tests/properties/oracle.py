@@ -30,6 +30,7 @@ from sdnctl.desired import (
     SubnetOptions,
     Vrf,
 )
+from sdnctl.graph.relations import Claim
 from sdnctl.intent import (
     AddressGroup,
     BandwidthLimitRule,
@@ -83,6 +84,7 @@ class World:
     security_group_rule: dict[str, SecurityGroupRule] = field(default_factory=dict)
     address_group: dict[str, AddressGroup] = field(default_factory=dict)
     learned: dict[RouteKey, Path] = field(default_factory=dict)
+    claim: dict[tuple[str, Ip], Claim] = field(default_factory=dict)
     underlay: dict[str, dict[Ip, int]] = field(default_factory=dict)
     bgpvpn: dict[str, BgpVpn] = field(default_factory=dict)
     bgpvpn_network: dict[str, BgpVpnNetwork] = field(default_factory=dict)
@@ -170,6 +172,30 @@ def guests(w: World) -> list[tuple[Port, Network, Hypervisor]]:
     return out
 
 
+def prepared(w: World, host: Hypervisor) -> list[tuple[Port, Network, dict[str, Any]]]:
+    """Ports that are bound here too while their guests are elsewhere, and what is said of that."""
+    out = []
+    for port in w.port.values():
+        network = w.network.get(port.network_id)
+        bound = {b.host: b.left for b in port.bindings}
+        if port.profile.get("migrating_to") == host.id and host.id not in bound:
+            bound[host.id] = False
+        ours = port.device_owner.startswith("network:")
+        if network is None or ours or host.id not in bound or port.host == host.id:
+            continue
+        told: dict[str, Any] = {"standby": True, "picks_up": True}
+        there = w.hypervisor.get(port.host)
+        if bound[host.id] and there is not None and is_up(port, network, there):
+            by = tunnels(network, there)
+            told["onward"] = NextHop(there.vtep, network.label, network.vni, by)
+            router, _ports = vrf_of(w, network)
+            if router is not None:
+                mac = Mac(b"\2\0" + there.vtep[-4:])
+                told["onward_routed"] = NextHop(there.vtep, router.label, router.vni, by, mac)
+        out.append((port, network, told))
+    return out
+
+
 def is_up(port: Port, network: Network, host: Hypervisor) -> bool:
     able = len(host.vtep) == 4 and bool(tunnels(network, host))
     return able and port.admin_state_up and network.admin_state_up
@@ -183,6 +209,17 @@ def passed_on(w: World, port: Port, network: Network) -> tuple[tuple[Prefix, ...
     hosts = {Prefix.host(f.ip) for f in port.fixed_ips if on_link(w, network, f.ip)}
     behind = sorted(agreed.prefixes_of(w, port, network, router, hosts).keys() - hosts)
     return tuple(behind), interfaces[0][1] if behind else None
+
+
+def said_to_have(w: World, port: Port) -> dict[Ip, Claim]:
+    """The addresses that the port's guest took last, where it may and they are not its own."""
+    return {
+        ip: claim
+        for (network, ip), claim in sorted(w.claim.items())
+        if (network, claim.port_id) == (port.network_id, port.id)
+        and ip not in [f.ip for f in port.fixed_ips]
+        and any(p.mac == claim.mac and ip in p.prefix for p in port.allowed_address_pairs)
+    }
 
 
 def tunnels(network: Network, host: Hypervisor) -> tuple[Encapsulation, ...]:
@@ -209,12 +246,16 @@ def local_routes(w: World) -> dict[RouteKey, Path]:
         mine = changed(evi, sequence=port.moves)
         for ip in every or [None]:
             routes.setdefault(RouteKey(host.id, MacIpRoute(rd, port.mac, ip)), mine)
+        for ip, claim in said_to_have(w, port).items():
+            more = changed(evi, sequence=port.moves + claim.sequence)
+            routes.setdefault(RouteKey(host.id, MacIpRoute(rd, claim.mac, ip)), more)
         router, _interfaces = vrf_of(w, network)
         if router is None:
             continue
         rd = RouteDistinguisher.of(host.vtep, router.number)
         hosts = {Prefix.host(f.ip) for f in port.fixed_ips if on_link(w, network, f.ip)}
-        said = agreed.prefixes_of(w, port, network, router, hosts)
+        taken = {Prefix.host(ip) for ip in said_to_have(w, port) if on_link(w, network, ip)}
+        said = agreed.prefixes_of(w, port, network, router, hosts, taken)
         for prefix, attributes in said.items():
             path = Path(
                 next_hop=host.vtep,
@@ -552,9 +593,12 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
     for host in w.hypervisor.values():
         mine_: dict[str, Desired] = {}
         groups = set()
-        for port, network, where in guests(w):
-            if where.id != host.id:
-                continue
+        own: list[tuple[Port, Network, dict[str, Any]]] = [
+            (port, network, {"picks_up": any(b.left for b in port.bindings)})
+            for port, network, where in guests(w)
+            if where.id == host.id
+        ]
+        for port, network, binding in own + prepared(w, host):
             router, _ports = vrf_of(w, network)
             groups.add(f"evi/{network.vni}")
             if router:
@@ -566,13 +610,15 @@ def expected(w: World) -> dict[str, dict[str, Desired]]:
                 router.vni if router else Vni(0),
                 port.mac,
                 tuple(dict.fromkeys(f.ip for f in port.fixed_ips)),
-                is_up(port, network, where),
+                is_up(port, network, host),
                 port.port_security_enabled,
                 port.security_groups if port.port_security_enabled else (),
                 tuple((pair.mac, pair.prefix) for pair in port.allowed_address_pairs),
                 behind,
                 router_mac,
-                **told_by_dhcp(w, port, network, where),
+                **told_by_dhcp(w, port, network, host),
+                **binding,
+                claimed=tuple((c.mac, ip) for ip, c in said_to_have(w, port).items()),
                 parent=port.subport.parent if port.subport else "",
                 vlan=port.subport.vlan if port.subport else 0,
                 qos=quality(w, port, network),

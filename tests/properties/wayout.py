@@ -172,10 +172,9 @@ def members(w: World, host: Hypervisor) -> set[Vni]:
         where = outer_of(w, router)
         if where is None:
             continue
-        there = any(
-            h.id == host.id and oracle.vrf_of(w, network)[0] == router
-            for _p, network, h in oracle.guests(w)
-        )
+        here = [network for _p, network, h in oracle.guests(w) if h.id == host.id]
+        here += [network for _p, network, _told in oracle.prepared(w, host)]
+        there = any(oracle.vrf_of(w, network)[0] == router for network in here)
         if there:
             found.add(where.vni)
         if elected(w, router) == host:

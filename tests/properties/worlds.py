@@ -17,6 +17,7 @@ from sdnctl.graph.relations import (
     BGPVPN_NETWORK,
     BGPVPN_PORT,
     BGPVPN_ROUTER,
+    CLAIM,
     DSCP_MARKING_RULE,
     FLOATING_IP,
     GATEWAY,
@@ -32,8 +33,10 @@ from sdnctl.graph.relations import (
     SECURITY_GROUP_RULE,
     SUBNET,
     UNDERLAY,
+    Claim,
 )
 from sdnctl.intent import (
+    MIGRATING_TO,
     ROUTER_INTERFACE_OWNER,
     AddressGroup,
     AddressPair,
@@ -43,6 +46,7 @@ from sdnctl.intent import (
     BgpVpnNetwork,
     BgpVpnPort,
     BgpVpnRouter,
+    Binding,
     DscpMarkingRule,
     ExtraDhcpOption,
     FixedIp,
@@ -347,11 +351,26 @@ def _ports(key: str, network: str, **more: st.SearchStrategy[Any]) -> st.SearchS
     )
 
 
+bindings = st.one_of(
+    *[st.just(())] * 3,
+    st.lists(
+        st.builds(Binding, st.sampled_from(["ghost", *HOSTS * 3]), left=st.booleans()),
+        max_size=2,
+        unique_by=lambda binding: binding.host,
+    ).map(tuple),
+)
+"""Some of hosts that are not there, or where the port is anyway."""
+
+profiles = st.sampled_from(
+    [{}] * 5 + [{MIGRATING_TO: host} for host in ("h0", "h1", "ghost", "", 7)]
+)
+
+
 def guests(key: str) -> st.SearchStrategy[Any]:
     hosts = st.sampled_from(["", "ghost", *HOSTS * 4])
     owner = st.sampled_from(["", "", "", "network:dhcp"])
     usual = NETWORKS[GUESTS.index(key) % 2]
-    more = {"host": hosts, "device_owner": owner}
+    more = {"host": hosts, "bindings": bindings, "profile": profiles, "device_owner": owner}
     return st.one_of(*(_ports(key, n, **more) for n in [usual, usual, *NETWORKS]))
 
 
@@ -556,6 +575,19 @@ BY_KEY: dict[Relation[Any, Any], dict[str, st.SearchStrategy[Any]]] = {
     PORT_FORWARDING: {key: forwardings(key) for key in ("x0", "x1")},
     HYPERVISOR_DOWN: dict.fromkeys(HOSTS, st.just(True)),
 }
+claims = st.builds(
+    Claim,
+    st.sampled_from([*GUESTS, "ghost"]),
+    st.sampled_from([MACS[0], MACS[2], MACS[2]]),
+    st.sampled_from([0, 0, 1, 3]),
+)
+claimed = st.tuples(
+    st.just(CLAIM),
+    st.tuples(st.sampled_from([*NETWORKS[:2] * 3, "n2"]), st.sampled_from(IPS)),
+    st.one_of(*[claims] * 7, st.none()),
+)
+"""Mostly of addresses that some port may take."""
+
 memberships = st.builds(
     RouteKey,
     st.sampled_from(["gw1", "gw2"]),
@@ -598,6 +630,7 @@ writes: st.SearchStrategy[Write] = st.one_of(
         for key, rows in by_key.items()
     ),
     *[learned] * 6,
+    *[claimed] * 3,
 )
 
 transactions = st.lists(st.lists(writes, min_size=1, max_size=6), max_size=12)
@@ -672,4 +705,5 @@ def populated(draw: st.DrawFn) -> list[list[Write]]:
     if draw(st.booleans()):
         first += leading_out(draw)
     first += draw(st.lists(learned, max_size=8))
+    first += draw(st.lists(claimed, max_size=6))
     return [first, *draw(transactions)]

@@ -49,7 +49,9 @@ from sdnctl.graph.model import INPUTS
 from sdnctl.graph.relations import ADVERTISED, HYPERVISOR_DOWN, LEARNED
 from sdnctl.intent import (
     KINDS,
+    MIGRATING_TO,
     ROUTER_INTERFACE_OWNER,
+    Binding,
     FixedIp,
     HostRoute,
     PortRoute,
@@ -89,6 +91,11 @@ def _behind(text: str) -> PortRoute:
     )
 
 
+def _binding(text: str) -> Binding:
+    host, _, left = text.partition("=")
+    return Binding(host, left=left == "left")
+
+
 def _numbers(vni: str, label: str, number: str) -> VrfNumbers:
     mac = Mac.parse("fa:16:3e:ee:ee:ee")
     return VrfNumbers(Vni(int(vni)), Label(int(label)), int(number), mac)
@@ -123,6 +130,8 @@ READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "prefix": ("prefix", Prefix.parse),
     "mac": ("mac", Mac.parse),
     "host": ("host", str),
+    "bindings": ("bindings", _list(_binding)),
+    "going": ("profile", lambda text: {MIGRATING_TO: text} if text else {}),
     "router": ("device_id", str),
     "families": ("families", _list(str)),
     "preference": ("local_preference", lambda text: int(text) if text else None),
@@ -329,7 +338,12 @@ def told(row: Desired) -> str:
     match row:
         case LocalPort():
             behind = f" before {','.join(map(str, row.behind))}" if row.behind else ""
-            return ("open" if row.admin_state_up else "closed") + behind
+            state = "standby" if row.standby else "open" if row.admin_state_up else "closed"
+            if row.onward is not None:
+                state += f" on to {_hop(row.onward)}"
+            if row.onward_routed is not None:
+                state += f", routed to {_hop(row.onward_routed)}"
+            return state + (" picking up" if row.picks_up and not row.standby else "") + behind
         case Neighbor():
             return f"at {row.mac}"
         case FdbEntry() | FloodEntry():

@@ -87,6 +87,11 @@ desired: st.SearchStrategy[Desired] = st.one_of(
         parent=texts,
         vlan=st.integers(0, 4094),
         qos=st.none() | st.builds(Qos, limits, limits, st.none() | st.integers(0, 63)),
+        standby=st.booleans(),
+        onward=st.none() | hops,
+        onward_routed=st.none() | hops,
+        picks_up=st.booleans(),
+        claimed=st.lists(st.tuples(macs, ips)).map(tuple),
         zone=st.integers(0, 65535),
     ),
     st.builds(

@@ -119,7 +119,7 @@ class Node(_message.Message):
     def __init__(self, host: _Optional[str] = ..., vtep: _Optional[bytes] = ..., encapsulations: _Optional[_Iterable[int]] = ..., mtu: _Optional[int] = ..., router_mac: _Optional[bytes] = ..., distances: _Optional[_Iterable[_Union[Distance, _Mapping]]] = ...) -> None: ...
 
 class LocalPort(_message.Message):
-    __slots__ = ("port_id", "vni", "vrf", "mac", "addresses", "admin_state_up", "security", "behind", "router_mac", "host_name", "dhcp_options", "mtu", "device_id", "project_id", "security_groups", "pairs", "parent", "vlan", "qos", "zone")
+    __slots__ = ("port_id", "vni", "vrf", "mac", "addresses", "admin_state_up", "security", "behind", "router_mac", "host_name", "dhcp_options", "mtu", "device_id", "project_id", "security_groups", "pairs", "parent", "vlan", "qos", "zone", "standby", "onward", "onward_routed", "picks_up", "claimed")
     PORT_ID_FIELD_NUMBER: _ClassVar[int]
     VNI_FIELD_NUMBER: _ClassVar[int]
     VRF_FIELD_NUMBER: _ClassVar[int]
@@ -140,6 +140,11 @@ class LocalPort(_message.Message):
     VLAN_FIELD_NUMBER: _ClassVar[int]
     QOS_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
+    STANDBY_FIELD_NUMBER: _ClassVar[int]
+    ONWARD_FIELD_NUMBER: _ClassVar[int]
+    ONWARD_ROUTED_FIELD_NUMBER: _ClassVar[int]
+    PICKS_UP_FIELD_NUMBER: _ClassVar[int]
+    CLAIMED_FIELD_NUMBER: _ClassVar[int]
     port_id: str
     vni: int
     vrf: int
@@ -160,7 +165,20 @@ class LocalPort(_message.Message):
     vlan: int
     qos: Qos
     zone: int
-    def __init__(self, port_id: _Optional[str] = ..., vni: _Optional[int] = ..., vrf: _Optional[int] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[bytes]] = ..., admin_state_up: _Optional[bool] = ..., security: _Optional[bool] = ..., behind: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ..., router_mac: _Optional[bytes] = ..., host_name: _Optional[str] = ..., dhcp_options: _Optional[_Iterable[_Union[DhcpOption, _Mapping]]] = ..., mtu: _Optional[int] = ..., device_id: _Optional[str] = ..., project_id: _Optional[str] = ..., security_groups: _Optional[_Iterable[str]] = ..., pairs: _Optional[_Iterable[_Union[AddressPair, _Mapping]]] = ..., parent: _Optional[str] = ..., vlan: _Optional[int] = ..., qos: _Optional[_Union[Qos, _Mapping]] = ..., zone: _Optional[int] = ...) -> None: ...
+    standby: bool
+    onward: NextHop
+    onward_routed: NextHop
+    picks_up: bool
+    claimed: _containers.RepeatedCompositeFieldContainer[Claimed]
+    def __init__(self, port_id: _Optional[str] = ..., vni: _Optional[int] = ..., vrf: _Optional[int] = ..., mac: _Optional[bytes] = ..., addresses: _Optional[_Iterable[bytes]] = ..., admin_state_up: _Optional[bool] = ..., security: _Optional[bool] = ..., behind: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ..., router_mac: _Optional[bytes] = ..., host_name: _Optional[str] = ..., dhcp_options: _Optional[_Iterable[_Union[DhcpOption, _Mapping]]] = ..., mtu: _Optional[int] = ..., device_id: _Optional[str] = ..., project_id: _Optional[str] = ..., security_groups: _Optional[_Iterable[str]] = ..., pairs: _Optional[_Iterable[_Union[AddressPair, _Mapping]]] = ..., parent: _Optional[str] = ..., vlan: _Optional[int] = ..., qos: _Optional[_Union[Qos, _Mapping]] = ..., zone: _Optional[int] = ..., standby: _Optional[bool] = ..., onward: _Optional[_Union[NextHop, _Mapping]] = ..., onward_routed: _Optional[_Union[NextHop, _Mapping]] = ..., picks_up: _Optional[bool] = ..., claimed: _Optional[_Iterable[_Union[Claimed, _Mapping]]] = ...) -> None: ...
+
+class Claimed(_message.Message):
+    __slots__ = ("mac", "ip")
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    IP_FIELD_NUMBER: _ClassVar[int]
+    mac: bytes
+    ip: bytes
+    def __init__(self, mac: _Optional[bytes] = ..., ip: _Optional[bytes] = ...) -> None: ...
 
 class Qos(_message.Message):
     __slots__ = ("egress", "ingress", "dscp")
@@ -449,20 +467,34 @@ class Probe(_message.Message):
     def __init__(self, vni: _Optional[int] = ..., vtep: _Optional[bytes] = ..., interval: _Optional[int] = ..., multiplier: _Optional[int] = ...) -> None: ...
 
 class Upstream(_message.Message):
-    __slots__ = ("hello", "ack", "nack", "port_status", "drops", "reachability")
+    __slots__ = ("hello", "ack", "nack", "port_status", "drops", "reachability", "claim")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     NACK_FIELD_NUMBER: _ClassVar[int]
     PORT_STATUS_FIELD_NUMBER: _ClassVar[int]
     DROPS_FIELD_NUMBER: _ClassVar[int]
     REACHABILITY_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     ack: Ack
     nack: Nack
     port_status: PortStatus
     drops: Drops
     reachability: Reachability
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ..., port_status: _Optional[_Union[PortStatus, _Mapping]] = ..., drops: _Optional[_Union[Drops, _Mapping]] = ..., reachability: _Optional[_Union[Reachability, _Mapping]] = ...) -> None: ...
+    claim: Claim
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., nack: _Optional[_Union[Nack, _Mapping]] = ..., port_status: _Optional[_Union[PortStatus, _Mapping]] = ..., drops: _Optional[_Union[Drops, _Mapping]] = ..., reachability: _Optional[_Union[Reachability, _Mapping]] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ...) -> None: ...
+
+class Claim(_message.Message):
+    __slots__ = ("port_id", "mac", "ip", "age_ms")
+    PORT_ID_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    IP_FIELD_NUMBER: _ClassVar[int]
+    AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    port_id: str
+    mac: bytes
+    ip: bytes
+    age_ms: int
+    def __init__(self, port_id: _Optional[str] = ..., mac: _Optional[bytes] = ..., ip: _Optional[bytes] = ..., age_ms: _Optional[int] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("versions", "epoch", "software")

@@ -61,6 +61,30 @@ async def test_it_comes_with_the_first_guest_and_goes_with_the_last(api: Api) ->
     await api.call("DELETE", "/sdn/v1/hypervisors/cn3", status=204)
 
 
+async def test_it_is_there_before_a_guest_that_is_migrated(api: Api) -> None:
+    """So that what it needs at the destination is no reason for the move itself to fail."""
+    await hosts(api, "cn1", "cn2")
+    cloud = await a_cloud(api, distributed=True)
+    out = cloud.external["id"]
+    guest, path = cloud.guest["id"], f"ports/{cloud.guest['id']}/bindings"
+    bound = {"binding:host_id": "cn1", "device_owner": "compute:nova"}
+    await api.update("ports", guest, **bound)
+    await api.call("POST", path, {"binding": {"host": "cn2"}}, status=201)
+    assert addresses(api) == {(out, "cn1"), (out, "cn2")}
+    for distributed in (False, True):
+        await api.update(
+            "routers", cloud.router["id"], admin_state_up=False, distributed=distributed
+        )
+        assert addresses(api) == ({(out, "cn1"), (out, "cn2")} if distributed else set())
+    await api.call("PUT", f"{path}/cn2/activate")
+    assert addresses(api) == {(out, "cn1"), (out, "cn2")}
+    await api.call("DELETE", f"{path}/cn1", status=204)
+    assert addresses(api) == {(out, "cn2")}
+    await api.call("POST", path, {"binding": {"host": "cn1"}}, status=201)
+    await api.call("DELETE", f"{path}/cn1", status=204)
+    assert addresses(api) == {(out, "cn2")}
+
+
 async def test_it_follows_the_router(api: Api) -> None:
     await hosts(api, "cn1")
     cloud = await a_cloud(api)
@@ -143,14 +167,16 @@ async def test_whatever_happens_they_are_those_that_are_needed(api: Api, seed: i
     routers = [(await api.create("routers", admin_state_up=False))["id"] for _ in range(2)]
     attached: dict[str, str] = {}
     ports: dict[str, tuple[str, str]] = {}
+    also: dict[str, set[str]] = {}
     modes: dict[str, Any] = {id_: {"distributed": False, "gateway": None} for id_ in routers}
 
     def needed() -> set[tuple[str, str]]:
         found = set()
-        for network, host in ports.values():
+        for id_, (network, at) in ports.items():
             mode = modes.get(attached.get(network, ""), {})
-            if host and mode.get("distributed") and mode["gateway"]:
-                found.add((mode["gateway"], host))
+            if mode.get("distributed") and mode["gateway"]:
+                hosts = {at, *also.get(id_, ())} - {""}
+                found |= {(mode["gateway"], host) for host in hosts}
         return found
 
     async def interface(network: str) -> None:
@@ -165,20 +191,38 @@ async def test_whatever_happens_they_are_those_that_are_needed(api: Api, seed: i
     for _ in range(60):
         network, router = rng.choice(list(subnet_of)), rng.choice(routers)
         host = rng.choice(["", "cn1", "cn2"])
-        match rng.randrange(6):
+        match rng.randrange(8):
             case 0:
-                made = await api.create("ports", network_id=network, **{"binding:host_id": host})
+                fields = {"binding:host_id": host, "device_owner": "compute:nova"}
+                made = await api.create("ports", network_id=network, **fields)
                 ports[made["id"]] = (network, host)
             case 1 if ports:
                 id_ = rng.choice(list(ports))
                 await api.update("ports", id_, **{"binding:host_id": host})
                 ports[id_] = (ports[id_][0], host)
+                also[id_] = also.get(id_, set()) - {host}
             case 2 if ports:
                 id_ = rng.choice(list(ports))
                 del ports[id_]
+                also.pop(id_, None)
                 await api.call("DELETE", f"ports/{id_}", status=204)
             case 3:
                 await interface(network)
+            case 5 if ports:
+                id_ = rng.choice(list(ports))
+                at, path = ports[id_][1], f"/v2.0/ports/{id_}/bindings"
+                other = "cn2" if host == "cn1" else "cn1"
+                if rng.random() < 0.5:
+                    made = await api.send("POST", path, {"binding": {"host": other}})
+                    if made.status_code == 201:
+                        also[id_] = {*also.get(id_, ()), other}
+                elif other != at and rng.random() < 0.5:
+                    if (await api.send("PUT", f"{path}/{other}/activate")).status_code == 200:
+                        also[id_] = (also[id_] | {at}) - {other, ""}
+                        ports[id_] = (ports[id_][0], other)
+                elif other != at:
+                    await api.send("DELETE", f"{path}/{other}")
+                    also[id_] = also.get(id_, set()) - {other}
             case 4:
                 out, snat = rng.choice([*outs, None]), rng.random() < 0.7
                 info = out and {"network_id": out, "enable_snat": snat}

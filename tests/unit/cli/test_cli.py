@@ -84,6 +84,18 @@ AGENTS = [
         "drops": {"spoofed_ip": 3},
     }
 ]
+MIGRATIONS = [
+    {
+        "port_id": "p-1",
+        "mac_address": "fa:16:3e:00:00:01",
+        "hypervisor": "hv2",
+        "role": "destination",
+        "plugged": True,
+        "active": "hv1",
+        "active_plugged": True,
+        "sent_on": False,
+    }
+]
 SESSIONS = [
     {
         "peer": "gateway",
@@ -122,6 +134,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     async def agents(request: Request) -> Response:
         return JsonResponse({"agents": AGENTS})
 
+    async def migrations(request: Request) -> Response:
+        return JsonResponse({"migrations": MIGRATIONS})
+
     async def sessions(request: Request) -> Response:
         return JsonResponse({"bgp_sessions": SESSIONS})
 
@@ -129,6 +144,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     views = [
         *(view for view in glass if view.path.startswith(("/sdn/v1/bgp-peers", "/sdn/v1/expl"))),
         Route("/sdn/v1/agents", agents),
+        Route("/sdn/v1/migrations", migrations),
         Route("/sdn/v1/bgp-sessions", sessions),
         Route("/sdn/v1/routes", routes),
         Route("/sdn/v1/topology", topology),
@@ -343,6 +359,9 @@ def test_agents_and_sessions_are_listed(sdnctl: Sdnctl) -> None:
     assert "gateway  established" in sdnctl("bgp sessions")
     assert "2026-11-20T10:01:58Z  ipv4-vpn" in sdnctl("bgp sessions")
     assert sdnctl("agent list -o name") == "hv1\n"
+    shown = " ".join(sdnctl("migration list").split())
+    assert "p-1 hv2 destination yes hv1 yes no" in shown
+    assert json.loads(sdnctl("migration list -o json")) == MIGRATIONS
     assert json.loads(sdnctl("bgp sessions -o json")) == SESSIONS
 
 

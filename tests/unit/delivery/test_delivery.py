@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from sdnctl import wire
@@ -9,7 +10,8 @@ from sdnctl.delivery import session
 from sdnctl.delivery.observed import REMEMBERED
 from sdnctl.desired import LocalPort
 from sdnctl.graph.relations import GATEWAY, HYPERVISOR, LEARNED, NETWORK, PORT
-from sdnctl.intent import FixedIp, Gateway, Hypervisor, Network, Port
+from sdnctl.inspect import glass
+from sdnctl.intent import Binding, FixedIp, Gateway, Hypervisor, Network, Port
 from sdnctl.routes import MacIpRoute, Path, RouteKey
 from sdnctl.types import Ip, Label, Mac, RouteDistinguisher, RouteTarget, Vni
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
@@ -160,6 +162,43 @@ def test_only_what_is_there_is_reported(house: House) -> None:
     house.commit([(PORT, "p0", None)])
     house.delivery.received(live, report("p0", up=False), 0.0, 0)  # its VIF is unplugged later
     assert observed.agent("h0").ports == {}
+
+
+def test_what_is_plugged_stays_so_when_a_guest_moves(house: House) -> None:
+    """The destination told of its VIF before the move: the port is up at once, and again at the
+    source if it goes back."""
+    observed = house.delivery.observed
+
+    def bound(host: str, *others: Binding) -> None:
+        _relation, id_, row = port(0, host)
+        house.commit([(PORT, id_, msgspec.structs.replace(row, bindings=others))])
+        house.settle()
+
+    bound("h0", Binding("h1"))
+    for host in ("h0", "h1"):
+        house.delivery.received(house.live[host], report("p0"), 0.0, 0)
+    assert glass.migrations(house.engine, house.delivery) == [
+        {
+            "port_id": "p0",
+            "mac_address": "fa:00:00:00:00:00",
+            "hypervisor": "h1",
+            "role": "destination",
+            "plugged": True,
+            "active": "h0",
+            "active_plugged": True,
+            "sent_on": False,
+        }
+    ]
+    bound("h1", Binding("h0", left=True))
+    assert observed.is_plugged("p0", "h1")
+    (row,) = glass.migrations(house.engine, house.delivery)
+    assert (row["role"], row["active"], row["sent_on"]) == ("source", "h1", True)
+    bound("h0", Binding("h1", left=True))
+    assert observed.is_plugged("p0", "h0")
+    bound("h0")
+    assert not observed.is_plugged("p0", "h1")
+    assert observed.is_plugged("p0", "h0")
+    assert glass.migrations(house.engine, house.delivery) == []
 
 
 def test_only_probed_next_hops_are_reported(house: House) -> None:

@@ -90,6 +90,32 @@ POOL: list[Desired] = [
         )
     ),
     *(
+        LocalPort(
+            *(port_id, EVIS[0], VRFS[0], M1, (IP1,)),
+            pairs=tuple((mac, Prefix.host(ip)) for mac in (M1, M2) for ip in (IP2, IP6)),
+            claimed=claimed,
+            standby=standby,
+        )
+        for port_id in "abc"
+        for claimed in ((), ((M1, IP2),), ((M2, IP2), (M2, IP6)))
+        for standby in (False, True)
+    ),
+    *(
+        LocalPort(
+            *(port_id, EVIS[0], vrf, M1, (IP1, IP6)),
+            standby=True,
+            onward=onward,
+            onward_routed=onward and onward._replace(router_mac=M2),
+            picks_up=True,
+            behind=behind,
+            router_mac=M2,
+        )
+        for port_id in "abc"
+        for vrf in (VRFS[0], Vni(0))
+        for onward in (None, HOPS[0], HOPS[1], HOPS[3], HOPS[5])
+        for behind in ((), (Prefix.parse("10.0.0.0/24"), Prefix.parse("::/0")))
+    ),
+    *(
         SecurityRule(
             *(group, rule_id, ingress, version, protocol, ports[0], ports[1]),
             *(prefix, remote, stateful),

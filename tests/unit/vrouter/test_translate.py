@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
-from sdnctl.desired import FibEntry, FloodEntry, NextHop, Node
+from sdnctl.desired import FibEntry, FloodEntry, LocalPort, NextHop, Node
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs import translate
-from sdnctl_vrouter.drivers.ovs.pipeline import Preference, fib_priority
+from sdnctl_vrouter.drivers.ovs.pipeline import Preference, Table, fib_priority
+from sdnctl_vrouter.drivers.ovs.standby import flows as flows_of_standby
 from sdnctl_vrouter.drivers.ovs.translate import FLOOD_CHUNK, NOTHING, Tunnels, Unreachable
 
 VXLAN, GRE, UDP = Encapsulation.VXLAN, Encapsulation.MPLS_GRE, Encapsulation.MPLS_UDP
@@ -128,3 +131,44 @@ def test_a_long_flood_list_is_several_flows() -> None:
     assert [t.next_chunk(n + 1) in flow for n, flow in enumerate(flows)] == [True, True, False]
     assert sum(flow.count(m) for flow in flows for m in members[:3]) == 3
     assert max(map(len, flows)) < 1 << 16
+
+
+def standby(*, onward: NextHop | None = None, routed: NextHop | None = None) -> LocalPort:
+    return LocalPort(
+        *("p", Vni(7), Vni(10), MAC, (Ip.parse("10.0.0.9"),)),
+        standby=True,
+        onward=onward,
+        onward_routed=routed,
+    )
+
+
+def tables(flows: Iterable[bytes]) -> list[int]:
+    """The tables of flows: an octet behind the cookie's mask, which begins a message."""
+    return [flow[8] for flow in flows]
+
+
+def test_nothing_but_tunnels_leads_to_a_guest_that_is_expected() -> None:
+    here = node(VXLAN)
+    own = translate.local_port(standby(), 5, 0, Tunnels(8, 9)).flows
+    assert Table.L2 not in tables(own)
+    assert Table.FIB not in tables(own)
+    assert Table.CLASSIFY in tables(own), "it may speak"
+    led = list(flows_of_standby(standby(), 5, here))
+    assert led == [
+        t.l2_arriving(7, MAC, 5),
+        t.fib_arriving_4(10, Ip.parse("10.0.0.9"), MAC, 7, 5),
+    ]
+
+
+def test_what_is_for_a_guest_that_left_goes_on_by_what_both_know() -> None:
+    onward = hop(NEAR, VXLAN, GRE)
+    left = standby(onward=onward, routed=onward)
+    led = list(flows_of_standby(left, 5, node(GRE, VXLAN)))
+    assert tables(led) == [Table.L2, Table.L2, Table.FIB, Table.FIB]
+    assert all(t.via_mpls_4(NEAR, 100) in flow for flow in led[:1])
+    assert all(t.routed_mpls_4(NEAR, 100) in flow for flow in led[2:3])
+    # Not to itself, by nothing in common, or before it knows what it is: the rest is unharmed.
+    assert not list(flows_of_standby(standby(onward=hop(HERE, VXLAN)), 5, node(VXLAN)))
+    assert not list(flows_of_standby(standby(onward=hop(SIX, VXLAN)), 5, node(VXLAN)))
+    assert not list(flows_of_standby(standby(onward=hop(NEAR, UDP)), 5, node(VXLAN)))
+    assert not list(flows_of_standby(left, 5, None))

@@ -13,13 +13,14 @@ import contextlib
 import logging
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple
 
 from sdnctl.delta import Change
 from sdnctl.desired import Desired, LocalPort, Probe
+from sdnctl.types import Ip, Mac, Vni
 from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus, unheard
 from sdnctl_vrouter.drivers.ovs import templates
 from sdnctl_vrouter.drivers.ovs.bridge import Bridge
@@ -120,7 +121,9 @@ class OvsDriver:
         )
         self._peers = Peers()
         self._prober = Prober(self._on_reachability)
-        self._questions = Questions(self._model, answers_nd=self._answers_nd)
+        self._resolver = resolver
+        self._recalled: Model | None = None
+        self._questions = Questions(self, answers_nd=self._answers_nd)
         self._connection: Connection | None = None
         self._live = asyncio.Event()
         """Connected, and all that the model said is in the switch or on its way."""
@@ -176,6 +179,7 @@ class OvsDriver:
 
     def in_sync(self) -> None:
         """See ``Driver``."""
+        self._recalled = None
         if not self._in_sync:
             self._in_sync = True
             self._bridge.in_sync()
@@ -230,13 +234,38 @@ class OvsDriver:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    # ---- guests
+
+    def on_claim(self, tell: Callable[[LocalPort, Mac, Ip], None]) -> None:
+        """Tell of addresses that guests say they have, beside their own."""
+        self._questions.on_claim = tell
+
+    def recall(self, resources: Iterable[Desired]) -> None:
+        """Answer guests by these until ``in_sync``; nothing is programmed."""
+        recalled = Model(answers_nd=self._answers_nd, resolver=self._resolver)
+        for resource in resources:
+            recalled.put(resource.key, resource)
+        for port_id, ofport in self._model.vifs.items():
+            recalled.set_vif(port_id, ofport)
+        self._recalled = recalled
+
+    @property
+    def vifs(self) -> Mapping[str, int]:
+        """The OpenFlow ports of all VIFs, by port."""
+        return self._model.vifs
+
+    def changed_segments(self) -> set[Vni]:
+        """Networks of which guests are told otherwise since the last call."""
+        return self._model.changed_segments()
+
     def guest(self, ofport: int) -> Guest | None:
         """The local port whose VIF is on that OpenFlow port."""
-        return self._model.guest(ofport)
+        recalled = self._recalled.guest(ofport) if self._recalled is not None else None
+        return recalled if recalled is not None else self._model.guest(ofport)
 
     def names(self, guest: Guest) -> Names:
         """The names of a guest's network."""
-        return self._model.names(guest.port.vni)
+        return (self._recalled or self._model).names(guest.port.vni)
 
     # ---- the switch's own events
 
@@ -246,6 +275,8 @@ class OvsDriver:
             # Its number may become another port's, who is to inherit no connection.
             self._connection.forget_connections(former)
         self._model.set_vif(port_id, ofport)
+        if self._recalled is not None:
+            self._recalled.set_vif(port_id, ofport)
         self._push()
 
     def _on_tunnels(self, tunnels: Tunnels) -> None:

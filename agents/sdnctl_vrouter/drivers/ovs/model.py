@@ -40,7 +40,7 @@ from sdnctl.desired import (
     Vrf,
 )
 from sdnctl.types import Ip, Vni
-from sdnctl_vrouter.drivers.ovs import nat, templates, translate
+from sdnctl_vrouter.drivers.ovs import nat, standby, templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
 from sdnctl_vrouter.drivers.ovs.meters import Meters, numbered
@@ -153,7 +153,7 @@ class Model:
         match new or old:
             case Node():
                 self.node = new if isinstance(new, Node) else None
-                self._mark((Evi, Vrf, FdbEntry, FloodEntry, FibEntry, Exit, Forwarding))
+                self._mark((Evi, Vrf, FdbEntry, FloodEntry, FibEntry, LocalPort, Exit, Forwarding))
             case Evi(vni=vni):
                 self._floods.touch(vni)
             case FdbEntry(via=via) | FloodEntry(via=via):
@@ -395,25 +395,8 @@ class Model:
                 return translate.vrf(resource, self.tunnels)
             case Node():
                 return translate.node(resource, self.tunnels)
-            case LocalPort(vni=vni):
-                self._ports[unit] = None
-                ofport = self.vif(resource.port_id) if resource.admin_state_up else 0
-                trunk = self._vifs.trunk(unit)
-                if not ofport or not all(trunk):
-                    self._leave(unit)
-                    return NOTHING
-                self._floods.enlist(unit, FloodList(vni, remote=False), templates.deliver(ofport))
-                self.meters.use(unit, numbered(ofport, resource.qos) if resource.qos else {})
-                policy = 0
-                if resource.security:
-                    policy = self._policies.enlist(unit, resource.security_groups)
-                else:
-                    self._policies.leave(unit)
-                translation = translate.local_port(resource, ofport, policy, self.tunnels, trunk)
-                if resource.zone and resource.vrf:
-                    more = tuple(nat.port(resource, ofport))
-                    translation = translation._replace(flows=translation.flows + more)
-                return translation
+            case LocalPort():
+                return self._local_port(unit, resource)
             case FloodEntry(vni=vni, via=via):
                 if self.node is None or via.vtep == self.node.vtep:
                     self._floods.leave(unit)
@@ -434,6 +417,32 @@ class Model:
                 if unit != STATIC:
                     return NOTHING
                 return Translation((*translate.static().flows, *nat.static()))
+
+    def _local_port(self, unit: str, resource: LocalPort) -> Translation:
+        self._ports[unit] = None
+        ofport = self.vif(resource.port_id) if resource.admin_state_up else 0
+        trunk = self._vifs.trunk(unit)
+        if not ofport or not all(trunk):
+            self._leave(unit)
+            return NOTHING
+        if resource.standby:
+            self._floods.leave(unit)
+        else:
+            copy = templates.deliver(ofport)
+            self._floods.enlist(unit, FloodList(resource.vni, remote=False), copy)
+        self.meters.use(unit, numbered(ofport, resource.qos) if resource.qos else {})
+        policy = 0
+        if resource.security:
+            policy = self._policies.enlist(unit, resource.security_groups)
+        else:
+            self._policies.leave(unit)
+        translation = translate.local_port(resource, ofport, policy, self.tunnels, trunk)
+        more: tuple[bytes, ...] = ()
+        if resource.standby:
+            more = tuple(standby.flows(resource, ofport, self.node))
+        if resource.zone and resource.vrf:
+            more += tuple(nat.port(resource, ofport))
+        return translation._replace(flows=translation.flows + more)
 
     # ---- who holds a match
 

@@ -50,6 +50,12 @@ A frame with a VLAN tag is of a subport of the trunk whose VIF it came from, or 
 is taken off in CLASSIFY, and the frame comes in once more by the subport's own patch port. DELIVER
 lets no tag out, so nobody can reach behind a trunk from its parent's network.
 
+A guest that is migrated live brings no entries of the connection tracker along. While its port
+``picks_up``, a TCP packet in the middle of a connection that the tracker does not know here, and
+that no rule allows as the beginning of one, is taken for an answer: its connection is marked as
+picked up, that is as begun by the other side, whose packets are then checked against the rules.
+The first of those that they do not allow cuts it.
+
 An external network is a VRF. A router's exit leads into it, what is for a floating IP or another
 address that is translated leads from it into the router's, and each passes the connection tracker
 in between, in the router's zone. A connection keeps the addresses that it began with; behind the
@@ -60,7 +66,9 @@ translates twice, first to an alias that stands for the port in the router's zon
 
 Received over a tunnel means delivered to a local port, translated, or dropped: split horizon in the
 EVI (RFC 7432 section 8.3.1 by construction), no transit through a VRF. So a gateway's address,
-which is on every hypervisor, answers to the guests of its own hypervisor alone.
+which is on every hypervisor, answers to the guests of its own hypervisor alone. But what
+comes for a guest that has just left goes on to where it is now, as long as its port is bound here
+as well.
 
 A network over MPLS-over-GRE is Ethernet under the EVI's label, not host routes with proxy ARP:
 broadcast, multicast and protocols other than IP mean the same on both encapsulations, and a
@@ -238,6 +246,8 @@ class Priority(enum.IntEnum):
     MISS = 0
     CUT = 50
     """What no rule allows of a connection that was allowed."""
+    PICK_UP = 60
+    """What no rule allows, and may be in the middle of a connection that began elsewhere."""
     FOREIGN = 90
     """A far end's own VNI: where the number is one of ours too, ours is meant."""
     DEFAULT = 100

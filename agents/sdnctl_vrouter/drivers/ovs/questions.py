@@ -14,16 +14,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from sdnctl.types import Vni
+from sdnctl.desired import LocalPort
+from sdnctl.types import Ip, Mac, Vni
 from sdnctl_vrouter.allowance import Allowance
 from sdnctl_vrouter.drivers.ovs import discovery, templates
 from sdnctl_vrouter.drivers.ovs.pipeline import PAUSE_COOKIE, PAUSE_SECONDS
 from sdnctl_vrouter.platform.openflow import Connection
 from sdnctl_vrouter.responder.advertisement import INTERVAL, advertise
 from sdnctl_vrouter.responder.answer import answer
+from sdnctl_vrouter.responder.claim import claimed
 from sdnctl_vrouter.responder.guest import Guest
 
 log = logging.getLogger(__name__)
@@ -49,10 +51,16 @@ class Guests(Protocol):
         """Networks of which guests are told otherwise since the last call."""
 
 
+def _unheard(port: LocalPort, mac: Mac, ip: Ip) -> None:
+    """Nobody wants to know."""
+    del port, mac, ip
+
+
 class Questions:
     """See the module."""
 
     def __init__(self, guests: Guests, *, answers_nd: bool) -> None:
+        self.on_claim: Callable[[LocalPort, Mac, Ip], None] = _unheard
         self._guests = guests
         self._answers_nd = answers_nd
         self._allowance = Allowance(RATE, BURST)
@@ -75,6 +83,10 @@ class Questions:
         now = time.monotonic()
         if self._allowance.take(ofport, now):
             self._pause(ofport, now, guest, connection)
+            return
+        taken = claimed(guest, frame)
+        if taken is not None:
+            self.on_claim(guest.port, *taken)
             return
         reply = answer(guest, frame)
         if reply is None and not self._answers_nd:

@@ -8,7 +8,7 @@ is the match of the next). ``Unreachable`` says why a resource cannot be program
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from sdnctl.desired import (
@@ -88,7 +88,9 @@ def with_actions(match: bytes, actions: bytes, *, meter: int = 0) -> bytes:
 _SECURITY: Final = tuple(
     getattr(t, name)
     for name in dir(t)
-    if name.startswith(("track_", "egress_", "ingress_")) and not name.endswith("_allow")
+    if name.startswith(("track_", "egress_", "ingress_"))
+    and not name.endswith("_allow")
+    and "_pick_up_" not in name
 )
 """What holds for every port with port security: the flows of shapes/security.py as they are."""
 
@@ -185,6 +187,7 @@ def local_port(
 ) -> Translation:
     """All of a port but its place in the flood list; ``policy`` is its groups' number.
 
+    Of one on standby, what it sends; what leads to it is ``standby``'s.
     Of a subport ``trunk`` are the OpenFlow ports of its trunk's VIF and of the way there.
     """
     flows = tuple(_local_port(port, ofport, policy))
@@ -199,6 +202,11 @@ def local_port(
 
 def _local_port(port: LocalPort, ofport: int, policy: int) -> Iterator[bytes]:
     yield t.ask(ofport)
+    if port.security and port.picks_up:
+        yield t.egress_pick_up_4(ofport)
+        yield t.egress_pick_up_6(ofport)
+        yield t.ingress_pick_up_4(ofport)
+        yield t.ingress_pick_up_6(ofport)
     if port.qos is not None:
         yield from _qos(port, port.qos, ofport, policy)
     elif port.security:
@@ -213,15 +221,44 @@ def _local_port(port: LocalPort, ofport: int, policy: int) -> Iterator[bytes]:
         yield t.deliver_limited(ofport)
     else:
         yield t.deliver_trusted(ofport)
-    yield t.l2_local(port.vni, port.mac, ofport)
     for ip in port.addresses:
         if ip.version == 4:
             yield t.respond_own_4(ofport, ip)
-        if port.vrf:
+    yield from _taken(port, ofport)
+    if port.behind and port.security:
+        yield from _routes(port, ofport)
+    if not port.standby:
+        yield from _led_to(port, ofport)
+
+
+def _taken(port: LocalPort, ofport: int) -> Iterator[bytes]:
+    """What the guest says when it takes an address that it may have: of prefixes, nobody hears."""
+    for prefix in dict.fromkeys(prefix for _mac, prefix in port.pairs):
+        if prefix.length == prefix.ip.bits:
+            taken = t.respond_taken_4 if prefix.version == 4 else t.respond_taken_6
+            yield taken(ofport, prefix.ip)
+
+
+def _led_to(port: LocalPort, ofport: int) -> Iterator[bytes]:
+    """What leads to a port whose guest is there."""
+    for mac in macs(port):
+        yield t.l2_local(port.vni, mac, ofport)
+    if port.vrf:
+        for mac, ip in addresses(port):
             local = t.fib_local_4 if ip.version == 4 else t.fib_local_6
-            yield local(port.vrf, ip, port.mac, port.vni, ofport)
+            yield local(port.vrf, ip, mac, port.vni, ofport)
     if port.vrf and port.router_mac is not None:
         yield from _behind(port, port.router_mac, ofport)
+
+
+def macs(port: LocalPort) -> Iterable[Mac]:
+    """The MAC addresses that lead to the guest: its own, and those of what it has taken."""
+    return dict.fromkeys((port.mac, *(mac for mac, _ip in port.claimed)))
+
+
+def addresses(port: LocalPort) -> list[tuple[Mac, Ip]]:
+    """The addresses of the guest, its own and those that it has taken, each with its MAC."""
+    return [*((port.mac, ip) for ip in port.addresses), *port.claimed]
 
 
 def _qos(port: LocalPort, qos: Qos, ofport: int, policy: int) -> Iterator[bytes]:
@@ -239,7 +276,7 @@ def _qos(port: LocalPort, qos: Qos, ofport: int, policy: int) -> Iterator[bytes]
 
 
 def _behind(port: LocalPort, router_mac: Mac, ofport: int) -> Iterator[bytes]:
-    """The prefixes that the guest routes: packets to them, and from them."""
+    """Packets to the prefixes that the guest routes."""
     for ip, length in port.behind:
         four, mask = ip.version == 4, netmask(length, ip.bits)
         priority = fib_priority(length, Preference.LOCAL)
@@ -249,8 +286,13 @@ def _behind(port: LocalPort, router_mac: Mac, ofport: int) -> Iterator[bytes]:
             else (t.fib_behind_routed_6, t.fib_behind_received_6)
         ):
             yield fib(priority, port.vrf, ip, mask, router_mac, port.mac, ofport)
-        if port.security:
-            yield (t.ip_source_behind_4 if four else t.ip_source_behind_6)(ofport, ip, mask)
+
+
+def _routes(port: LocalPort, ofport: int) -> Iterator[bytes]:
+    """Packets from the prefixes that the guest routes."""
+    for ip, length in port.behind:
+        source = t.ip_source_behind_4 if ip.version == 4 else t.ip_source_behind_6
+        yield source(ofport, ip, netmask(length, ip.bits))
 
 
 def _guard(port: LocalPort, ofport: int) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from sdnctl_vrouter.drivers.ovs.shapes import (
     nat,
     parts,
     security,
+    standby,
 )
 from sdnctl_vrouter.drivers.ovs.shapes.words import SHAPES
 
@@ -29,4 +30,5 @@ __all__ = [
     "nat",
     "parts",
     "security",
+    "standby",
 ]

@@ -16,6 +16,7 @@ from sdnctl_vrouter.drivers.ovs.shapes.words import (
     DATAPATH,
     IPV4,
     IPV6,
+    ND_ADVERT,
     Match,
     flow,
     nd_match,
@@ -50,6 +51,27 @@ def question_dhcpv6(vni: Any) -> Any:
 def question_router(vni: Any) -> Any:
     """For a router (RFC 4861 section 4.1)."""
     return question(vni, nd_match(ROUTER_SOLICIT))
+
+
+ARP: Final = 0x0806
+
+
+def taking(ofport: Any, match: Match) -> Any:
+    """A guest says that it has an address: to the agent, and to whom it is said."""
+    actions = [resubmit(Table.ASK), resubmit(Table.L2)]
+    return flow(Table.RESPOND, Priority.REFUSE, {"in_port": ofport, **match}, actions)
+
+
+@shape
+def respond_taken_4(ofport: Any, ip: Any) -> Any:
+    """Gratuitous ARP, request or reply (RFC 5227 section 3)."""
+    return taking(ofport, {"eth_type": ARP, "arp_spa": ip, "arp_tpa": ip})
+
+
+@shape
+def respond_taken_6(ofport: Any, ip: Any) -> Any:
+    """An advertisement (RFC 4861 section 7.2.6)."""
+    return taking(ofport, {**nd_match(ND_ADVERT), "ipv6_nd_target": ip})
 
 
 @shape

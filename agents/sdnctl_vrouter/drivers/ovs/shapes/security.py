@@ -40,6 +40,9 @@ IN: Final = Register.OUTPUT.field
 CUT: Final = 1
 """Bit of ct_mark: the rules no longer allow the connection."""
 
+PICKED_UP: Final = 2
+"""Bit of ct_mark: the connection began on another hypervisor, by the side that answers here."""
+
 TCP, UDP, SCTP = 6, 17, 132
 
 MULTICAST_LISTENER: Final = (130, 131, 132, 143)
@@ -49,9 +52,12 @@ ANSWERING: Final = (*MULTICAST_LISTENER, 134, 135, 136, 137)
 """ICMPv6 that always reaches a guest: no guest could have sent an advertisement of a router."""
 
 
-def track(zone: str, table: int, *, commit: bool = False, mark: int | None = None) -> Action:
-    """To the tracker and on in ``table``, or (255) just remember."""
-    one, bits = nicira_ext.ofs_nbits(0, 0), nicira_ext.ofs_nbits(0, 15)
+def track(
+    zone: str, table: int, *, commit: bool = False, mark: int | None = None, bit: int = CUT
+) -> Action:
+    """To the tracker and on in ``table``, or (255) just remember, with ``bit`` as ``mark`` says."""
+    at = bit.bit_length() - 1
+    one, bits = nicira_ext.ofs_nbits(at, at), nicira_ext.ofs_nbits(0, 15)
     actions = [p.NXActionRegLoad(one, "ct_mark", mark)] if mark is not None else []
     return p.NXActionCT(int(commit), zone, bits, table, 0, actions)
 
@@ -61,11 +67,14 @@ def remember(zone: str, mark: int | None = None) -> Action:
     return track(zone, 255, commit=True, mark=mark)
 
 
-def state(want: int, but: int = 0, *, cut: bool | None = None) -> Match:
-    """Bits of ct_state that are set and that are not."""
+def state(
+    want: int, but: int = 0, *, cut: bool | None = None, picked_up: bool | None = None
+) -> Match:
+    """Bits of ct_state that are set and that are not, and those of ct_mark."""
     match: Match = {"ct_state": (want, want | but)}
-    if cut is not None:
-        match["ct_mark"] = (CUT * cut, CUT)
+    bits = [(bit, said) for bit, said in ((CUT, cut), (PICKED_UP, picked_up)) if said is not None]
+    if bits:
+        match["ct_mark"] = (sum(bit * said for bit, said in bits), sum(bit for bit, _ in bits))
     return match
 
 
@@ -160,10 +169,29 @@ def _verdicts(name: str, rules: Table, allowed: Table, zone: str, onward: Action
     """What holds for the rules of every policy."""
     refused = drop(Reason[rules.name])
     answer, error = TRACKED | ESTABLISHED | REPLY, TRACKED | RELATED
+    # Of a connection that was picked up, the tracker has it the wrong way round.
+    other, not_other = TRACKED | ESTABLISHED, NEW | INVALID | REPLY
     for label, match, priority, actions in (
         ("invalid", state(TRACKED | INVALID), Priority.ECHO, drop(Reason.INVALID)),
-        ("answer", state(answer, NEW | INVALID, cut=False), Priority.ROUTER, [onward]),
-        ("answer_cut", state(answer, INVALID, cut=True), Priority.ROUTER, drop(Reason.CUT)),
+        (
+            "answer",
+            state(answer, NEW | INVALID, cut=False, picked_up=False),
+            Priority.ROUTER,
+            [onward],
+        ),
+        (
+            "answer_cut",
+            state(answer, INVALID, cut=True, picked_up=False),
+            Priority.ROUTER,
+            drop(Reason.CUT),
+        ),
+        ("other", state(other, not_other, cut=False, picked_up=True), Priority.ROUTER, [onward]),
+        (
+            "other_cut",
+            state(other, not_other, cut=True, picked_up=True),
+            Priority.ROUTER,
+            drop(Reason.CUT),
+        ),
         ("error", state(error, NEW | INVALID, cut=False), Priority.ROUTER, [onward]),
         ("error_cut", state(error, INVALID, cut=True), Priority.ROUTER, drop(Reason.CUT)),
         ("refused", {}, Priority.MISS, refused),
@@ -189,6 +217,33 @@ _verdicts("ingress", Table.INGRESS, Table.INGRESS_ALLOWED, IN, DELIVERED)
 
 
 # ---- a port
+
+
+MIDDLE: Final = {"ip_proto_nxm": TCP, "tcp_flags_nxm": (0x10, 0x16)}
+"""TCP packets with ACK and neither SYN nor RST: none begins or ends a connection.
+
+All in the old form: os-ken sorts by the fields' numbers, and the switch wants to know of TCP first.
+"""
+
+
+def pick_up(family: int, rules: Table, port: Match, zone: str, onward: Action) -> Any:
+    """Take the packet for an answer, and its connection for one that the other side began."""
+    match = {"eth_type_nxm": IPV4 if family == 4 else IPV6, **MIDDLE, **port}
+    match |= state(TRACKED | NEW, ESTABLISHED | INVALID)
+    picked = track(zone, 255, commit=True, mark=1, bit=PICKED_UP)
+    return flow(rules, Priority.PICK_UP, match, [picked, onward])
+
+
+@per_family
+def egress_pick_up(family: int, ofport: Any) -> Any:
+    """From a port whose guest came from another hypervisor."""
+    return pick_up(family, Table.EGRESS, {"in_port": ofport}, OUT, ONWARD)
+
+
+@per_family
+def ingress_pick_up(family: int, ofport: Any) -> Any:
+    """To a port whose guest came from another hypervisor."""
+    return pick_up(family, Table.INGRESS, reg(output=ofport), IN, DELIVERED)
 
 
 @shape

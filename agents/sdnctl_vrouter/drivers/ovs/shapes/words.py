@@ -49,6 +49,7 @@ KINDS: Final = {
     "other": U32,
     "zone": U16,
     "chunk": U32,
+    "far_vtep": IP4,
     "conj_id": U32,
     "dscp": U8,
     "group": U32,
