@@ -75,6 +75,7 @@ INPUTS: Final = (
 )
 
 RULES: Final = (
+    *qos.RULES,  # QoS policies -> limits and marks
     *attachments.RULES,  # networks, routers and ports -> EVIs, VRFs, attachments
     *standby.RULES,  # ports of other bindings -> where they are made ready
     *translation.RULES,  # floating IPs, routers' addresses -> where they are translated
@@ -84,7 +85,6 @@ RULES: Final = (
     *translation.TOLD,  # the same, and ways out -> what is translated, and to what
     *probes.RULES,  # imported routes and gateways -> next hops to be asked
     *guests.RULES,  # subnets -> what their guests are told by DHCP and router advertisements
-    *qos.RULES,  # QoS policies -> limits and marks
     *members.RULES,  # attachments -> members, local ports, nodes
     *security.RULES,  # security groups -> rules, their remote addresses, and who needs them
     *advertise.RULES,  # originated routes -> Adj-RIB-Out
