@@ -180,7 +180,7 @@ def prepared(w: World, host: Hypervisor) -> list[tuple[Port, Network, dict[str, 
         bound = {b.host: b.left for b in port.bindings}
         if port.profile.get("migrating_to") == host.id and host.id not in bound:
             bound[host.id] = False
-        ours = port.device_owner.startswith("network:")
+        ours = port.device_owner in NO_GUESTS
         if network is None or ours or host.id not in bound or port.host == host.id:
             continue
         told: dict[str, Any] = {"standby": True, "picks_up": True}
