@@ -29,11 +29,12 @@ pytestmark = pytest.mark.interop
 EXAMPLES = int(os.environ.get("EXAMPLES", "12"))
 PASSWORD = "correct horse"
 
-TENANTS = re.compile("/v2.0/(?!bgpvpn|quotas|agents|segments)")
+TENANTS = re.compile("/v2.0/(?!bgpvpn|quotas|agents|segments|qos/)")
 
 SINGULAR = {
     "network-ip-availabilities": "network-ip-availability",
     "rbac-policies": "rbac-policy",
+    "policies": "policy",
 }
 
 CHECKS = [
@@ -120,12 +121,19 @@ class World:
         group = make("security-groups", "security_group")["id"]
         rule = {"security_group_id": group, "direction": "ingress"}
         make("security-group-rules", "security_group_rule", **rule)
+        parent = make("ports", "port", network_id=free)["id"]
+        make("trunks", "trunk", port_id=parent)
         make("address-groups", "address_group")
         make("address-scopes", "address_scope", ip_version=4)
         make("subnetpools", "subnetpool", name="p", prefixes=[cidr])
         policy = {"object_type": "network", "object_id": network, "action": "access_as_shared"}
         make("rbac-policies", "rbac_policy", target_tenant="x", **policy)
         if who == "admin":
+            quality = f"qos/policies/{make('qos/policies', 'policy', name='q')['id']}"
+            make(f"{quality}/bandwidth_limit_rules", "bandwidth_limit_rule", max_kbps=1000)
+            make(f"{quality}/dscp_marking_rules", "dscp_marking_rule", dscp_mark=26)
+            least = {"min_kbps": 100, "direction": "egress"}
+            make(f"{quality}/minimum_bandwidth_rules", "minimum_bandwidth_rule", **least)
             vpn = f"bgpvpn/bgpvpns/{make('bgpvpn/bgpvpns', 'bgpvpn')['id']}"
             make(f"{vpn}/network_associations", "network_association", network_id=free)
             make(f"{vpn}/router_associations", "router_association", router_id=router)
