@@ -29,7 +29,7 @@ def test_trunks(openstack: Client) -> None:
         "network create t-net -f json",
         *(f"port create --network t-net -f json {name}" for name in ("t-up", "t-a", "t-b")),
     )
-    made, added, listed, long, subports, parent, left, renamed, none = openstack(
+    made, added, listed, long, subports, parent, left, renamed, again, none = openstack(
         "network trunk create --parent-port t-up --description d -f json"
         " --subport port=t-a,segmentation-type=vlan,segmentation-id=7 t-one",
         "network trunk set --subport port=t-b,segmentation-type=vlan,segmentation-id=8 t-one",
@@ -43,6 +43,9 @@ def test_trunks(openstack: Client) -> None:
         "network trunk set --name t-two --disable --description e t-one",
         "network trunk show -f json t-two",
         "network trunk set --enable t-two",
+        "network trunk subport add --segmentation-type vlan --segmentation-id 9 t-two t-a",
+        "network trunk subport list -f json t-two",
+        "network trunk subport remove t-two t-a",
         "network trunk delete t-two",
         "network trunk list -f json",
     )
@@ -61,6 +64,7 @@ def test_trunks(openstack: Client) -> None:
     assert all(port["mac_address"].startswith("fa:16:3e") for port in details["sub_ports"])
     assert [row["Segmentation ID"] for row in left] == [8]
     assert (renamed["is_admin_state_up"], renamed["description"]) == (False, "e")
+    assert sorted(row["Segmentation ID"] for row in again) == [8, 9]
     assert none == []
 
 
