@@ -289,8 +289,9 @@ class Lab:
             for daemon in ("ovs-vswitchd", "ovsdb-server"):
                 with contextlib.suppress(AssertionError):
                     switch.kill(daemon)
-        # Found by their names: what was being made when a signal came is in no list.
-        ours = re.compile(rf"^{self.prefix}[a-z]\d*(?= |$)", re.MULTILINE)
+        # Found by their names: what was being made when a signal came is in no list. A test may
+        # have added its own behind the name of one of ours.
+        ours = re.compile(rf"^{self.prefix}[a-z]\S*", re.MULTILINE)
         names = ours.findall(run("ip", "netns", "list", check=False))
         run("ip", "link", "del", f"{self.prefix}a"[-15:], check=False)
         for name in names:
