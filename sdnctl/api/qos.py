@@ -21,6 +21,7 @@ from sdnctl.api.schema import (
     Above,
     Attribute,
     Context,
+    Of,
     Resource,
     Work,
     shown,
@@ -94,7 +95,10 @@ def _network_policy(context: Context, port: Port) -> Json:
 
 
 NETWORK_POLICY_ID: Final[Attribute] = shown(
-    "qos_network_policy_id", values.optional(values.UUID), _network_policy
+    "qos_network_policy_id",
+    values.optional(values.UUID),
+    _network_policy,
+    of=(Of(Network, "network_id"),),
 )
 """Of ports."""
 
