@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sdnctl.api import bindings
 from sdnctl.api.address_groups import ADDRESS_GROUPS
 from sdnctl.api.authentication import AnyOf, Authenticator, Nobody, StaticToken
+from sdnctl.api.authorization import forbidden
 from sdnctl.api.bgpvpns import BGPVPNS
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import ApiError, no_such_path, not_allowed
@@ -36,7 +37,6 @@ from sdnctl.api.networks import NETWORKS
 from sdnctl.api.observed import NothingObserved, Observed
 from sdnctl.api.openapi import document, quota_paths, view_paths
 from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
-from sdnctl.api.policy import forbidden
 from sdnctl.api.ports import PORTS
 from sdnctl.api.qos import QOS_POLICIES
 from sdnctl.api.quotas import QuotaApi, limited

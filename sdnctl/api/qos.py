@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sdnctl.api import rbac, values
+from sdnctl.api.authorization import forbidden
 from sdnctl.api.errors import ApiError, conflict, not_found
-from sdnctl.api.policy import forbidden
 from sdnctl.api.schema import (
     REQUIRED,
     STANDARD,

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from sdnctl.api import policy, values
+from sdnctl.api import authorization, values
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import ApiError, bad_request, invalid_value, not_found
 from sdnctl.api.observed import Observed
@@ -53,7 +53,9 @@ class Work(NamedTuple):
     def visible(self, kind: type[R], id_: str) -> R | None:
         """What the caller refers to, if it exists for the caller."""
         row = self.tx.get(kind, id_)
-        return row if row is not None and policy.sees(self.caller, row, self.tx.get) else None
+        return (
+            row if row is not None and authorization.sees(self.caller, row, self.tx.get) else None
+        )
 
     def replace(self, old: R, fields: dict[str, Any]) -> R:
         """``old`` with other fields; the same object if they are equal."""

@@ -18,8 +18,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from sdnctl.api import snat, values
+from sdnctl.api.authorization import forbidden, may_update
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
-from sdnctl.api.policy import forbidden, may_update
 from sdnctl.api.schema import (
     REQUIRED,
     STANDARD,
