@@ -22,7 +22,7 @@ from sdnctl_vrouter.drivers.ovs.pipeline import (
     METADATA_PORT,
     VXLAN_PORT,
 )
-from sdnctl_vrouter.drivers.ovs.translate import Tunnels
+from sdnctl_vrouter.drivers.ovs.translation import Tunnels
 from sdnctl_vrouter.platform.ovsdb import Column, Ovsdb, Row, Schema
 
 log = logging.getLogger(__name__)

@@ -38,7 +38,7 @@ from sdnctl_vrouter.drivers.ovs.pipeline import (
     Table,
 )
 from sdnctl_vrouter.drivers.ovs.questions import Questions
-from sdnctl_vrouter.drivers.ovs.translate import Tunnels
+from sdnctl_vrouter.drivers.ovs.translation import Tunnels
 from sdnctl_vrouter.platform.openflow import (
     FLOW_MOD,
     GROUP_MOD,

@@ -40,13 +40,14 @@ from sdnctl.desired import (
     Vrf,
 )
 from sdnctl.types import Ip, Vni
-from sdnctl_vrouter.drivers.ovs import nat, standby, templates, translate
+from sdnctl_vrouter.drivers.ovs import nat, nexthops, standby, templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
 from sdnctl_vrouter.drivers.ovs.meters import Meters, numbered
 from sdnctl_vrouter.drivers.ovs.pipeline import OWNER
 from sdnctl_vrouter.drivers.ovs.policies import Acl, Policies, name_of
-from sdnctl_vrouter.drivers.ovs.translate import (
+from sdnctl_vrouter.drivers.ovs.ports import local_port
+from sdnctl_vrouter.drivers.ovs.translation import (
     NOTHING,
     Translation,
     Tunnels,
@@ -368,11 +369,11 @@ class Model:
             case FdbEntry():
                 if self.node is None:
                     return NOTHING
-                return translate.fdb(resource, self.node)
+                return nexthops.fdb(resource, self.node)
             case FibEntry():
                 if self.node is None:
                     return NOTHING
-                return translate.fib(resource, self.node, self.tunnels)
+                return nexthops.fib(resource, self.node, self.tunnels)
             case Exit():
                 return nat.exit_(resource, self.node) if self.node is not None else NOTHING
             case Forwarding():
@@ -401,9 +402,9 @@ class Model:
                 if self.node is None or via.vtep == self.node.vtep:
                     self._floods.leave(unit)
                     return NOTHING
-                actions = translate.bridged(via, self.node)
+                actions = nexthops.bridged(via, self.node)
                 self._floods.enlist(unit, FloodList(vni, remote=True), actions)
-                return translate.flood_entry(resource, self.tunnels)
+                return nexthops.flood_entry(resource, self.tunnels)
             case Probe():  # the driver's, and nothing in the switch
                 return NOTHING
             case SecurityRule():
@@ -436,7 +437,7 @@ class Model:
             policy = self._policies.enlist(unit, resource.security_groups)
         else:
             self._policies.leave(unit)
-        translation = translate.local_port(resource, ofport, policy, self.tunnels, trunk)
+        translation = local_port(resource, ofport, policy, self.tunnels, trunk)
         more: tuple[bytes, ...] = ()
         if resource.standby:
             more = tuple(standby.flows(resource, ofport, self.node))
