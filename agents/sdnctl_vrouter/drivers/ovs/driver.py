@@ -24,8 +24,9 @@ from sdnctl.types import Ip, Mac, Vni
 from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus, unheard
 from sdnctl_vrouter.drivers.ovs import templates
 from sdnctl_vrouter.drivers.ovs.bridge import Bridge
+from sdnctl_vrouter.drivers.ovs.flows import Flow
 from sdnctl_vrouter.drivers.ovs.meters import Installed
-from sdnctl_vrouter.drivers.ovs.model import SLICE, Difference, Flow, Model
+from sdnctl_vrouter.drivers.ovs.model import SLICE, Difference, Model
 from sdnctl_vrouter.drivers.ovs.peers import Peers
 from sdnctl_vrouter.drivers.ovs.pipeline import (
     BRIDGE,
