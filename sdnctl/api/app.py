@@ -42,7 +42,7 @@ from sdnctl.api.qos import QOS_POLICIES
 from sdnctl.api.quotas import QuotaApi, limited
 from sdnctl.api.rbac import RBAC_POLICIES
 from sdnctl.api.routers import ROUTERS
-from sdnctl.api.schema import Context, Resource
+from sdnctl.api.schema import Resource
 from sdnctl.api.security import SECURITY_GROUPS
 from sdnctl.api.security_rules import SECURITY_GROUP_RULES
 from sdnctl.api.service import Request, Service
@@ -53,6 +53,7 @@ from sdnctl.api.subnets import SUBNETS
 from sdnctl.api.trunks import TRUNKS
 from sdnctl.api.values import Json
 from sdnctl.api.views import VIEWS, View, answer
+from sdnctl.api.work import Context
 from sdnctl.store import Store
 
 log = logging.getLogger(__name__)

@@ -34,8 +34,9 @@ from sdnctl.api.errors import (
 from sdnctl.api.http import JsonResponse, read_body
 from sdnctl.api.openapi import binding_paths
 from sdnctl.api.policy import POLICY
-from sdnctl.api.schema import Context, Work, converted
+from sdnctl.api.schema import converted
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import Binding, Port
 from sdnctl.store import StoreError, Transaction
 

@@ -15,18 +15,10 @@ from typing import Any, Final
 from sdnctl.api import rbac, values
 from sdnctl.api.authorization import forbidden
 from sdnctl.api.errors import ApiError, conflict, not_found
-from sdnctl.api.schema import (
-    REQUIRED,
-    STANDARD,
-    Above,
-    Attribute,
-    Context,
-    Resource,
-    Work,
-    shown,
-    stored,
-)
+from sdnctl.api.schema import REQUIRED, Above, Attribute, Resource, shown, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json, Type
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import (
     BandwidthLimitRule,
     DscpMarkingRule,

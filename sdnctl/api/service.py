@@ -28,9 +28,10 @@ from sdnctl.api.errors import (
     of_store,
 )
 from sdnctl.api.http import Listing
-from sdnctl.api.schema import Bare, Context, Read, Resource, Work
+from sdnctl.api.schema import Bare, Read, Resource
 from sdnctl.api.tags import TAGS, tagged
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import Row
 from sdnctl.store import StoreError, Transaction
 

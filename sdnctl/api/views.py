@@ -21,8 +21,8 @@ from sdnctl.api.caller import Identity
 from sdnctl.api.errors import bad_request, not_allowed, not_found
 from sdnctl.api.http import JsonResponse
 from sdnctl.api.qos import DSCP_MARKS
-from sdnctl.api.schema import Context
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context
 from sdnctl.api.zones import ZONE
 from sdnctl.intent import Hypervisor, Network, Port, Subnet
 
