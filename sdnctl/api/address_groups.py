@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from sdnctl.api import values
 from sdnctl.api.errors import ApiError, conflict
-from sdnctl.api.schema import STANDARD, Resource, Work, converted, shown, stored
+from sdnctl.api.schema import Resource, converted, shown, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json
+from sdnctl.api.work import Work
 from sdnctl.intent import AddressGroup, Row, SecurityGroupRule
 from sdnctl.types import Prefix
 

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from sdnctl.api.schema import Context, Read, Resource, shower
+from sdnctl.api.schema import Read, Resource, shower
+from sdnctl.api.work import Context
 from sdnctl.intent import Row
 
 MOST: Final = 32 << 20

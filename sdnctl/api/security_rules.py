@@ -6,18 +6,10 @@ from typing import Any, Final
 
 from sdnctl.api import values
 from sdnctl.api.errors import ApiError, not_found
-from sdnctl.api.schema import (
-    REQUIRED,
-    STANDARD,
-    Attribute,
-    Context,
-    Of,
-    Resource,
-    Work,
-    shown,
-    stored,
-)
+from sdnctl.api.schema import REQUIRED, Attribute, Of, Resource, shown, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import AddressGroup, Row, SecurityGroup, SecurityGroupRule
 from sdnctl.types import Prefix
 

@@ -8,7 +8,7 @@ from sdnctl.desired import Exit, Forwarding, NextHop, Node
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 from sdnctl_vrouter.drivers.ovs import nat
 from sdnctl_vrouter.drivers.ovs import templates as t
-from sdnctl_vrouter.drivers.ovs.translate import Unreachable
+from sdnctl_vrouter.drivers.ovs.translation import Unreachable
 
 HERE, THERE = Ip.parse("192.0.2.1"), Ip.parse("192.0.2.2")
 MAC = Mac.parse("02:00:00:00:00:01")

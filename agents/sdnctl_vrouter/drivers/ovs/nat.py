@@ -11,15 +11,10 @@ from typing import Final
 from sdnctl.desired import Exit, FloatingAddress, Forwarding, HidingAddress, LocalPort, Node
 from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.ovs import templates as t
+from sdnctl_vrouter.drivers.ovs.nexthops import routed
 from sdnctl_vrouter.drivers.ovs.pipeline import ALIASES, Preference, fib_priority
 from sdnctl_vrouter.drivers.ovs.rules import masked
-from sdnctl_vrouter.drivers.ovs.translate import (
-    Translation,
-    Unreachable,
-    netmask,
-    routed,
-    with_actions,
-)
+from sdnctl_vrouter.drivers.ovs.translation import Translation, Unreachable, netmask, with_actions
 
 MOST_PORTS: Final = 1024
 """Forwarded to as many others, in order: each is a flow of its own."""
