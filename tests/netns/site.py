@@ -16,59 +16,16 @@ import msgspec
 
 from sdnctl.delta import Change
 from sdnctl.desired import Desired
-from sdnctl.graph.relations.inputs import (
-    BGP_PEER,
-    BGPVPN,
-    BGPVPN_NETWORK,
-    FLOATING_IP,
-    HYPERVISOR,
-    LEARNED,
-    NETWORK,
-    PORT,
-    PORT_FORWARDING,
-    ROUTER,
-    SECURITY_GROUP,
-    SECURITY_GROUP_RULE,
-    SUBNET,
-)
+from sdnctl.graph.relations.inputs import FLOATING_IP, PORT, PORT_FORWARDING
 from sdnctl.graph.relations.resources import LOCAL_PORT
-from sdnctl.graph.relations.routes import ADVERTISED
-from sdnctl.intent import (
-    ROUTER_GATEWAY_OWNER,
-    ROUTER_INTERFACE_OWNER,
-    SNAT_OWNER,
-    BgpPeer,
-    BgpVpn,
-    BgpVpnNetwork,
-    FixedIp,
-    FloatingIp,
-    Hypervisor,
-    Network,
-    Port,
-    PortForwarding,
-    Router,
-    RouterGateway,
-    SecurityGroup,
-    SecurityGroupRule,
-    Subnet,
-    VrfNumbers,
-)
-from sdnctl.routes import IpPrefixRoute, Path, RouteKey
-from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
+from sdnctl.intent import FixedIp, FloatingIp, Port, PortForwarding
+from sdnctl.types import Encapsulation, Ip, Mac
 from tests.netns.agents import Agent
-from tests.netns.harness import DATAPATH, Guest, Lab
+from tests.netns.gateway import Gateway
+from tests.netns.harness import Guest, Lab
+from tests.netns.tenants import external, hypervisors
 from tests.properties.mirror import House
-from tests.properties.worlds import Write
-
-TARGET = RouteTarget.parse("65000:1")
-"""What gateway and external network share."""
-
-WORLD_4, WORLD_6 = "198.51.100.10", "2001:db8:ffff::10"
-WORLD_MAC = Mac.parse("02:00:5e:00:71:01")
-ROUTER_MAC = Mac.parse("02:00:5e:00:00:01")
-GATEWAY_LABEL = {4: Label(900001), 6: Label(900011)}
-GATEWAY_VNI = Vni(77)
-
+from tests.properties.strategies.small import Write
 
 PYTHON = (sys.executable, str(FilePath(__file__).with_name("talk.py")))
 
@@ -96,19 +53,22 @@ class Site:
         self.lab = lab
         self.encapsulation = encapsulation
         self.switches = {f"h{n}": lab.hypervisor() for n in range(hosts)}
-        self.gateway = lab.hypervisor()
         self.agents: dict[str, Agent] = {}
         self.guests: dict[str, Guest] = {}
         self.house = House(list(self.switches))
-        self._flows: set[str] = set()
+        self.gateway = Gateway(lab, self.house.engine, encapsulation)
         self._processes: list[subprocess.Popen[str]] = []
 
     async def start(self) -> None:
         """Agents, the gateway, and the external network with its routes."""
         for host, switch in self.switches.items():
             self.agents[host] = await Agent(switch).start()
-        self.world = self._start_gateway()
-        await self.commit(*self._outside())
+        self.world = self.gateway.start(self.switches.values())
+        await self.commit(
+            *hypervisors(self.switches, self.encapsulation),
+            *external(self.gateway.switch.vtep),
+            *(self.gateway.learned(prefix) for prefix in ("0.0.0.0/0", "::/0")),
+        )
 
     async def close(self) -> None:
         for process in self._processes:
@@ -118,184 +78,6 @@ class Site:
             await agent.stop()
 
     # ---- intent
-
-    def _outside(self) -> list[Write]:
-        rows: list[Write] = [
-            (
-                HYPERVISOR,
-                host,
-                Hypervisor(id=host, vtep=switch.vtep, encapsulations=(self.encapsulation,)),
-            )
-            for host, switch in self.switches.items()
-        ]
-        rows += [
-            (SECURITY_GROUP, "open", SecurityGroup(id="open")),
-            *(
-                (
-                    SECURITY_GROUP_RULE,
-                    f"{way}{kind}",
-                    SecurityGroupRule(
-                        id=f"{way}{kind}", security_group_id="open", direction=way, ethertype=kind
-                    ),
-                )
-                for way in ("ingress", "egress")
-                for kind in ("IPv4", "IPv6")
-            ),
-            (
-                NETWORK,
-                "ext",
-                Network(
-                    id="ext",
-                    vni=Vni(5000),
-                    label=Label(500),
-                    number=500,
-                    external=True,
-                    vrf=VrfNumbers(Vni(9000), Label(900), 900, Mac.parse("fa:16:3e:ee:00:01")),
-                ),
-            ),
-            (
-                SUBNET,
-                "ext4",
-                Subnet(
-                    id="ext4",
-                    network_id="ext",
-                    prefix=Prefix.parse("203.0.113.0/24"),
-                    gateway_ip=Ip.parse("203.0.113.1"),
-                ),
-            ),
-            (BGPVPN, "up", BgpVpn(id="up", route_targets=(TARGET,))),
-            (
-                BGPVPN_NETWORK,
-                "upext",
-                BgpVpnNetwork(
-                    id="upext",
-                    bgpvpn_id="up",
-                    network_id="ext",
-                    vni=Vni(9999),
-                    label=Label(999),
-                    number=999,
-                    mac=ROUTER_MAC,
-                ),
-            ),
-            (
-                BGP_PEER,
-                "gw",
-                BgpPeer(
-                    id="gw",
-                    address=self.gateway.vtep,
-                    asn=64512,
-                    families=("ipv4-vpn", "ipv6-vpn", "l2vpn-evpn"),
-                ),
-            ),
-        ]
-        return rows + [self.learned(prefix) for prefix in ("0.0.0.0/0", "::/0")]
-
-    def learned(self, prefix: str) -> Write:
-        """A route of the gateway's."""
-        network = Prefix.parse(prefix)
-        rd = RouteDistinguisher.of(self.gateway.vtep, 1)
-        path = Path(
-            next_hop=self.gateway.vtep,
-            route_targets=(TARGET,),
-            encapsulations=(self.encapsulation,),
-            label=GATEWAY_LABEL[network.version],
-            vni=GATEWAY_VNI,
-            router_mac=ROUTER_MAC,
-            peer=True,
-        )
-        return LEARNED, RouteKey("gw", IpPrefixRoute(rd, network)), path
-
-    def tenant(self, n: int, *, distributed: bool = False, snat: bool = True) -> list[Write]:
-        """Router ``rN`` with a way out, networks ``Na`` and ``Nb``; all IPv4 addresses overlap."""
-        rows: list[Write] = [
-            (
-                ROUTER,
-                f"r{n}",
-                Router(
-                    id=f"r{n}",
-                    vni=Vni(9100 + n),
-                    label=Label(910 + n),
-                    number=910 + n,
-                    gateway=RouterGateway("ext", f"way{n}", snat),
-                    distributed=distributed,
-                    nat=1 + n,
-                ),
-            ),
-            (
-                PORT,
-                f"way{n}",
-                Port(
-                    id=f"way{n}",
-                    network_id="ext",
-                    mac=Mac.parse(f"fa:16:3e:ee:01:{n:02x}"),
-                    fixed_ips=(FixedIp("ext4", Ip.parse(f"203.0.113.{200 + n}")),),
-                    device_owner=ROUTER_GATEWAY_OWNER,
-                    device_id=f"r{n}",
-                ),
-            ),
-        ]
-        for m, name in enumerate("ab"):
-            key = f"{n}{name}"
-            four, six = Ip.parse(f"10.0.{m}.254"), Ip.parse(f"2001:db8:{n}:{m}::fe")
-            rows += [
-                (
-                    NETWORK,
-                    key,
-                    Network(
-                        id=key,
-                        vni=Vni(5100 + 10 * n + m),
-                        label=Label(510 + 10 * n + m),
-                        number=510 + 10 * n + m,
-                        mtu=1400,
-                    ),
-                ),
-                (
-                    SUBNET,
-                    f"{key}4",
-                    Subnet(
-                        id=f"{key}4",
-                        network_id=key,
-                        prefix=Prefix.covering(four, 24),
-                        gateway_ip=four,
-                    ),
-                ),
-                (
-                    SUBNET,
-                    f"{key}6",
-                    Subnet(
-                        id=f"{key}6",
-                        network_id=key,
-                        prefix=Prefix.covering(six, 64),
-                        gateway_ip=six,
-                    ),
-                ),
-                (
-                    PORT,
-                    f"if{key}",
-                    Port(
-                        id=f"if{key}",
-                        network_id=key,
-                        mac=Mac.parse(f"fa:16:3e:ff:{n:02x}:{m:02x}"),
-                        fixed_ips=(FixedIp(f"{key}4", four), FixedIp(f"{key}6", six)),
-                        device_owner=ROUTER_INTERFACE_OWNER,
-                        device_id=f"r{n}",
-                    ),
-                ),
-            ]
-        return rows
-
-    def hiding(self, host: str, last: int) -> Write:
-        """An address of a hypervisor's own on the external network."""
-        port = Port(
-            id=f"hide-{host}",
-            network_id="ext",
-            mac=Mac.parse(f"fa:16:3e:ee:02:{last:02x}"),
-            fixed_ips=(FixedIp("ext4", Ip.parse(f"203.0.113.{last}")),),
-            device_owner=SNAT_OWNER,
-            device_id=host,
-            host=host,
-        )
-        return PORT, port.id, port
 
     def guest(self, network: str, number: int, host: str, **more: Any) -> Write:
         """A guest's port; its namespace is made with it."""
@@ -404,7 +186,7 @@ class Site:
         self.house.commit(list(writes))
         self.house.settle()
         await asyncio.gather(*(self._follow(host) for host in self.agents))
-        self._tell_gateway()
+        self.gateway.tell()
         for host, port_id in self._bound():
             await self.agents[host].up(port_id)
         for agent in self.agents.values():
@@ -460,77 +242,3 @@ class Site:
 
     def _of(self, name: str) -> Guest:
         return self.world if name == "world" else self.guests[name]
-
-    # ---- the gateway
-
-    def _start_gateway(self) -> Guest:
-        switch = self.gateway
-        switch.vsctl(
-            *("add-br", "br-int", "--", "set", "Bridge", "br-int"),
-            *(f"datapath_type={DATAPATH}", "fail_mode=secure", "protocols=OpenFlow14"),
-        )
-        for name, kind, options in (
-            ("gre", "gre", ("options:packet_type=legacy_l3",)),
-            ("vxlan", "vxlan", ("options:key=flow",)),
-        ):
-            switch.vsctl(
-                *("add-port", "br-int", name, "--", "set", "Interface", name, f"type={kind}"),
-                *("options:remote_ip=flow", f"options:local_ip={switch.vtep}", *options),
-            )
-        guest = self.lab.guest(
-            switch,
-            "world",
-            WORLD_MAC,
-            f"{WORLD_4}/24",
-            f"{WORLD_6}/64",
-            gateways=("198.51.100.1", "2001:db8:ffff::1"),
-        )
-        guest.plug()
-        for router in ("198.51.100.1", "2001:db8:ffff::1"):
-            guest.run("ip", "neigh", "add", router, "lladdr", str(ROUTER_MAC), "dev", "eth0")
-        for host in self.switches.values():
-            switch.run("ping", "-c", "1", "-W", "2", str(host.vtep))
-            host.run("ping", "-c", "1", "-W", "2", str(switch.vtep))
-        return guest
-
-    def _tell_gateway(self) -> None:
-        """Flows for what it says itself, and for what peers are told."""
-        tap = self.world.tap
-        to_world = f"dec_ttl,set_field:{WORLD_MAC}->eth_dst,output:{tap}"
-        flows = [
-            f"in_port=gre,mpls,mpls_label={GATEWAY_LABEL[4]},actions=pop_mpls:0x0800,{to_world}",
-            f"in_port=gre,mpls,mpls_label={GATEWAY_LABEL[6]},actions=pop_mpls:0x86dd,{to_world}",
-            f"in_port=vxlan,tun_id={GATEWAY_VNI},ip,actions={to_world}",
-            f"in_port=vxlan,tun_id={GATEWAY_VNI},ipv6,actions={to_world}",
-        ]
-        for key, row in self.house.engine.rows(ADVERTISED).items():
-            nlri = key.nlri
-            if isinstance(nlri, IpPrefixRoute) and TARGET in row.path.route_targets:
-                flows.append(self._towards(nlri.prefix, row.path))
-        if set(flows) != self._flows:
-            self._flows = set(flows)
-            file = self.lab.folder / "gateway-flows"
-            file.write_text("\n".join(flows))
-            self.gateway.ofctl("replace-flows", str(file))
-            self.gateway.settle()
-
-    def _towards(self, prefix: Prefix, path: Path) -> str:
-        match = f"in_port={self.world.tap},priority={1000 + prefix.length},"
-        match += f"ip,nw_dst={prefix}" if prefix.version == 4 else f"ipv6,ipv6_dst={prefix}"
-        if self.encapsulation is Encapsulation.VXLAN:
-            return (
-                f"{match},actions=dec_ttl,set_field:{path.router_mac}->eth_dst,"
-                f"set_field:{path.next_hop}->tun_dst,set_field:{path.vni}->tun_id,output:vxlan"
-            )
-        return (
-            f"{match},actions=dec_ttl,push_mpls:0x8847,set_field:{path.label}->mpls_label,"
-            f"set_field:{path.next_hop}->tun_dst,output:gre"
-        )
-
-    def reached(self) -> dict[str, str]:
-        """Host routes that the gateway is told of, and by whom."""
-        return {
-            str(key.nlri.prefix.ip): key.source
-            for key, row in self.house.engine.rows(ADVERTISED).items()
-            if isinstance(key.nlri, IpPrefixRoute) and TARGET in row.path.route_targets
-        }

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from sdnctl.types import Encapsulation
-from tests.netns.site import WORLD_4, Site
+from tests.netns.gateway import WORLD_4
+from tests.netns.site import Site
+from tests.netns.tenants import tenant
 
 pytestmark = pytest.mark.netns
 
@@ -20,7 +22,7 @@ ENCAPSULATIONS = pytest.mark.parametrize(
 @ENCAPSULATIONS
 async def test_every_way_of_a_floating_ip(site: MakeSite, encapsulation: Encapsulation) -> None:
     here = await site(2, encapsulation)
-    await here.commit(*here.tenant(0), *here.tenant(1))
+    await here.commit(*tenant(0), *tenant(1))
     await here.commit(
         here.guest("0a", 1, "h0"),
         here.guest("0b", 2, "h0"),
@@ -32,7 +34,9 @@ async def test_every_way_of_a_floating_ip(site: MakeSite, encapsulation: Encapsu
     )
     owners = {51: "0a1", 52: "0b2", 53: "0a3", 54: "1a1", 55: "1a2"}
     await here.commit(*(here.floating(last, port) for last, port in owners.items()))
-    assert {ip: host for ip, host in here.reached().items() if ip.startswith("203.0.113.5")} == {
+    assert {
+        ip: host for ip, host in here.gateway.reached().items() if ip.startswith("203.0.113.5")
+    } == {
         f"203.0.113.{last}": "h0" if port in {"0a1", "0b2", "1a1"} else "h1"
         for last, port in owners.items()
     }

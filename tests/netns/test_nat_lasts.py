@@ -16,7 +16,9 @@ from scapy.layers.l2 import Ether
 from sdnctl.graph.relations.inputs import PORT, ROUTER
 from sdnctl.intent import HostRoute, RouterGateway
 from sdnctl.types import Encapsulation, Ip, Prefix
-from tests.netns.site import ROUTER_MAC, WORLD_4, WORLD_6, WORLD_MAC, Site
+from tests.netns.gateway import ROUTER_MAC, WORLD_4, WORLD_6, WORLD_MAC
+from tests.netns.site import Site
+from tests.netns.tenants import hiding, tenant
 from tests.netns.test_floating import ENCAPSULATIONS
 from tests.netns.wire import Wire
 
@@ -32,7 +34,7 @@ MakeSite = Callable[[int, Encapsulation], Awaitable[Site]]
 async def test_what_a_connection_survives(site: MakeSite, encapsulation: Encapsulation) -> None:
     """Restarts of the agents: through a floating IP both ways, one SNAT and the other."""
     here = await site(2, encapsulation)
-    await here.commit(*here.tenant(0), *here.tenant(1, distributed=True), here.hiding("h0", 100))
+    await here.commit(*tenant(0), *tenant(1, distributed=True), hiding("h0", 100))
     await here.commit(
         here.guest("0a", 1, "h0"), here.guest("0a", 2, "h0"), here.guest("1a", 1, "h0")
     )
@@ -63,7 +65,7 @@ async def test_an_address_given_to_another_ends_the_connections_of_the_first(
     site: MakeSite, encapsulation: Encapsulation
 ) -> None:
     here = await site(1, encapsulation)
-    await here.commit(*here.tenant(0))
+    await here.commit(*tenant(0))
     await here.commit(here.guest("0a", 1, "h0"), here.guest("0a", 2, "h0"))
     await here.commit(here.floating(51, "0a1"))
     here.serve("world", 7777)
@@ -93,14 +95,14 @@ async def test_a_floating_ip_moves_with_its_port(
     site: MakeSite, encapsulation: Encapsulation
 ) -> None:
     here = await site(2, encapsulation)
-    await here.commit(*here.tenant(0))
+    await here.commit(*tenant(0))
     await here.commit(here.guest("0a", 1, "h0"), here.guest("0a", 2, "h0"))
     await here.commit(here.floating(51, "0a1"), here.floating(52, "0a2"))
-    assert here.reached()["203.0.113.51"] == "h0"
+    assert here.gateway.reached()["203.0.113.51"] == "h0"
     assert await here.ping("world", "203.0.113.51") == 3
     here.move("0a1", "h1")
     await here.commit(here.changed(PORT, "0a1", host="h1", moves=1))
-    assert here.reached()["203.0.113.51"] == "h1"
+    assert here.gateway.reached()["203.0.113.51"] == "h1"
     assert await here.ping("world", "203.0.113.51") == 3
     assert await here.ping("0a1", WORLD_4) == 3
     assert await here.ping("0a2", "203.0.113.51") == 3
@@ -111,8 +113,8 @@ async def test_a_floating_ip_moves_with_its_port(
 async def test_errors_find_the_guest(site: MakeSite, encapsulation: Encapsulation) -> None:
     """Fragmentation needed, said by a router outside of a packet as it saw it (RFC 1191)."""
     here = await site(2, encapsulation)
-    await here.commit(*here.tenant(0), *here.tenant(1, distributed=True), here.hiding("h0", 100),
-                      here.hiding("h1", 101))  # fmt: skip
+    await here.commit(*tenant(0), *tenant(1, distributed=True), hiding("h0", 100),
+                      hiding("h1", 101))  # fmt: skip
     await here.commit(
         here.guest("0a", 1, "h0"),
         here.guest("0a", 2, "h0"),
@@ -146,7 +148,7 @@ async def test_what_is_not_translated_is_routed(
 ) -> None:
     """Addresses of a router without SNAT are known outside, and to others that lead there."""
     here = await site(2, encapsulation)
-    await here.commit(*here.tenant(0, snat=False), *here.tenant(1))
+    await here.commit(*tenant(0, snat=False), *tenant(1))
     await here.commit(
         here.guest("0a", 1, "h0"),
         here.guest("0b", 2, "h1"),
@@ -158,7 +160,7 @@ async def test_what_is_not_translated_is_routed(
     assert await here.ask("0a1", "udp", WORLD_4, 7777, 4444) == ["10.0.0.1", "4444"]
     assert (await here.ask("0b2", "udp", WORLD_4, 7777))[0] == "203.0.113.52"
     assert await here.ping("world", "10.0.0.1") == 3
-    assert "10.0.0.3" not in here.reached()
+    assert "10.0.0.3" not in here.gateway.reached()
     for guest in ("0a1", "0b2", "1a3", "1a4"):
         six = f"2001:db8:{guest[0]}:{'ab'.index(guest[1])}::{guest[2]}"
         assert await here.ping("world", six) == 3
@@ -180,7 +182,7 @@ async def test_what_is_not_translated_is_routed(
 async def test_extra_routes(site: MakeSite, encapsulation: Encapsulation) -> None:
     """A prefix behind a guest, from the other host and from outside; one that leads out."""
     here = await site(2, encapsulation)
-    await here.commit(*here.tenant(0, snat=False))
+    await here.commit(*tenant(0, snat=False))
     await here.commit(
         here.guest("0a", 1, "h0"), here.guest("0b", 2, "h1"), here.guest("0b", 3, "h0")
     )

@@ -10,7 +10,7 @@ import pytest
 from scapy.layers.inet import TCP, UDP
 
 from sdnctl_vrouter.drivers.ovs.pipeline import Reason
-from tests.netns.test_security import Probe, drops, fates, rules
+from tests.netns.security import Probe, drops, fates, rules
 from tests.netns.world import Cloud, Place, Tenant
 
 pytestmark = pytest.mark.netns

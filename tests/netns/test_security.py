@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
 from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -30,74 +25,28 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.layers.sctp import SCTP
 from scapy.packet import Raw
 
-from sdnctl.desired import RemoteAddresses, SecurityRule
+from sdnctl.desired import RemoteAddresses
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix
 from sdnctl_vrouter.drivers.ovs.pipeline import Reason
-from tests.netns.agents import until
-from tests.netns.harness import Guest, Switch
+from tests.netns.harness import Guest
+from tests.netns.security import (
+    FRIEND,
+    OTHER_HOST,
+    ROUTED,
+    SAME_HOST,
+    STRANGER,
+    MakeCloud,
+    Probe,
+    dress,
+    drops,
+    fates,
+    rules,
+    zone_of,
+)
 from tests.netns.wire import Wire
-from tests.netns.world import Cloud, Place, Tenant
+from tests.netns.world import Place, Tenant
 
 pytestmark = pytest.mark.netns
-
-MakeCloud = Callable[[int], Awaitable[Cloud]]
-
-FRIEND, STRANGER = Place(0, 0, 1), Place(0, 0, 6)
-SAME_HOST, OTHER_HOST, ROUTED = Place(0, 0, 2), Place(1, 0, 3), Place(1, 1, 5)
-
-
-def rules(*pairs: dict[str, Any], group: str = "web", ingress: bool = True) -> list[SecurityRule]:
-    """Rules of a group in both versions, where nothing else is said."""
-    found = []
-    for number, said in enumerate(pairs):
-        for version in (4, 6):
-            if "prefix" in said and said["prefix"].version != version:
-                continue
-            if said.get("version", version) != version:
-                continue
-            fields: dict[str, Any] = {"group": group, "ingress": ingress, "version": version} | said
-            way = "in" if ingress else "out"
-            found.append(SecurityRule(rule_id=f"{group}-{way}-{number}-{version}", **fields))
-    return found
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A packet from one guest to another, recognised by its mark."""
-
-    source: Place
-    target: Place
-    version: int
-    layer: Any
-
-    def frame(self, tenant: Tenant, mark: bytes) -> bytes:
-        source, target = (
-            tenant.addresses(place)[self.version == 6] for place in (self.source, self.target)
-        )
-        routed = self.source.network != self.target.network
-        to = tenant.irb(self.source.network).mac if routed else tenant.mac(self.target)
-        network = (IP if self.version == 4 else IPv6)(src=str(source), dst=str(target))
-        head = Ether(src=str(tenant.mac(self.source)), dst=str(to))
-        return bytes(head / network / self.layer / Raw(mark))
-
-
-async def fates(cloud: Cloud, tenant: Tenant, probes: list[Probe]) -> list[bool]:
-    """Of many at once: each has a mark of its own, and time enough to arrive."""
-    marks = [b"probe-%04d-" % number for number in range(len(probes))]
-    wires = {p: Wire(cloud.guests[tenant.number, p]) for p in {probe.target for probe in probes}}
-    senders = {p: Wire(cloud.guests[tenant.number, p]) for p in {probe.source for probe in probes}}
-    seen = dict.fromkeys(wires, b"")
-    try:
-        for probe, mark in zip(probes, marks, strict=True):
-            senders[probe.source].send(probe.frame(tenant, mark))
-            await asyncio.sleep(0.005)
-        await asyncio.sleep(1.0)
-        for place, wire in wires.items():
-            seen[place] = b"".join(wire.received())
-    finally:
-        for wire in (*wires.values(), *senders.values()):
-            wire.close()
-    return [mark in seen[probe.target] for probe, mark in zip(probes, marks, strict=True)]
 
 
 def icmp(version: int, *, echo: bool) -> Any:
@@ -133,13 +82,6 @@ def web(tenant: Tenant) -> list[Any]:
         *(RemoteAddresses("addresses", str(prefix), (prefix,)) for prefix in friend),
         RemoteAddresses("addresses", "10.9.0.0/16", (Prefix.parse("10.9.0.0/16"),)),
     ]
-
-
-async def dress(cloud: Cloud, tenant: Tenant, place: Place, *groups: str, **more: Any) -> None:
-    """The port at a place has these groups from now on."""
-    port = msgspec.structs.replace(tenant.port(place), security_groups=groups, **more)
-    assert not await cloud.agents[place.host].put(port)
-    await cloud.agents[place.host].settle()
 
 
 @pytest.mark.parametrize("encapsulation", [Encapsulation.VXLAN, Encapsulation.MPLS_GRE])
@@ -223,103 +165,6 @@ async def test_no_groups_let_nothing_in_but_neighbours(cloud: MakeCloud) -> None
         assert await asyncio.to_thread(friend.ping, target, 1) == 1
 
 
-ECHO = """
-import socket
-server = socket.create_server(("", 7777), family=socket.AF_INET6, dualstack_ipv6=True)
-print("ready", flush=True)
-talk, _ = server.accept()
-while data := talk.recv(64):
-    talk.sendall(data)
-"""
-
-TALK = """
-import socket, sys, time
-talk = socket.create_connection((sys.argv[1], 7777), timeout=20)
-for number in range(100000):
-    talk.sendall(b"x")
-    assert talk.recv(1) == b"x"
-    print(number, flush=True)
-    time.sleep(0.05)
-"""
-
-
-class Conversation:
-    """A TCP connection that says something every 50 ms, and counts the answers."""
-
-    def __init__(self, client: Guest, server: Guest, address: str, log: Path) -> None:
-        self._log = log
-        self._server = server.popen(sys.executable, "-c", ECHO)
-        assert self._server.stdout is not None
-        assert self._server.stdout.readline() == "ready\n"
-        with log.open("w") as out:
-            self._client = subprocess.Popen(
-                ["ip", "netns", "exec", client.name, sys.executable, "-c", TALK, address],
-                stdout=out,
-            )
-
-    @property
-    def answers(self) -> int:
-        """So far."""
-        return len(self._log.read_text().splitlines())
-
-    async def goes_on(self) -> None:
-        """Wait for five more answers."""
-        now = self.answers
-        await until(lambda: self.answers >= now + 5, within=30)
-
-    async def stands_still(self) -> None:
-        """Nothing comes any more; what was on its way has a moment."""
-        await asyncio.sleep(0.3)
-        now = self.answers
-        await asyncio.sleep(1.0)
-        assert self.answers == now
-
-    def close(self) -> None:
-        for process in (self._client, self._server):
-            process.kill()
-            process.communicate()
-
-
-@pytest.mark.parametrize("target", [SAME_HOST, OTHER_HOST])
-@pytest.mark.parametrize("version", [4, 6])
-async def test_a_removed_rule_cuts_a_live_connection(
-    cloud: MakeCloud, tmp_path: Path, target: Place, version: int
-) -> None:
-    made = await cloud(2)
-    tenant = made.tenant(FRIEND, target)
-    await made.program()
-    agent = made.agents[target.host]
-    allowed = rules({"protocol": 6, "first": 7777, "last": 7777, "remote": "friends"})
-    friend = tuple(Prefix.host(ip) for ip in tenant.addresses(FRIEND))
-    member = RemoteAddresses("friends", "p", friend)
-    await agent.put(*allowed, member)
-    await dress(made, tenant, target, "web")
-    address = str(tenant.addresses(target)[version == 6])
-    talk = Conversation(
-        made.guests[0, FRIEND], made.guests[0, target], address, tmp_path / "answers"
-    )
-    try:
-        await talk.goes_on()
-        await agent.drop([rule.key for rule in allowed])
-        await talk.stands_still()
-        await agent.put(*allowed)
-        await talk.goes_on()
-        await agent.drop([member.key])  # the client leaves the group
-        await talk.stands_still()
-        await agent.put(member)
-        await talk.goes_on()
-        await dress(made, tenant, target)  # the server leaves its group
-        await talk.stands_still()
-        await dress(made, tenant, target, "web")
-        await talk.goes_on()
-        # What the rules never spoke of goes on undisturbed by a change of others.
-        await agent.put(*rules({"protocol": 17}, group="other"))
-        await dress(made, tenant, target, "web", "other")
-        await talk.goes_on()
-    finally:
-        talk.close()
-
-
 async def test_answers_and_errors_come_back(cloud: MakeCloud) -> None:
     made = await cloud(2)
     tenant = made.tenant(FRIEND, OTHER_HOST)
@@ -366,20 +211,6 @@ async def test_stateless_groups_know_no_answers(cloud: MakeCloud) -> None:
     assert await fates(made, tenant, [one, back]) == [True, True]
     zone = zone_of(made.switches[0], made.guests[0, SAME_HOST])
     assert f"zone={zone}" not in made.switches[0].appctl("dpctl/dump-conntrack")
-
-
-def zone_of(switch: Switch, guest: Guest) -> int:
-    """The number of a guest's OpenFlow port, which is that of its zone."""
-    return int(switch.vsctl("get", "Interface", guest.tap, "ofport"))
-
-
-def drops(switch: Switch) -> dict[Reason, int]:
-    """What was refused so far, by reason."""
-    dump = switch.ofctl("dump-flows", "table=70")
-    return {
-        Reason(int(reason, 16)): int(packets)
-        for packets, reason in re.findall(r"n_packets=(\d+).*reg8=(0x[0-9a-f]+)", dump)
-    }
 
 
 async def test_each_spoof_is_dropped_and_counted(cloud: MakeCloud) -> None:
@@ -479,48 +310,3 @@ def announce(guest: Guest, mac: Mac, address: str) -> None:
     ether = Ether(src=str(mac), dst="ff:ff:ff:ff:ff:ff")
     with Wire(guest) as wire:
         wire.send(bytes(ether / ARP(op=1, hwsrc=str(mac), psrc=address, pdst=address)))
-
-
-async def test_a_port_that_goes_leaves_no_connection_behind(cloud: MakeCloud) -> None:
-    made = await cloud(1)
-    tenant = made.tenant(FRIEND, SAME_HOST)
-    await made.program()
-    switch, guest = made.switches[0], made.guests[0, SAME_HOST]
-    zone = zone_of(switch, guest)
-    client = made.guests[0, FRIEND]
-    assert await asyncio.to_thread(client.ping, str(tenant.addresses(SAME_HOST)[0]), 1) == 1
-    assert f"zone={zone}" in switch.appctl("dpctl/dump-conntrack")
-    guest.unplug()
-    await until(lambda: f"zone={zone}" not in switch.appctl("dpctl/dump-conntrack"))
-
-
-async def test_a_live_connection_survives_agent_and_switch(
-    cloud: MakeCloud, tmp_path: Path
-) -> None:
-    """The tracker's memory dies with the switch; who began the connection begins it anew."""
-    made = await cloud(2)
-    tenant = made.tenant(FRIEND, OTHER_HOST)
-    await made.program()
-    friend = tuple(Prefix.host(ip) for ip in tenant.addresses(FRIEND))
-    await made.agents[1].put(
-        *rules({"protocol": 6, "first": 7777, "last": 7777, "remote": "friends"}),
-        RemoteAddresses("friends", "p", friend),
-    )
-    await dress(made, tenant, OTHER_HOST, "web")
-    address = str(tenant.addresses(OTHER_HOST)[0])
-    talk = Conversation(
-        made.guests[0, FRIEND], made.guests[0, OTHER_HOST], address, tmp_path / "answers"
-    )
-    try:
-        await talk.goes_on()
-        before = made.switches[1].ofctl("dump-flows", "--no-stats").count("cookie=0x5d4e")
-        await made.restart(1)
-        await talk.goes_on()
-        assert made.switches[1].ofctl("dump-flows", "--no-stats").count("cookie=0x5d4e") == before
-        for switch in made.switches:
-            switch.kill("ovs-vswitchd")
-            switch.start_switch()
-        await talk.goes_on()
-        assert await made.agents[1].reconciler.audit() == []
-    finally:
-        talk.close()

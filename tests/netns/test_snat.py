@@ -9,7 +9,9 @@ import pytest
 from sdnctl.graph.relations.inputs import HYPERVISOR_DOWN
 from sdnctl.graph.relations.wayout import ELECTED
 from sdnctl.types import Encapsulation
-from tests.netns.site import WORLD_4, WORLD_6, Site
+from tests.netns.gateway import WORLD_4, WORLD_6
+from tests.netns.site import Site
+from tests.netns.tenants import hiding, tenant
 from tests.netns.test_floating import ENCAPSULATIONS
 
 pytestmark = pytest.mark.netns
@@ -25,10 +27,10 @@ async def drops(here: Site, host: str) -> dict[str, int]:
 async def test_each_hypervisor_hides_its_own(site: MakeSite, encapsulation: Encapsulation) -> None:
     here = await site(2, encapsulation)
     await here.commit(
-        *here.tenant(0, distributed=True),
-        *here.tenant(1, distributed=True),
-        here.hiding("h0", 100),
-        here.hiding("h1", 101),
+        *tenant(0, distributed=True),
+        *tenant(1, distributed=True),
+        hiding("h0", 100),
+        hiding("h1", 101),
     )
     await here.commit(
         here.guest("0a", 1, "h0"),
@@ -71,7 +73,7 @@ async def test_one_hypervisor_hides_all_and_another_takes_over(
     site: MakeSite, encapsulation: Encapsulation
 ) -> None:
     here = await site(2, encapsulation)
-    await here.commit(*here.tenant(0), *here.tenant(1))
+    await here.commit(*tenant(0), *tenant(1))
     await here.commit(
         here.guest("0a", 1, "h0"),
         here.guest("0b", 2, "h1"),
@@ -93,12 +95,12 @@ async def test_one_hypervisor_hides_all_and_another_takes_over(
                 await here.ping("world", f"2001:db8:{guest[0]}:{'ab'.index(guest[1])}::{guest[2]}")
                 == 3
             )
-        elected = here.reached()["203.0.113.200"]
+        elected = here.gateway.reached()["203.0.113.200"]
         assert here.row(ELECTED, "r0").host == elected
         for source in ("world", *guests):
             assert await here.ping(source, "203.0.113.200") == 3, source
         await here.commit((HYPERVISOR_DOWN, elected, True))
-        assert here.reached()["203.0.113.200"] != elected
+        assert here.gateway.reached()["203.0.113.200"] != elected
     for agent in here.agents.values():
         assert await agent.reconciler.audit() == []
 
@@ -110,9 +112,9 @@ async def test_ports_of_a_floating_ip_are_forwarded(
     site: MakeSite, encapsulation: Encapsulation, distributed: bool, snat: bool
 ) -> None:
     here = await site(2, encapsulation)
-    await here.commit(*here.tenant(0, distributed=distributed, snat=snat))
+    await here.commit(*tenant(0, distributed=distributed, snat=snat))
     if distributed and snat:
-        await here.commit(here.hiding("h0", 100), here.hiding("h1", 101))
+        await here.commit(hiding("h0", 100), hiding("h1", 101))
     await here.commit(here.guest("0a", 1, "h0"), here.guest("0b", 2, "h1"))
     await here.commit(
         *here.forwarded(60, "0a1", 6, 80, 80, 8080, 8080),

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Union
 
 from sdnctl.intent import BgpVpn, BgpVpnNetwork, Network, Port, PortRoute, Router
 from sdnctl.types import Prefix, RouteTarget
+from tests.properties.world import World
 
 if TYPE_CHECKING:
-    from tests.properties.oracle import World
     from tests.properties.wayout import Outer
 
 ASN = 64512

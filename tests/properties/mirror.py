@@ -15,7 +15,7 @@ from sdnctl.graph.model import make_engine
 from sdnctl.wire import read_upstream
 from sdnctl_vrouter.session import ClientSession
 from tests.properties.agreed import ASN
-from tests.properties.worlds import HOSTS, Write
+from tests.properties.strategies.small import HOSTS, Write
 
 
 class Agent:

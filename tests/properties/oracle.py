@@ -6,7 +6,6 @@ everything for every hypervisor, and states in its own words what the graph's ru
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from sdnctl.desired import (
@@ -23,35 +22,11 @@ from sdnctl.desired import (
     Neighbor,
     NextHop,
     Node,
-    Probe,
     Qos,
-    RemoteAddresses,
-    SecurityRule,
-    SubnetOptions,
     Vrf,
 )
 from sdnctl.graph.relations.inputs import Claim
-from sdnctl.intent import (
-    AddressGroup,
-    BandwidthLimitRule,
-    BgpPeer,
-    BgpVpn,
-    BgpVpnNetwork,
-    BgpVpnPort,
-    BgpVpnRouter,
-    DscpMarkingRule,
-    FloatingIp,
-    Gateway,
-    Hypervisor,
-    Network,
-    Port,
-    PortForwarding,
-    QosPolicy,
-    Router,
-    SecurityGroup,
-    SecurityGroupRule,
-    Subnet,
-)
+from sdnctl.intent import BgpVpnNetwork, Hypervisor, Network, Port, Router
 from sdnctl.routes import (
     InclusiveMulticastRoute,
     IpPrefixRoute,
@@ -61,39 +36,12 @@ from sdnctl.routes import (
     RouteKey,
     rd_of,
 )
-from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, Vni
+from sdnctl.types import Encapsulation, Ip, Mac, Prefix, RouteDistinguisher, Vni
 from tests.properties import agreed, wayout
-from tests.properties.agreed import ASN, Routed
-
-
-@dataclass
-class World:
-    """The intent, and what was learned."""
-
-    hypervisor: dict[str, Hypervisor] = field(default_factory=dict)
-    gateway: dict[str, Gateway] = field(default_factory=dict)
-    bgp_peer: dict[str, BgpPeer] = field(default_factory=dict)
-    network: dict[str, Network] = field(default_factory=dict)
-    subnet: dict[str, Subnet] = field(default_factory=dict)
-    port: dict[str, Port] = field(default_factory=dict)
-    router: dict[str, Router] = field(default_factory=dict)
-    qos_policy: dict[str, QosPolicy] = field(default_factory=dict)
-    bandwidth_limit_rule: dict[str, BandwidthLimitRule] = field(default_factory=dict)
-    dscp_marking_rule: dict[str, DscpMarkingRule] = field(default_factory=dict)
-    security_group: dict[str, SecurityGroup] = field(default_factory=dict)
-    security_group_rule: dict[str, SecurityGroupRule] = field(default_factory=dict)
-    address_group: dict[str, AddressGroup] = field(default_factory=dict)
-    learned: dict[RouteKey, Path] = field(default_factory=dict)
-    claim: dict[tuple[str, Ip], Claim] = field(default_factory=dict)
-    underlay: dict[str, dict[Ip, int]] = field(default_factory=dict)
-    bgpvpn: dict[str, BgpVpn] = field(default_factory=dict)
-    bgpvpn_network: dict[str, BgpVpnNetwork] = field(default_factory=dict)
-    bgpvpn_router: dict[str, BgpVpnRouter] = field(default_factory=dict)
-    bgpvpn_port: dict[str, BgpVpnPort] = field(default_factory=dict)
-    floatingip: dict[str, FloatingIp] = field(default_factory=dict)
-    port_forwarding: dict[str, PortForwarding] = field(default_factory=dict)
-    hypervisor_down: dict[str, bool] = field(default_factory=dict)
-
+from tests.properties.agreed import Routed
+from tests.properties.best import changed, decide, hop, outbid, prefix_of, probes, usable
+from tests.properties.told import policy_of, told_in
+from tests.properties.world import World
 
 Gate = tuple[str, Mac, tuple[tuple[Ip, int], ...]]
 """An interface of a VRF on a network: its id, MAC and addresses."""
@@ -309,118 +257,6 @@ def quality(w: World, port: Port, network: Network) -> Qos | None:
     return found if any(part is not None for part in found) else None
 
 
-def told_in(w: World, network: Network) -> list[SubnetOptions]:
-    """By Neutron's table of modes (API reference, subnets: ipv6_ra_mode, ipv6_address_mode)."""
-    rows = []
-    for subnet in w.subnet.values():
-        if subnet.network_id != network.id:
-            continue
-        four, on = len(subnet.prefix.ip) == 4, subnet.enable_dhcp
-        ra, mode = subnet.ipv6_ra_mode, subnet.ipv6_address_mode
-        rows.append(
-            SubnetOptions(
-                network.vni,
-                subnet.id,
-                subnet.prefix,
-                subnet.gateway_ip,
-                on and (four or mode == "dhcpv6-stateful" or (ra, mode) == (None, None)),
-                on and mode == "dhcpv6-stateless",
-                on and ra is not None,
-                on and ra in {"slaac", "dhcpv6-stateless"},
-                on and ra == "dhcpv6-stateless",
-                subnet.dns_nameservers,
-                tuple((r.destination, r.nexthop) for r in subnet.host_routes),
-                86400,
-                network.dns_domain or "openstacklocal.",
-            )
-        )
-    return rows
-
-
-def usable(w: World, key: RouteKey, path: Path) -> Path | None:
-    if ASN in path.as_path or any(h.vtep == path.next_hop for h in w.hypervisor.values()):
-        return None
-    listed = [g for _id, g in sorted(w.gateway.items()) if g.address == path.next_hop]
-    offered = path.encapsulations or (Encapsulation.MPLS_GRE,)
-    preference = path.local_preference
-    if listed:
-        offered = listed[0].encapsulations or offered
-        if listed[0].local_preference is not None:
-            preference = listed[0].local_preference
-    able = set(Encapsulation) if path.label else {Encapsulation.VXLAN}
-    if not path.vni or (isinstance(key.nlri, IpPrefixRoute) and not path.router_mac):
-        able -= {Encapsulation.VXLAN}
-    offered = tuple(e for e in offered if e in able)
-    return changed(path, encapsulations=offered, local_preference=preference) if offered else None
-
-
-def hop(path: Path) -> NextHop:
-    return NextHop(path.next_hop, path.label, path.vni, path.encapsulations)
-
-
-def to_prefix(key: RouteKey, path: Path) -> NextHop | None:
-    """What routed packets to the prefix, or to the address of a MAC/IP route, are sent by."""
-    if isinstance(key.nlri, IpPrefixRoute):
-        return NextHop(path.next_hop, path.label, path.vni, path.encapsulations, path.router_mac)
-    vxlan = Encapsulation.VXLAN
-    if path.peer and path.l3_vni and path.router_mac and vxlan in path.encapsulations:
-        return NextHop(path.next_hop, Label(0), path.l3_vni, (vxlan,), path.router_mac)
-    return None
-
-
-def prefix_of(key: RouteKey, path: Path) -> Prefix | None:
-    """The prefix that a route gives to a VRF."""
-    if isinstance(key.nlri, IpPrefixRoute):
-        return key.nlri.prefix
-    if isinstance(key.nlri, MacIpRoute) and key.nlri.ip and to_prefix(key, path):
-        return Prefix.host(key.nlri.ip)
-    return None
-
-
-def decide(paths: list[tuple[RouteKey, Path]]) -> list[NextHop]:
-    """RFC 4271 9.1.2.2: a path is out if any other beats it at the first step that differs."""
-
-    def survivors(rest: list[tuple[RouteKey, Path]], beaten: Any) -> list[tuple[RouteKey, Path]]:
-        return [r for r in rest if not any(beaten(r[1], other) for _k, other in rest)]
-
-    def rank(path: Path) -> int:
-        return (2 if not path.ebgp else 1) if path.peer else 0
-
-    paths = survivors(paths, lambda p, o: p.stale and not o.stale)
-    paths = survivors(paths, lambda p, o: o.local_preference > p.local_preference)
-    paths = survivors(paths, lambda p, o: len(o.as_path) < len(p.as_path))
-    paths = survivors(paths, lambda p, o: o.origin < p.origin)
-    paths = survivors(paths, lambda p, o: o.as_path[:1] == p.as_path[:1] and o.med < p.med)
-    paths = survivors(paths, lambda p, o: rank(o) < rank(p))
-
-    def lowest(r: tuple[RouteKey, Path]) -> tuple[Any, ...]:
-        return (r[1].next_hop, r[0].source, rd_of(r[0].nlri), r[0].path_id)
-
-    hops = [via for r in sorted(paths, key=lowest) if (via := to_prefix(*r)) is not None]
-    return [whole([h for h in hops if h.vtep == vtep]) for vtep in sorted({h.vtep for h in hops})]
-
-
-def whole(same: list[NextHop]) -> NextHop:
-    """The first of equal next hops; where another has the one kind of tunnel, VXLAN or MPLS, that
-    it lacks, and nothing else, with that."""
-    first = same[0]
-    vxlan = {Encapsulation.VXLAN}
-    for other in same[1:]:
-        mine, theirs = set(first.encapsulations), set(other.encapsulations)
-        both = first.encapsulations + other.encapsulations
-        if mine == vxlan and not theirs & vxlan:
-            return first._replace(label=other.label, encapsulations=both)
-        if theirs == vxlan and not mine & vxlan:
-            mac = other.router_mac
-            return first._replace(vni=other.vni, router_mac=mac, encapsulations=both)
-    return first
-
-
-def changed(path: Path, **fields: Any) -> Path:
-    values: dict[str, Any] = {f: getattr(path, f) for f in path.__struct_fields__}
-    return Path(**values | fields)
-
-
 def on_link(w: World, network: Network, ip: Ip) -> bool:
     _router, interfaces = vrf_of(w, network)
     links = [Prefix.covering(a, n) for _id, _mac, pairs in interfaces for a, n in pairs]
@@ -448,73 +284,11 @@ def connected(w: World, row: Routed, networks: list[Network]) -> tuple[Prefix, .
     return tuple(sorted({Prefix.covering(ip, n) for _id, _m, pairs in gates for ip, n in pairs}))
 
 
-def probes(w: World, vni: Vni, used: list[Path]) -> list[Probe]:
-    """The gateways with an interval among the next hops, the first of those with one address."""
-    rows = []
-    for vtep in {path.next_hop for path in used if path.peer}:
-        here = [g for _id, g in sorted(w.gateway.items()) if g.address == vtep]
-        if here and here[0].probe_interval > 0:
-            rows.append(Probe(vni, vtep, here[0].probe_interval, here[0].probe_multiplier))
-    return rows
-
-
-def outbid(claims: list[tuple[RouteKey, Path]]) -> list[tuple[RouteKey, Path]]:
-    """Our claims to a MAC address are one higher than those of peers, but for static ones; five
-    higher than they would be alone at most."""
-    out = []
-    for key, path in claims:
-        others = [
-            p.sequence
-            for k, p in claims
-            if p.peer and not p.sticky and k.nlri.mac == key.nlri.mac  # type: ignore[union-attr]
-        ]
-        mine = not path.peer and others and max(others) >= path.sequence
-        number = min(max(others) + 1, path.sequence + 5) if mine else path.sequence
-        out.append((key, changed(path, sequence=number)))
-    return out
-
-
 def hidden_in(w: World, router: Routed | None) -> int:
     """The tracking zone in which a hypervisor hides the router's guests behind its own address."""
     if not isinstance(router, Router) or wayout.outer_of(w, router) is None:
         return 0
     return 0x8000 + router.nat if router.distributed and wayout.hides(router) else 0
-
-
-def policy_of(w: World, port: Port) -> list[Desired]:
-    """The rules of a port's groups, and the addresses that they refer to."""
-    out: list[Desired] = []
-    for rule in w.security_group_rule.values():
-        if rule.security_group_id not in port.security_groups or not port.port_security_enabled:
-            continue
-        remote = rule.remote_group_id or rule.remote_address_group_id or ""
-        group = w.security_group.get(rule.security_group_id)
-        if group is not None:
-            out.append(
-                SecurityRule(
-                    rule.security_group_id,
-                    rule.id,
-                    rule.direction == "ingress",
-                    {"IPv4": 4, "IPv6": 6}[rule.ethertype],
-                    rule.protocol,
-                    rule.port_range_min,
-                    rule.port_range_max,
-                    rule.remote_ip_prefix,
-                    remote,
-                    group.stateful,
-                )
-            )
-        for other in w.port.values():
-            if remote in other.security_groups:
-                addresses = {Prefix(f.ip, 8 * len(f.ip)) for f in other.fixed_ips}
-                addresses |= {pair.prefix for pair in other.allowed_address_pairs}
-                if addresses:
-                    out.append(RemoteAddresses(remote, other.id, tuple(sorted(addresses))))
-        if remote in w.address_group:
-            out += (
-                RemoteAddresses(remote, str(p), (p,)) for p in w.address_group[remote].addresses
-            )
-    return out
 
 
 def in_use(w: World) -> dict[RouteKey, Path]:

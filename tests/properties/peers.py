@@ -13,18 +13,9 @@ from sdnctl.routes import (
 from sdnctl.types import Encapsulation, Ip, Prefix, RouteDistinguisher, RouteTarget
 from tests.properties import agreed
 from tests.properties.agreed import ASN
-from tests.properties.oracle import (
-    World,
-    changed,
-    guests,
-    in_use,
-    is_up,
-    local_routes,
-    on_link,
-    outbid,
-    vrf_of,
-    vrfs,
-)
+from tests.properties.best import changed, outbid
+from tests.properties.oracle import guests, in_use, is_up, local_routes, on_link, vrf_of, vrfs
+from tests.properties.world import World
 
 
 def announced(w: World) -> dict[str, dict[RouteKey, Path]]:

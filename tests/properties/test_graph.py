@@ -23,18 +23,14 @@ from sdnctl.routes import MacIpRoute, Path, RouteKey
 from sdnctl.topology import overlay
 from tests.properties import agreed, wayout
 from tests.properties.agreed import ASN
+from tests.properties.best import decide, prefix_of, to_prefix, whole
 from tests.properties.mirror import House
-from tests.properties.oracle import (
-    World,
-    decide,
-    expected,
-    prefix_of,
-    to_prefix,
-    vrfs,
-    whole,
-)
+from tests.properties.oracle import expected, vrfs
 from tests.properties.peers import announced
-from tests.properties.worlds import HOSTS, Write, paths, populated, route_keys
+from tests.properties.strategies.outside import paths, route_keys
+from tests.properties.strategies.small import HOSTS, Write
+from tests.properties.world import World
+from tests.properties.worlds import populated
 
 pytestmark = pytest.mark.timeout(1500)  # a thousand worlds, on a busy machine
 

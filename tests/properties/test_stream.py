@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sdnctl.delivery import session
 from tests.properties.mirror import Agent, House
 from tests.properties.oracle import expected
+from tests.properties.strategies.small import HOSTS, Write
 from tests.properties.test_graph import world_of
-from tests.properties.worlds import HOSTS, Write, populated
+from tests.properties.worlds import populated
 
 accidents = st.lists(
     st.tuples(

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sdnctl.desired import Desired, Exit, FloatingAddress, Forwarding, HidingAddress, NextHop
 from sdnctl.intent import FloatingIp, Hypervisor, Network, Port, Router
 from sdnctl.routes import IpPrefixRoute, Path, RouteKey
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, Vni
 from tests.properties import agreed, oracle
-
-if TYPE_CHECKING:
-    from tests.properties.oracle import World
+from tests.properties.world import World
 
 
 class Outer(NamedTuple):

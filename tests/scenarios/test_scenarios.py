@@ -71,7 +71,7 @@ from sdnctl.routes import (
 )
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, RouteTarget, Vni
 from tests.properties.mirror import House
-from tests.properties.worlds import Write
+from tests.properties.strategies.small import Write
 
 SCENARIOS = sorted(FilePath(__file__).parent.glob("*.txt"))
 

@@ -16,7 +16,7 @@ from sdnctl.routes import MacIpRoute, Path, RouteKey
 from sdnctl.types import Ip, Label, Mac, RouteDistinguisher, RouteTarget, Vni
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
 from tests.properties.mirror import House
-from tests.properties.worlds import HOSTS, VTEPS, Write
+from tests.properties.strategies.small import HOSTS, VTEPS, Write
 
 
 def port(n: int, host: str, network: str = "n1") -> Write:

@@ -16,7 +16,8 @@ from sdnctl.inspect import glass
 from sdnctl.types import Prefix, Vni
 from tests.properties.agreed import ASN
 from tests.properties.mirror import House
-from tests.properties.worlds import Write, populated
+from tests.properties.strategies.small import Write
+from tests.properties.worlds import populated
 from tests.scenarios.test_scenarios import Script
 
 CLOUD = """

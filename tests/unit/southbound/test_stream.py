@@ -7,164 +7,22 @@ session over a data plane that holds what it is told, as slowly or as badly as a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 import grpc
 import msgspec
 import pytest
 
 from sdnctl.delivery import session as delivery_session
-from sdnctl.delivery.delivery import Delivery
-from sdnctl.delivery.observed import Observed
-from sdnctl.delivery.session import AgentSession
-from sdnctl.delta import Change
-from sdnctl.desired import Desired
-from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations.inputs import HYPERVISOR, NETWORK, PORT
-from sdnctl.intent import FixedIp, Hypervisor, Network, Port
-from sdnctl.southbound.pki import CONTROLLER_NAME, PkiError, enrol, init_ca, server_credentials
-from sdnctl.southbound.server import METHOD, AgentServer
-from sdnctl.types import Ip, Label, Mac, Vni
+from sdnctl.graph.relations.inputs import PORT
+from sdnctl.southbound.server import METHOD
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
 from sdnctl_vrouter import stream
 from sdnctl_vrouter.drivers.base import Failure, VifStatus
-from sdnctl_vrouter.drivers.fake import FakeDriver
 from sdnctl_vrouter.session import ClientSession
-from sdnctl_vrouter.stream import Stream
-
-
-class Switch(FakeDriver):
-    """The data plane in memory, that counts."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.applied = 0
-        self.syncs = 0
-
-    def apply(
-        self,
-        changes: Sequence[Change[str, Desired]],
-        done: Callable[[Sequence[Failure]], None],
-    ) -> None:
-        self.applied += len(changes)
-        super().apply(changes, done)
-
-    def in_sync(self) -> None:
-        self.syncs += 1
-
-
-class House:
-    """A controller's half and any number of agents."""
-
-    def __init__(self) -> None:
-        self.engine = make_engine(64512)
-        self.revision = 0
-        self.epoch = 0
-        self.port = 0
-        self.credentials: grpc.ServerCredentials | None = None
-        self.tasks: list[asyncio.Task[None]] = []
-        self.delivery = Delivery(0, Observed())
-        self.server = AgentServer(self.delivery, None)
-
-    async def start(self, epoch: int | None = None, *, hold: bool = False) -> None:
-        """A new controller that computes everything from the same intent."""
-        self.epoch = self.epoch + 1 if epoch is None else epoch
-        self.delivery = Delivery(self.epoch, Observed())
-        self.engine = self.engine.recompute()
-        log = {
-            rule.output.name: [
-                Change(key, None, row) for key, row in self.engine.rows(rule.output).items()
-            ]
-            for rule in self.engine.rules
-        }
-        self.delivery.commit(self.revision, log, 0)
-        self.server = AgentServer(self.delivery, self.credentials)
-        if hold:
-            self.server.hold()
-        self.port = await self.server.start(f"127.0.0.1:{self.port}")
-
-    async def stop(self) -> None:
-        await self.server.stop()
-
-    def commit(self, *writes: Any) -> int:
-        self.revision += 1
-        log = self.engine.commit(writes)
-        self.server.send(self.delivery.commit(self.revision, log, time.time_ns()))
-        return self.revision
-
-    def ports(self, count: int, host: str, network: str = "n1") -> int:
-        return self.commit(*(port(n, host, network) for n in range(count)))
-
-    def agent(self, name: str, **options: Any) -> Agent:
-        agent = Agent(self, name, **options)
-        self.tasks.append(agent.task)
-        return agent
-
-    async def close(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        await self.stop()
-
-
-class Agent:
-    """An agent's half: the real stream over a switch of the test's."""
-
-    def __init__(self, house: House, name: str, epoch: int = 0, credentials: Any = None) -> None:
-        self.name = name
-        self.switch = Switch()
-        self.epochs: list[int] = []
-        self.session = ClientSession(epoch, self.epochs.append)
-        self.stream = Stream(
-            name,
-            [f"127.0.0.1:{house.port}"],
-            self.session,
-            self.switch,
-            credentials=credentials,
-        )
-        self.task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        await self.switch.start(self.stream.vif_changed, self.stream.key_failed)
-        await self.stream.run()
-
-
-def port(n: int, host: str, network: str = "n1") -> Any:
-    mac = Mac((0xFA << 40 | n).to_bytes(6, "big"))
-    ip = FixedIp("s1", Ip.from_number(0x0A000002 + n, 4))
-    key = f"{network}p{n}"
-    return PORT, key, Port(id=key, network_id=network, mac=mac, fixed_ips=(ip,), host=host)
-
-
-async def attached(house: House, host: str) -> AgentSession:
-    await until(lambda: host in house.delivery.sessions)
-    return house.delivery.sessions[host]
-
-
-async def until(condition: Callable[[], object], what: str = "") -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
-    assert condition(), what
-
-
-@pytest.fixture
-async def house() -> AsyncIterator[House]:
-    made = House()
-    for n in (1, 2, 3):
-        row = Hypervisor(id=f"h{n}", vtep=Ip.parse(f"192.0.2.{n}"))
-        made.engine.commit([(HYPERVISOR, row.id, row)])
-        net = Network(id=f"n{n}", vni=Vni(5000 + n), label=Label(100 + n), number=n)
-        made.engine.commit([(NETWORK, net.id, net)])
-    await made.start()
-    yield made
-    await made.close()
+from tests.unit.southbound.house import House, attached, port, until
 
 
 async def test_bad_keys_do_not_block_the_others(house: House) -> None:
@@ -436,66 +294,6 @@ async def test_the_newer_stream_of_a_hypervisor_wins(house: House) -> None:
     await until(lambda: second.switch.syncs)
     house.ports(1, "h1")
     await until(lambda: "port/n1p0" in second.switch.programmed)
-
-
-# ---- mTLS --------------------------------------------------------------------------------------
-
-
-def client_credentials(directory: Path) -> grpc.ChannelCredentials:
-    ca, key, cert = ((directory / n).read_bytes() for n in ("ca.pem", "key.pem", "cert.pem"))
-    return grpc.ssl_channel_credentials(ca, key, cert)
-
-
-async def test_a_certificate_names_the_hypervisor(house: House, tmp_path: Path) -> None:
-    pki = tmp_path / "pki"
-    init_ca(pki)
-    enrol(pki, "h1", tmp_path / "h1")
-    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("**/*key*")} == {0o600}
-    await house.stop()
-    house.credentials = server_credentials(pki)
-    await house.start()
-    house.commit(port(1, "h1"), port(2, "h2"))
-    # It says that it is h2; the certificate says h1, and that counts.
-    liar = house.agent("h2", credentials=client_credentials(tmp_path / "h1"))
-    await until(lambda: "port/n1p1" in liar.switch.programmed)
-    assert "port/n1p2" not in liar.switch.programmed
-    assert list(house.delivery.sessions) == ["h1"]
-
-
-async def test_strangers_are_not_let_in(house: House, tmp_path: Path) -> None:
-    for name in ("ours", "theirs"):
-        init_ca(tmp_path / name)
-        enrol(tmp_path / name, "h1", tmp_path / name / "h1")
-    await house.stop()
-    house.credentials = server_credentials(tmp_path / "ours")
-    await house.start()
-    stranger = client_credentials(tmp_path / "theirs" / "h1")
-    (tmp_path / "theirs" / "h1" / "ca.pem").write_bytes((tmp_path / "ours/ca.pem").read_bytes())
-    forger = client_credentials(tmp_path / "theirs" / "h1")
-    agents = [house.agent("h1"), *(house.agent("h1", credentials=c) for c in (stranger, forger))]
-    await asyncio.sleep(1.5)
-    assert house.delivery.sessions == {}
-    assert not any(agent.switch.syncs for agent in agents)
-
-
-def test_the_authority_refuses_what_makes_no_sense(tmp_path: Path) -> None:
-    with pytest.raises(PkiError, match="init-ca first"):
-        enrol(tmp_path, "h1", tmp_path / "h1")
-    with pytest.raises(PkiError, match="cannot be read"):
-        server_credentials(tmp_path)
-    init_ca(tmp_path)
-    before = (tmp_path / "ca.key").read_bytes()
-    with pytest.raises(PkiError, match="already"):
-        init_ca(tmp_path)
-    assert (tmp_path / "ca.key").read_bytes() == before
-    for name in ("", CONTROLLER_NAME, "h" * 65):
-        with pytest.raises(PkiError, match="cannot name"):
-            enrol(tmp_path, name, tmp_path / "x")
-    enrol(tmp_path, "h1", tmp_path / "h1")
-    with pytest.raises(PkiError, match="already"):
-        enrol(tmp_path, "h1", tmp_path / "h1")
-    with contextlib.suppress(FileNotFoundError):
-        assert not (tmp_path / "x").exists()
 
 
 async def test_what_is_refused_is_told(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
