@@ -452,7 +452,7 @@ DEFAULT_GROUP: Final = "default"
 """The name of a project's default security group, which no other has."""
 
 
-class SecurityGroup(Row, frozen=True, kw_only=True, omit_defaults=True):
+class SecurityGroup(Shareable, frozen=True, kw_only=True, omit_defaults=True):
     """A set of rules that ports share; what no rule of a port's groups allows is dropped.
 
     ``stateful`` lets the answers to what is allowed pass without a rule.
@@ -493,7 +493,7 @@ class SecurityGroupRule(Row, frozen=True, kw_only=True, omit_defaults=True):
         return self.remote_group_id or self.remote_address_group_id
 
 
-class AddressGroup(Row, frozen=True, kw_only=True, omit_defaults=True):
+class AddressGroup(Shareable, frozen=True, kw_only=True, omit_defaults=True):
     """Prefixes that rules refer to together."""
 
     addresses: tuple[Prefix, ...] = ()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sdnctl.api import values
+from sdnctl.api import rbac, values
 from sdnctl.api.errors import ApiError, conflict
-from sdnctl.api.schema import STANDARD, Resource, Work, converted, shown, stored
+from sdnctl.api.schema import STANDARD, Resource, Work, converted, stored
 from sdnctl.api.values import Json
 from sdnctl.intent import AddressGroup, Row, SecurityGroupRule
 from sdnctl.types import Prefix
@@ -36,6 +36,7 @@ def _delete_addresses(work: Work, group: AddressGroup) -> None:
             "AddressGroupInUse",
             f"Address group {group.id} is in use on one or more security group rules.",
         )
+    rbac.forget(work, group)
 
 
 def _named(body: dict[str, Json]) -> set[Prefix]:
@@ -94,6 +95,6 @@ ADDRESS_GROUPS: Final = Resource(
     attributes=(
         *STANDARD,
         stored("addresses", _ADDRESSES, (), put=False, filter=False, sort=False),
-        shown("shared", values.BOOLEAN, lambda _c, _g: False, filter=True, of=()),
+        stored("shared", values.BOOLEAN, post=False, put=False, sort=False),
     ),
 )

@@ -224,9 +224,9 @@ POLICY: Final[dict[str, Rules]] = {
         _OWNERS, attributes=(Attr("floating_ip_address", create=MANAGER),)
     ),
     "port_forwarding": _OWNERS,
-    "security_group": _OWNERS,
+    "security_group": dataclasses.replace(_OWNERS, see=READER | SHARED),
     "security_group_rule": _OWNERS,
-    "address_group": _OWNERS,
+    "address_group": dataclasses.replace(_OWNERS, see=READER | SHARED),
     "bgpvpn": Rules(
         see=READER,
         update=MEMBER,

@@ -1,4 +1,6 @@
-"""RBAC policies: to whom networks, subnet pools, address scopes and QoS policies are open.
+"""RBAC policies: to whom what can be shared is open.
+
+That are networks, subnet pools, address scopes, QoS policies, security groups and address groups.
 
 Promise: the policies and what they say of their object, ``shared`` and ``shared_with`` (and of a
 network ``external`` and ``external_to``) of its row, change in one transaction, so that who sees
@@ -17,12 +19,15 @@ from sdnctl.api.policy import forbidden
 from sdnctl.api.schema import REQUIRED, STANDARD, Resource, Work, stored
 from sdnctl.intent import (
     EVERYBODY,
+    AddressGroup,
     AddressScope,
     Network,
     Port,
     QosPolicy,
     RbacPolicy,
     Row,
+    SecurityGroup,
+    SecurityGroupRule,
     Shareable,
     Subnet,
     SubnetPool,
@@ -38,6 +43,8 @@ _KINDS: Final[dict[str, type[Shareable]]] = {
     "subnetpool": SubnetPool,
     "address_scope": AddressScope,
     "qos_policy": QosPolicy,
+    "security_group": SecurityGroup,
+    "address_group": AddressGroup,
 }
 _TITLES: Final = {name: kind.__name__ for name, kind in _KINDS.items()}
 _TYPE_OF: Final = {kind: name for name, kind in _KINDS.items()}
@@ -137,6 +144,10 @@ def users(work: Work, thing: Shareable) -> set[str]:
         case QosPolicy():
             rows = work.tx.find(Port, "qos_policy_id", thing.id)
             rows += work.tx.find(Network, "qos_policy_id", thing.id)
+        case SecurityGroup():
+            rows = work.tx.find(Port, "security_group", thing.id)
+        case AddressGroup():
+            rows = work.tx.find(SecurityGroupRule, "remote_address_group_id", thing.id)
     # The controller's own ports on an external network are no project's.
     return {row.project_id for row in rows} - {thing.project_id, ""}
 
@@ -175,10 +186,12 @@ def _check_new(work: Work, policy: RbacPolicy) -> None:
 def _applied(work: Work, thing: Shareable) -> None:
     """Make the object's row say what its policies do; ApiError if somebody is shut out."""
     new = said(work, thing)
-    if thing.shared or thing.shared_with:
-        lost = shut_out(work, new)
-        if lost:
-            raise _in_use(thing, f"projects {sorted(lost)} use it")
+    # An administrator may have let others use what they do not see: they lose nothing.
+    lost = (
+        (shut_out(work, new) - shut_out(work, thing)) if thing.shared or thing.shared_with else ()
+    )
+    if lost:
+        raise _in_use(thing, f"projects {sorted(lost)} use it")
     if _narrower(thing, new) and _outsiders(work, thing) - _outsiders(work, new):
         raise _in_use(
             thing,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, Final
 
-from sdnctl.api import values
+from sdnctl.api import rbac, values
 from sdnctl.api.errors import conflict, not_found
 from sdnctl.api.schema import STANDARD, Context, Resource, Sight, Work, shown, stored
 from sdnctl.api.security_rules import SECURITY_GROUP_RULES
@@ -136,6 +136,7 @@ def _delete_group(work: Work, group: SecurityGroup) -> None:
     }
     for rule_id in sorted(rules):
         tx.delete(SecurityGroupRule, rule_id)
+    rbac.forget(work, group)
 
 
 def _rules_of(context: Context, group: SecurityGroup) -> Json:
@@ -155,7 +156,7 @@ SECURITY_GROUPS: Final = Resource(
     attributes=(
         *STANDARD,
         stored("stateful", values.BOOLEAN, True, sort=False),
-        shown("shared", values.BOOLEAN, lambda _c, _g: False, filter=True, of=()),
+        stored("shared", values.BOOLEAN, post=False, put=False, sort=False),
         shown("security_group_rules", values.sequence(values.OBJECT), _rules_of),
     ),
 )

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sdnctl.api import values
 from sdnctl.api.errors import ApiError, not_found
+from sdnctl.api.policy import forbidden
 from sdnctl.api.schema import (
     REQUIRED,
     STANDARD,
@@ -133,6 +134,9 @@ def _create_rule(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     group = work.visible(SecurityGroup, rule.security_group_id)
     if group is None:
         raise not_found("SecurityGroup", rule.security_group_id)
+    if not work.caller.is_admin and group.project_id != work.caller.project_id:
+        # Whom a group is shared with uses it as it is.
+        raise forbidden("create", "security_group_rule")
     _check_remote(work, rule)
     rule = _of_version(work, rule)
     _check_ports(rule)

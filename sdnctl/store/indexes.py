@@ -163,13 +163,13 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     },
     "port_forwarding": _COMMON | {name: _field(name) for name in ("floatingip_id", "port_id")},
     "quota": {},
-    "security_group": _COMMON | {"default_of": _default_of},
+    "security_group": _SHAREABLE | {"default_of": _default_of},
     "security_group_rule": _COMMON
     | {
         name: _field(name)
         for name in ("security_group_id", "remote_group_id", "remote_address_group_id")
     },
-    "address_group": _COMMON,
+    "address_group": _SHAREABLE,
     "bgpvpn": _COMMON,
     "bgpvpn_network": _COMMON | _joined("network_id"),
     "bgpvpn_router": _COMMON | _joined("router_id"),

@@ -294,6 +294,15 @@ def test_rbac_policies(openstack: Client) -> None:
     assert shown["object_id"] == made["object_id"]
     assert after["shared"] is False
     assert rest == []
+    for kind, named in (("security_group", "security group"), ("address_group", "address group")):
+        _, made, shown = openstack(
+            f"{named} create -f json b-group",
+            f"network rbac create --type {kind} --action access_as_shared --target-all-projects"
+            " -f json b-group",
+            f"{named} show -f json b-group",
+        )
+        assert made["object_type"] == kind, shown
+        openstack(f"network rbac delete {made['id']}", f"{named} delete b-group")
 
 
 def test_what_operators_look_at(openstack: Client) -> None:
