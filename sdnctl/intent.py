@@ -466,8 +466,8 @@ class SecurityGroup(Shareable, frozen=True, kw_only=True, omit_defaults=True):
         return self.name == DEFAULT_GROUP
 
 
-class SecurityGroupRule(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """What a security group allows.
+class RuleTerms(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """What is allowed.
 
     ``direction`` is ``ingress`` (to the port) or ``egress``. ``protocol`` is IANA's number, None
     for any, and ``protocol_name`` how it was said. ``port_range_min`` and ``port_range_max`` are
@@ -475,7 +475,6 @@ class SecurityGroupRule(Row, frozen=True, kw_only=True, omit_defaults=True):
     ``cidr`` is ``remote_ip_prefix`` as it was said.
     """
 
-    security_group_id: str
     direction: str
     ethertype: str = "IPv4"
     protocol: int | None = None
@@ -491,6 +490,31 @@ class SecurityGroupRule(Row, frozen=True, kw_only=True, omit_defaults=True):
     def remote_id(self) -> str | None:
         """The set of addresses that it refers to, if any."""
         return self.remote_group_id or self.remote_address_group_id
+
+
+class SecurityGroupRule(RuleTerms, frozen=True, kw_only=True, omit_defaults=True):
+    """What a security group allows."""
+
+    security_group_id: str
+
+
+ITSELF: Final = "PARENT"
+"""The remote group of a rule for new groups that is to be the new group."""
+
+
+class DefaultRule(RuleTerms, frozen=True, kw_only=True, omit_defaults=True):
+    """A rule that new security groups have from the start.
+
+    Those are projects' default groups (``used_in_default_sg``), or all others. Its remote group may
+    be ``ITSELF``.
+    """
+
+    used_in_default_sg: bool = False
+    used_in_non_default_sg: bool = True
+
+
+class Seeded(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A kind, whose name is the id, that the controller put first rows of: it does so once."""
 
 
 class AddressGroup(Shareable, frozen=True, kw_only=True, omit_defaults=True):
@@ -654,6 +678,8 @@ KINDS: Final[dict[str, type[Row]]] = {
     "port_forwarding": PortForwarding,
     "security_group": SecurityGroup,
     "security_group_rule": SecurityGroupRule,
+    "default_rule": DefaultRule,
+    "seeded": Seeded,
     "address_group": AddressGroup,
     "quota": Quota,
     "bgpvpn": BgpVpn,

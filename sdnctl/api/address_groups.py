@@ -8,7 +8,7 @@ from sdnctl.api import rbac, values
 from sdnctl.api.errors import ApiError, conflict
 from sdnctl.api.schema import STANDARD, Resource, Work, converted, stored
 from sdnctl.api.values import Json
-from sdnctl.intent import AddressGroup, Row, SecurityGroupRule
+from sdnctl.intent import AddressGroup, DefaultRule, Row, RuleTerms, SecurityGroupRule
 from sdnctl.types import Prefix
 
 _ADDRESSES: Final = values.sequence(values.ADDRESS_OR_PREFIX, most=10_000, unique=False)
@@ -31,7 +31,8 @@ def _update_addresses(
 
 
 def _delete_addresses(work: Work, group: AddressGroup) -> None:
-    if work.tx.first(SecurityGroupRule, "remote_address_group_id", group.id) is not None:
+    kinds: tuple[type[RuleTerms], ...] = (SecurityGroupRule, DefaultRule)
+    if any(work.tx.first(kind, "remote_address_group_id", group.id) for kind in kinds):
         raise conflict(
             "AddressGroupInUse",
             f"Address group {group.id} is in use on one or more security group rules.",

@@ -27,6 +27,7 @@ from sdnctl.api.address_groups import ADDRESS_GROUPS
 from sdnctl.api.authentication import AnyOf, Authenticator, Nobody, StaticToken
 from sdnctl.api.bgpvpns import BGPVPNS
 from sdnctl.api.caller import Identity
+from sdnctl.api.default_rules import DEFAULT_RULES
 from sdnctl.api.errors import ApiError, no_such_path, not_allowed
 from sdnctl.api.extensions import EXTENSIONS
 from sdnctl.api.floatingips import FLOATINGIPS
@@ -68,6 +69,7 @@ NEUTRON: Final = {
         FLOATINGIPS,
         SECURITY_GROUPS,
         SECURITY_GROUP_RULES,
+        DEFAULT_RULES,
         ADDRESS_GROUPS,
         SUBNETPOOLS,
         ADDRESS_SCOPES,

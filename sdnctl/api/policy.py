@@ -38,6 +38,7 @@ NETWORK_MANAGER: Final = Who.NETWORK_MANAGER
 SHARED: Final = Who.SHARED
 EXTERNAL: Final = Who.EXTERNAL
 SERVICE: Final = Who.SERVICE
+ANYBODY: Final = Who.ANYBODY
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -226,6 +227,7 @@ POLICY: Final[dict[str, Rules]] = {
     "port_forwarding": _OWNERS,
     "security_group": dataclasses.replace(_OWNERS, see=READER | SHARED),
     "security_group_rule": _OWNERS,
+    "default_rule": Rules(see=ANYBODY),
     "address_group": dataclasses.replace(_OWNERS, see=READER | SHARED),
     "bgpvpn": Rules(
         see=READER,
@@ -347,7 +349,7 @@ class Policy:
 
     def check_project(self, caller: Identity, given: Mapping[str, Any]) -> None:
         """Only administrators and services create what is another project's."""
-        if caller.is_admin or caller.anywhere or "project_id" not in given:
+        if caller.is_admin or caller.anywhere & SERVICE or "project_id" not in given:
             return
         if given["project_id"] != caller.project_id:
             raise bad_request(

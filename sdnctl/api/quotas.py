@@ -38,8 +38,8 @@ class _Rows(Protocol):
 
 
 def limited(resources: Mapping[str, Resource]) -> dict[str, Resource]:
-    """The resources that projects make, by name."""
-    return {r.name: r for r in resources.values()}
+    """The resources that are projects', by name."""
+    return {r.name: r for r in resources.values() if "project_id" in r.readers}
 
 
 def parse_default(text: str, resources: Mapping[str, Resource]) -> tuple[str, int]:

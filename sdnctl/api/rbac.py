@@ -187,11 +187,10 @@ def _applied(work: Work, thing: Shareable) -> None:
     """Make the object's row say what its policies do; ApiError if somebody is shut out."""
     new = said(work, thing)
     # An administrator may have let others use what they do not see: they lose nothing.
-    lost = (
-        (shut_out(work, new) - shut_out(work, thing)) if thing.shared or thing.shared_with else ()
-    )
-    if lost:
-        raise _in_use(thing, f"projects {sorted(lost)} use it")
+    if thing.shared or thing.shared_with:
+        lost = shut_out(work, new) - shut_out(work, thing)
+        if lost:
+            raise _in_use(thing, f"projects {sorted(lost)} use it")
     if _narrower(thing, new) and _outsiders(work, thing) - _outsiders(work, new):
         raise _in_use(
             thing,

@@ -15,12 +15,14 @@ from sdnctl.intent import (
     BgpVpnNetwork,
     BgpVpnPort,
     BgpVpnRouter,
+    DefaultRule,
     Gateway,
     Hypervisor,
     Network,
     Port,
     QosPolicy,
     Router,
+    RuleTerms,
     SecurityGroup,
     SecurityGroupRule,
     Trunk,
@@ -133,9 +135,8 @@ def default_group(project_id: str) -> Claim:
     return Claim("default_security_group", "", project_id)
 
 
-def rule(row: SecurityGroupRule) -> Claim:
-    """What a rule says: a security group says it once."""
-    said = (
+def _said(row: RuleTerms) -> tuple[object, ...]:
+    return (
         row.direction,
         row.ethertype,
         row.protocol,
@@ -144,7 +145,11 @@ def rule(row: SecurityGroupRule) -> Claim:
         row.remote_ip_prefix,
         row.remote_id,
     )
-    return Claim("security_group_rule", row.security_group_id, said)
+
+
+def rule(row: SecurityGroupRule) -> Claim:
+    """What a rule says: a security group says it once."""
+    return Claim("security_group_rule", row.security_group_id, _said(row))
 
 
 def _of_group(row: SecurityGroup) -> tuple[Claim, ...]:
@@ -153,6 +158,11 @@ def _of_group(row: SecurityGroup) -> tuple[Claim, ...]:
 
 def _of_rule(row: SecurityGroupRule) -> tuple[Claim, ...]:
     return (rule(row),)
+
+
+def _of_default_rule(row: DefaultRule) -> tuple[Claim, ...]:
+    used = (("default", row.used_in_default_sg), ("other", row.used_in_non_default_sg))
+    return tuple(Claim("default_rule", groups, _said(row)) for groups, so in used if so)
 
 
 def _of_bgp_peer(row: BgpPeer) -> tuple[Claim, ...]:
@@ -184,6 +194,7 @@ CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
     "router": _of_router,
     "security_group": _of_group,
     "security_group_rule": _of_rule,
+    "default_rule": _of_default_rule,
     "bgpvpn_network": _of_bgpvpn_network,
     "bgpvpn_router": _of_bgpvpn_router,
     "bgpvpn_port": _of_bgpvpn_port,

@@ -16,6 +16,7 @@ from sdnctl.intent import (
     ROUTER_GATEWAY_OWNER,
     ROUTER_INTERFACE_OWNER,
     SNAT_OWNER,
+    DefaultRule,
     Network,
     Port,
     QosPolicy,
@@ -96,6 +97,11 @@ def _default_pool(pool: SubnetPool) -> tuple[Hashable, ...]:
     return (pool.version,) if pool.is_default else ()
 
 
+def _used_in(rule: DefaultRule) -> tuple[Hashable, ...]:
+    used = {"default": rule.used_in_default_sg, "other": rule.used_in_non_default_sg}
+    return tuple(groups for groups, so in used.items() if so)
+
+
 def _external(network: Network) -> tuple[Hashable, ...]:
     return (True,) if network.external else ()
 
@@ -169,6 +175,9 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
         name: _field(name)
         for name in ("security_group_id", "remote_group_id", "remote_address_group_id")
     },
+    "default_rule": {name: _field(name) for name in ("remote_group_id", "remote_address_group_id")}
+    | {"used_in": _used_in, "project_id": _field("project_id")},
+    "seeded": {},
     "address_group": _SHAREABLE,
     "bgpvpn": _COMMON,
     "bgpvpn_network": _COMMON | _joined("network_id"),
@@ -191,7 +200,8 @@ router interfaces of a network, ``also_at`` the ports of which a host has anothe
 networks that they may be on, ``open`` what is not its owner's alone, ``granted`` what is shared
 with a project, ``default`` the default subnet pool of an IP version, ``default_of`` a project's
 default security group or QoS policy, ``trunk_id`` a trunk's subports, ``tag`` what bears a tag,
-``rare_owner`` the ports of a ``device_owner`` that is no guest's."""
+``used_in`` the rules of new security groups, ``default`` ones or ``other``, ``rare_owner`` the
+ports of a ``device_owner`` that is no guest's."""
 
 
 class Index:
