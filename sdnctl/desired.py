@@ -87,6 +87,17 @@ class Qos(NamedTuple):
     dscp: int | None = None
 
 
+class Limits(NamedTuple):
+    """What an address outside may send for a guest (``egress``), and be sent.
+
+    They go by ``number``, 1 to 32767, on every hypervisor that translates it.
+    """
+
+    number: int
+    egress: Limit | None = None
+    ingress: Limit | None = None
+
+
 class LocalPort(msgspec.Struct, frozen=True):
     """A port bound to this hypervisor; its VIF is the interface with ``iface-id = port_id``.
 
@@ -327,6 +338,7 @@ class FloatingAddress(msgspec.Struct, frozen=True):
     vrf: Vni
     fixed: Ip
     zone: int
+    limits: Limits | None = None
 
     @property
     def key(self) -> str:
@@ -350,7 +362,7 @@ class Forwarding(msgspec.Struct, frozen=True):
     """Ports of an address of the VRF ``external`` that stand for ports of ``fixed`` in ``vrf``.
 
     As many, in order; or, where the first of ``internal`` is the last, all for that one.
-    The hypervisor ``at`` translates; answers go there.
+    The hypervisor ``at`` translates; answers go there. ``limits`` are those of the address.
     """
 
     vrf: Vni
@@ -363,6 +375,7 @@ class Forwarding(msgspec.Struct, frozen=True):
     internal: tuple[int, int]
     zone: int
     at: NextHop
+    limits: Limits | None = None
 
     @property
     def key(self) -> str:

@@ -420,7 +420,8 @@ class FloatingIp(Row, frozen=True, kw_only=True, omit_defaults=True):
 
     ``floating_port_id`` is the port that holds the address. ``port_id`` is the guest's, "" while
     it stands for none, ``fixed_ip`` its address and ``router_id`` the router between. ``dns_name``
-    and ``dns_domain`` are kept and shown.
+    and ``dns_domain`` are kept and shown. ``meter`` is the number that its bandwidth is limited by,
+    1 to 32767, allocated with its first QoS policy; 0 before.
     """
 
     network_id: str
@@ -431,6 +432,8 @@ class FloatingIp(Row, frozen=True, kw_only=True, omit_defaults=True):
     router_id: str = ""
     dns_name: str = ""
     dns_domain: str = ""
+    qos_policy_id: str | None = None
+    meter: int = 0
 
 
 class PortForwarding(Row, frozen=True, kw_only=True, omit_defaults=True):

@@ -28,6 +28,7 @@ from sdnctl.desired import (
     HostName,
     Irb,
     Limit,
+    Limits,
     LocalPort,
     Neighbor,
     NextHop,
@@ -128,6 +129,13 @@ def _qos(qos: Qos) -> pb.Qos:
 
 def _limit(limit: Limit | None) -> pb.Limit | None:
     return None if limit is None else pb.Limit(rate=limit.rate, burst=limit.burst)
+
+
+def _limits(row: Limits | None) -> pb.Limits | None:
+    if row is None:
+        return None
+    egress, ingress = _limit(row.egress), _limit(row.ingress)
+    return pb.Limits(number=row.number, egress=egress, ingress=ingress)
 
 
 def _evi(row: Evi) -> dict[str, Any]:
@@ -231,7 +239,12 @@ def _exit(row: Exit) -> dict[str, Any]:
 def _floating(row: FloatingAddress) -> dict[str, Any]:
     return {
         "floating": pb.FloatingAddress(
-            external=row.external, ip=row.ip, vrf=row.vrf, fixed=row.fixed, zone=row.zone
+            external=row.external,
+            ip=row.ip,
+            vrf=row.vrf,
+            fixed=row.fixed,
+            zone=row.zone,
+            limits=_limits(row.limits),
         )
     }
 
@@ -255,6 +268,7 @@ def _forwarding(row: Forwarding) -> dict[str, Any]:
             internal_last=row.internal[1],
             zone=row.zone,
             at=_hop(row.at),
+            limits=_limits(row.limits),
         )
     }
 
@@ -350,12 +364,19 @@ def _read_prefix(m: pb.Prefix) -> Prefix:
     return Prefix.covering(ip, m.length)
 
 
-def _read_qos(m: pb.Qos) -> Qos:
-    return Qos(
+def _read_ways(m: pb.Qos | pb.Limits) -> tuple[Limit | None, Limit | None]:
+    return (
         Limit(m.egress.rate, m.egress.burst) if m.HasField("egress") else None,
         Limit(m.ingress.rate, m.ingress.burst) if m.HasField("ingress") else None,
-        m.dscp if m.HasField("dscp") else None,
     )
+
+
+def _read_qos(m: pb.Qos) -> Qos:
+    return Qos(*_read_ways(m), m.dscp if m.HasField("dscp") else None)
+
+
+def _read_limits(m: pb.FloatingAddress | pb.Forwarding) -> Limits | None:
+    return Limits(m.limits.number, *_read_ways(m.limits)) if m.HasField("limits") else None
 
 
 def _read_addresses(values: Any) -> tuple[tuple[Ip, int], ...]:
@@ -456,7 +477,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         _read_hop(m.at) if m.HasField("at") else None,
     ),
     "floating": lambda m: FloatingAddress(
-        Vni(m.external), _ip(m.ip), Vni(m.vrf), _ip(m.fixed), m.zone
+        Vni(m.external), _ip(m.ip), Vni(m.vrf), _ip(m.fixed), m.zone, _read_limits(m)
     ),
     "hiding": lambda m: HidingAddress(Vni(m.external), _ip(m.ip)),
     "forwarding": lambda m: Forwarding(
@@ -470,6 +491,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         (m.internal_first, m.internal_last),
         m.zone,
         _read_hop(m.at),
+        _read_limits(m),
     ),
     "rule": _read_rule,
     "remote": lambda m: RemoteAddresses(

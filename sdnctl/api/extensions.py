@@ -89,6 +89,7 @@ _SERVED: Final = (
         "2018-07-09T10:00:00-00:00",
     ),
     ("qos-default", "QoS default policy", "2017-041-06T10:00:00-00:00"),
+    ("qos-fip", "Floating IP QoS", "2017-07-20T00:00:00-00:00"),
     ("qos-port-network-policy", "QoS port network policy ID", "2019-11-01T10:00:00-00:00"),
     ("qos-rule-type-details", "Details of QoS rule types", "2017-06-22T10:00:00-00:00"),
     (

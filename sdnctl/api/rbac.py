@@ -21,6 +21,7 @@ from sdnctl.intent import (
     EVERYBODY,
     AddressGroup,
     AddressScope,
+    FloatingIp,
     Network,
     Port,
     QosPolicy,
@@ -144,6 +145,7 @@ def users(work: Work, thing: Shareable) -> set[str]:
         case QosPolicy():
             rows = work.tx.find(Port, "qos_policy_id", thing.id)
             rows += work.tx.find(Network, "qos_policy_id", thing.id)
+            rows += work.tx.find(FloatingIp, "qos_policy_id", thing.id)
         case SecurityGroup():
             rows = work.tx.find(Port, "security_group", thing.id)
         case AddressGroup():

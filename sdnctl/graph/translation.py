@@ -12,7 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from sdnctl.desired import Exit, FloatingAddress, Forwarding, HidingAddress, NextHop
+from sdnctl.desired import (
+    Exit,
+    FloatingAddress,
+    Forwarding,
+    HidingAddress,
+    Limits,
+    NextHop,
+)
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.origination import router_mac
 from sdnctl.graph.relations import (
@@ -29,6 +36,7 @@ from sdnctl.graph.relations import (
     OUTSIDE,
     PORT,
     PORT_FORWARDING,
+    QOS,
     ROUTING,
     VRF_INSTANCE,
     WAY_OUT,
@@ -154,8 +162,18 @@ def floating(id_: str, v: View) -> PlacedFloating | None:
     if v.get(OUTSIDE, ("floatingip", id_)) is None:
         return None
     out = stand.out
-    address = FloatingAddress(out.external, row.ip, out.vrf, row.fixed_ip, out.zone)
+    address = FloatingAddress(
+        out.external, row.ip, out.vrf, row.fixed_ip, out.zone, _limits(row, v)
+    )
     return PlacedFloating(stand.host, address)
+
+
+def _limits(row: FloatingIp, v: View) -> Limits | None:
+    """The bandwidths of an address; its policy's mark is for guests."""
+    said = v.get(QOS, row.qos_policy_id) if row.qos_policy_id and row.meter else None
+    if said is None or (said.egress is None and said.ingress is None):
+        return None
+    return Limits(row.meter, said.egress, said.ingress)
 
 
 def hiding(port_id: str, v: View) -> PlacedHiding | None:
@@ -208,7 +226,8 @@ def forwarding(id_: str, v: View) -> Forwarding | None:
     if row is None or found is None:
         return None
     place = v.get(EXIT, found.router_id)
-    if place is None or place.at is None:
+    floating = v.get(FLOATING_IP, found.floatingip_id)
+    if place is None or place.at is None or floating is None:
         return None
     return Forwarding(
         vrf=found.out.vrf,
@@ -221,6 +240,7 @@ def forwarding(id_: str, v: View) -> Forwarding | None:
         internal=row.internal,
         zone=found.out.zone,
         at=place.at,
+        limits=_limits(floating, v),
     )
 
 

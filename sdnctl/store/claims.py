@@ -16,6 +16,7 @@ from sdnctl.intent import (
     BgpVpnPort,
     BgpVpnRouter,
     DefaultRule,
+    FloatingIp,
     Gateway,
     Hypervisor,
     Network,
@@ -77,6 +78,15 @@ def vtep(ip: Ip) -> Claim:
 def nat(number: int) -> Claim:
     """The connection tracking zone of a router that translates."""
     return Claim("nat", "", number)
+
+
+def meter(number: int) -> Claim:
+    """What hypervisors limit a floating IP by."""
+    return Claim("meter", "", number)
+
+
+def _of_floating_ip(row: FloatingIp) -> tuple[Claim, ...]:
+    return (meter(row.meter),) if row.meter else ()
 
 
 def _of_instance(row: Network | Router | BgpVpnNetwork | VrfNumbers) -> tuple[Claim, ...]:
@@ -192,6 +202,7 @@ CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
     "trunk": _of_trunk,
     "qos_policy": _of_qos_policy,
     "router": _of_router,
+    "floatingip": _of_floating_ip,
     "security_group": _of_group,
     "security_group_rule": _of_rule,
     "default_rule": _of_default_rule,

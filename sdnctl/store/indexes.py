@@ -17,6 +17,7 @@ from sdnctl.intent import (
     ROUTER_INTERFACE_OWNER,
     SNAT_OWNER,
     DefaultRule,
+    FloatingIp,
     Network,
     Port,
     QosPolicy,
@@ -45,7 +46,7 @@ def _port_subnets(port: Port) -> tuple[Hashable, ...]:
     return tuple({f.subnet_id for f in port.fixed_ips})
 
 
-def _qos_policy(row: Network | Port) -> tuple[Hashable, ...]:
+def _qos_policy(row: Network | Port | FloatingIp) -> tuple[Hashable, ...]:
     return () if row.qos_policy_id is None else (row.qos_policy_id,)
 
 
@@ -166,7 +167,8 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     | {
         name: _field(name)
         for name in ("network_id", "port_id", "router_id", "floating_port_id", "ip")
-    },
+    }
+    | {"qos_policy_id": _qos_policy},
     "port_forwarding": _COMMON | {name: _field(name) for name in ("floatingip_id", "port_id")},
     "quota": {},
     "security_group": _SHAREABLE | {"default_of": _default_of},
@@ -175,8 +177,9 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
         name: _field(name)
         for name in ("security_group_id", "remote_group_id", "remote_address_group_id")
     },
-    "default_rule": {name: _field(name) for name in ("remote_group_id", "remote_address_group_id")}
-    | {"used_in": _used_in, "project_id": _field("project_id")},
+    "default_rule": _COMMON
+    | {name: _field(name) for name in ("remote_group_id", "remote_address_group_id")}
+    | {"used_in": _used_in},
     "seeded": {},
     "address_group": _SHAREABLE,
     "bgpvpn": _COMMON,

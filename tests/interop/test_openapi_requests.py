@@ -29,7 +29,7 @@ pytestmark = pytest.mark.interop
 EXAMPLES = int(os.environ.get("EXAMPLES", "12"))
 PASSWORD = "correct horse"
 
-TENANTS = re.compile("/v2.0/(?!bgpvpn|quotas|agents|segments|qos/)")
+TENANTS = re.compile("/v2.0/(?!bgpvpn|quotas|agents|segments)")
 
 SINGULAR = {
     "network-ip-availabilities": "network-ip-availability",

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+import msgspec
+
 from sdnctl.desired import (
     Desired,
     Evi,
@@ -43,7 +45,7 @@ from sdnctl.types import Ip, Vni
 from sdnctl_vrouter.drivers.ovs import nat, standby, templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.groups import Groups
-from sdnctl_vrouter.drivers.ovs.meters import Meters, numbered
+from sdnctl_vrouter.drivers.ovs.meters import Meters, numbered, outside
 from sdnctl_vrouter.drivers.ovs.pipeline import OWNER
 from sdnctl_vrouter.drivers.ovs.policies import Acl, Policies, name_of
 from sdnctl_vrouter.drivers.ovs.translate import (
@@ -160,7 +162,7 @@ class Model:
                 self._meet((via,))
             case FibEntry(via=via, backup=backup):
                 self._meet((*via, *backup))
-            case FloatingAddress() if isinstance(old, FloatingAddress) and new != old:
+            case FloatingAddress() if isinstance(old, FloatingAddress) and gives_up(old, new):
                 self._given_up.append(old)
             case Exit(at=NextHop() as at) | Forwarding(at=at):
                 self._meet((at,))
@@ -375,9 +377,12 @@ class Model:
                 return translate.fib(resource, self.node, self.tunnels)
             case Exit():
                 return nat.exit_(resource, self.node) if self.node is not None else NOTHING
-            case Forwarding():
+            case Forwarding(at=at, limits=limits):
+                here = self.node is not None and at.vtep == self.node.vtep
+                self.meters.use(unit, outside(limits) if here else {})
                 return nat.forwarding(resource, self.node) if self.node is not None else NOTHING
-            case FloatingAddress():
+            case FloatingAddress(limits=limits):
+                self.meters.use(unit, outside(limits))
                 return nat.floating(resource)
             case HidingAddress():
                 return nat.hiding(resource)
@@ -500,6 +505,13 @@ class Model:
                 del self._holders[slot]
         if not rivals:
             self._rivals.pop(slot, None)
+
+
+def gives_up(old: FloatingAddress, new: Desired | None) -> bool:
+    """Whether what a floating IP stood for is no more: how fast it may be is another matter."""
+    if not isinstance(new, FloatingAddress):
+        return True
+    return msgspec.structs.replace(new, limits=old.limits) != old
 
 
 def _resource_of(unit: str) -> str:

@@ -8,14 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from sdnctl.desired import Exit, FloatingAddress, Forwarding, HidingAddress, LocalPort, Node
+from sdnctl.desired import (
+    Exit,
+    FloatingAddress,
+    Forwarding,
+    HidingAddress,
+    Limits,
+    LocalPort,
+    Node,
+)
 from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.ovs import templates as t
+from sdnctl_vrouter.drivers.ovs.meters import number_outside
 from sdnctl_vrouter.drivers.ovs.pipeline import ALIASES, Preference, fib_priority
 from sdnctl_vrouter.drivers.ovs.rules import masked
 from sdnctl_vrouter.drivers.ovs.translate import (
     Translation,
     Unreachable,
+    metered,
     netmask,
     routed,
     with_actions,
@@ -77,13 +87,23 @@ def _central(row: Exit) -> Iterator[bytes]:
         yield t.entered_central(row.external, origin, row.vrf)
 
 
+def _out(limits: Limits | None, flow: bytes) -> bytes:
+    """A flow that an address outside sends by, as far as it may."""
+    return flow if limits is None else metered(flow, number_outside(limits, ingress=False))
+
+
+def _in(limits: Limits | None, flow: bytes) -> bytes:
+    """A flow that an address outside is sent by."""
+    return flow if limits is None else metered(flow, number_outside(limits, ingress=True))
+
+
 def floating(row: FloatingAddress) -> Translation:
     """A floating IP of a guest here."""
     return Translation(
         (
-            t.floating_out(row.vrf, row.fixed, row.ip, row.zone),
+            _out(row.limits, t.floating_out(row.vrf, row.fixed, row.ip, row.zone)),
             t.sourced_floating(row.vrf, row.fixed.number, row.ip, row.external),
-            t.floating_in(row.external, row.ip, row.fixed, row.zone),
+            _in(row.limits, t.floating_in(row.external, row.ip, row.fixed, row.zone)),
             t.entered_floating(row.external, row.ip.number, row.fixed, row.vrf),
         )
     )
@@ -141,13 +161,15 @@ def forwarding(row: Forwarding, node: Node) -> Translation:
 
 
 def _forwarding(row: Forwarding, packs: dict[str, Pack]) -> Iterator[bytes]:
-    yield from _forwarded_to(row, packs)
+    for flow in _forwarded_to(row, packs):
+        yield _in(row.limits, flow)
     origin = row.ip.number
     for ports in masked(*row.internal):
         yield packs["entered"](row.external, origin, row.fixed, *ports, row.vrf)
         yield packs["here"](row.vrf, row.fixed, *ports)
     for ports in masked(*row.ports):
-        yield packs["sourced"](row.vrf, row.fixed.number, row.ip, *ports, row.external)
+        flow = packs["sourced"](row.vrf, row.fixed.number, row.ip, *ports, row.external)
+        yield _out(row.limits, flow)
     yield t.forwarding_error(row.external, row.ip, row.zone)
     yield t.entered_error(row.external, origin, row.vrf)
     yield t.forwarding_complaint_here(row.vrf, row.fixed)
