@@ -90,7 +90,7 @@ class Qos(NamedTuple):
 class Limits(NamedTuple):
     """What an address outside may send for a guest (``egress``), and be sent.
 
-    They go by ``number``, 1 to 32767, on every hypervisor that translates it.
+    They go by ``number``, 1 to 65535, on every hypervisor that translates it.
     """
 
     number: int
@@ -313,6 +313,7 @@ class Exit(msgspec.Struct, frozen=True):
     ``snat`` says so: behind ``address`` on the one hypervisor ``at``, which the others send them
     to; or, ``distributed``, behind an address of each hypervisor's own. ``zone`` is the router's in
     the connection tracker. ``prefixes`` are the default routes, and others that lead out.
+    ``limits`` are those of ``address``.
     """
 
     vrf: Vni
@@ -323,6 +324,7 @@ class Exit(msgspec.Struct, frozen=True):
     distributed: bool = False
     address: Ip | None = None
     at: NextHop | None = None
+    limits: Limits | None = None
 
     @property
     def key(self) -> str:

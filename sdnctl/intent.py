@@ -383,11 +383,13 @@ class RouterGateway(msgspec.Struct, frozen=True):
 
     ``enable_snat`` hides the IPv4 addresses of guests without a floating IP behind one address:
     the port's where the router is centralised, their hypervisor's where it is distributed.
+    ``qos_policy_id`` is for what is hidden behind the port's.
     """
 
     network_id: str
     port_id: str
     enable_snat: bool = True
+    qos_policy_id: str | None = None
 
 
 class Router(Row, frozen=True, kw_only=True, omit_defaults=True):

@@ -232,6 +232,7 @@ def _exit(row: Exit) -> dict[str, Any]:
             distributed=row.distributed,
             address=row.address or b"",
             at=None if row.at is None else _hop(row.at),
+            limits=_limits(row.limits),
         )
     }
 
@@ -375,7 +376,7 @@ def _read_qos(m: pb.Qos) -> Qos:
     return Qos(*_read_ways(m), m.dscp if m.HasField("dscp") else None)
 
 
-def _read_limits(m: pb.FloatingAddress | pb.Forwarding) -> Limits | None:
+def _read_limits(m: pb.Exit | pb.FloatingAddress | pb.Forwarding) -> Limits | None:
     return Limits(m.limits.number, *_read_ways(m.limits)) if m.HasField("limits") else None
 
 
@@ -475,6 +476,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         m.distributed,
         _ip(m.address) if m.address else None,
         _read_hop(m.at) if m.HasField("at") else None,
+        _read_limits(m),
     ),
     "floating": lambda m: FloatingAddress(
         Vni(m.external), _ip(m.ip), Vni(m.vrf), _ip(m.fixed), m.zone, _read_limits(m)

@@ -90,6 +90,7 @@ _SERVED: Final = (
     ),
     ("qos-default", "QoS default policy", "2017-041-06T10:00:00-00:00"),
     ("qos-fip", "Floating IP QoS", "2017-07-20T00:00:00-00:00"),
+    ("qos-gateway-ip", "Router gateway IP QoS", "2018-02-24T00:00:00-00:00"),
     ("qos-port-network-policy", "QoS port network policy ID", "2019-11-01T10:00:00-00:00"),
     ("qos-rule-type-details", "Details of QoS rule types", "2017-06-22T10:00:00-00:00"),
     (

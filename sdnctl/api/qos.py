@@ -35,6 +35,7 @@ from sdnctl.intent import (
     Network,
     Port,
     QosPolicy,
+    Router,
     Row,
 )
 
@@ -59,7 +60,7 @@ def default_of(work: Work, project_id: str) -> str | None:
 
 
 def check(work: Work, new: str | None, old: str | None = None) -> None:
-    """A network, port or floating IP may have this policy instead of the old one."""
+    """A network, port, floating IP or gateway may have this policy instead of the old one."""
     if new == old:
         return
     if new is not None and work.visible(QosPolicy, new) is None:
@@ -127,10 +128,11 @@ def _update(work: Work, old: QosPolicy, given: dict[str, Any], row: dict[str, An
 
 
 def _delete(work: Work, policy: QosPolicy) -> None:
-    users: dict[str, type[Network | Port | FloatingIp]] = {
+    users: dict[str, type[Network | Port | FloatingIp | Router]] = {
         "network": Network,
         "port": Port,
         "fip": FloatingIp,
+        "router": Router,
     }
     for name, using in users.items():
         user = work.tx.first(using, "qos_policy_id", policy.id)

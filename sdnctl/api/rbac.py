@@ -26,6 +26,7 @@ from sdnctl.intent import (
     Port,
     QosPolicy,
     RbacPolicy,
+    Router,
     Row,
     SecurityGroup,
     SecurityGroupRule,
@@ -146,6 +147,7 @@ def users(work: Work, thing: Shareable) -> set[str]:
             rows = work.tx.find(Port, "qos_policy_id", thing.id)
             rows += work.tx.find(Network, "qos_policy_id", thing.id)
             rows += work.tx.find(FloatingIp, "qos_policy_id", thing.id)
+            rows += work.tx.find(Router, "qos_policy_id", thing.id)
         case SecurityGroup():
             rows = work.tx.find(Port, "security_group", thing.id)
         case AddressGroup():

@@ -32,7 +32,9 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     zones.check(row)
     allocate_instance(work, row)
     router = Router(**row)
-    return router_gateways.changed(work, router, given["external_gateway_info"], [])
+    new = router_gateways.changed(work, router, given["external_gateway_info"], [])
+    router_gateways.check_limits(new)
+    return new
 
 
 def _update(work: Work, old: Router, given: dict[str, Any], row: dict[str, Any]) -> Row:
@@ -42,6 +44,7 @@ def _update(work: Work, old: Router, given: dict[str, Any], row: dict[str, Any])
     if "external_gateway_info" in given:
         wish = given["external_gateway_info"]
         new = router_gateways.changed(work, new, wish, _inside(work, old.id))
+    router_gateways.check_limits(new)
     if new.routes and (new.routes != old.routes or new.gateway != old.gateway):
         _check_routes(work, new)
     if (new.gateway, new.distributed) != (old.gateway, old.distributed):

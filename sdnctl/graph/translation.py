@@ -37,6 +37,7 @@ from sdnctl.graph.relations import (
     PORT,
     PORT_FORWARDING,
     QOS,
+    ROUTER,
     ROUTING,
     VRF_INSTANCE,
     WAY_OUT,
@@ -170,10 +171,14 @@ def floating(id_: str, v: View) -> PlacedFloating | None:
 
 def _limits(row: FloatingIp, v: View) -> Limits | None:
     """The bandwidths of an address; its policy's mark is for guests."""
-    said = v.get(QOS, row.qos_policy_id) if row.qos_policy_id and row.meter else None
+    return _limits_of(row.qos_policy_id, row.meter, v) if row.meter else None
+
+
+def _limits_of(policy_id: str | None, number: int, v: View) -> Limits | None:
+    said = v.get(QOS, policy_id) if policy_id is not None else None
     if said is None or (said.egress is None and said.ingress is None):
         return None
-    return Limits(row.meter, said.egress, said.ingress)
+    return Limits(number, said.egress, said.ingress)
 
 
 def hiding(port_id: str, v: View) -> PlacedHiding | None:
@@ -199,7 +204,16 @@ def exit_(router_id: str, v: View) -> Exit | None:
         distributed=out.distributed,
         address=out.address,
         at=_at(router_id, out, v),
+        limits=_limits_of_gateway(router_id, out, v),
     )
+
+
+def _limits_of_gateway(router_id: str, out: WayOut, v: View) -> Limits | None:
+    """The bandwidths of what is hidden behind a router's address."""
+    router = v.get(ROUTER, router_id)
+    if router is None or router.gateway is None or not out.snat or out.distributed:
+        return None
+    return _limits_of(router.gateway.qos_policy_id, out.zone, v)
 
 
 def _at(router_id: str, out: WayOut, v: View) -> NextHop | None:

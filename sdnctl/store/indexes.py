@@ -21,6 +21,7 @@ from sdnctl.intent import (
     Network,
     Port,
     QosPolicy,
+    Router,
     Row,
     SecurityGroup,
     Shareable,
@@ -48,6 +49,11 @@ def _port_subnets(port: Port) -> tuple[Hashable, ...]:
 
 def _qos_policy(row: Network | Port | FloatingIp) -> tuple[Hashable, ...]:
     return () if row.qos_policy_id is None else (row.qos_policy_id,)
+
+
+def _gateway_policy(row: Router) -> tuple[Hashable, ...]:
+    policy = row.gateway.qos_policy_id if row.gateway is not None else None
+    return () if policy is None else (policy,)
 
 
 def _default_qos(policy: QosPolicy) -> tuple[Hashable, ...]:
@@ -162,7 +168,7 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     | {"outside": _outside, "rare_owner": _rare_owner}
     | {"trunk_id": _subport, "qos_policy_id": _qos_policy},
     "trunk": _COMMON | {"port_id": _field("port_id")},
-    "router": _COMMON,
+    "router": _COMMON | {"qos_policy_id": _gateway_policy},
     "floatingip": _COMMON
     | {
         name: _field(name)

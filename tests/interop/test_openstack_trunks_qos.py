@@ -163,7 +163,16 @@ def test_qos(openstack: Client) -> None:
         None,
         policy["id"],
     ]
-    openstack("floating ip delete 203.0.113.9", "network delete q-ext")
+    router, without = openstack(
+        "floating ip delete 203.0.113.9",
+        "router create --external-gateway q-ext --qos-policy q-silver -f json q-router",
+        "router set --external-gateway q-ext --no-qos-policy q-router",
+        "router show -f json q-router",
+        "router delete q-router",
+        "network delete q-ext",
+    )
+    assert router["external_gateway_info"]["qos_policy_id"] == policy["id"]
+    assert "qos_policy_id" not in without["external_gateway_info"]
     assert "already exists in QoS Policy" in openstack.fails(
         "network qos rule create --type dscp-marking --dscp-mark 10 q-silver"
     )

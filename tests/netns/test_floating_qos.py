@@ -1,4 +1,4 @@
-"""Bandwidths of floating IPs with real packets: what arrives of a flood to or from one.
+"""Bandwidths of floating IPs and gateways with real packets: what arrives of a flood.
 
 As in ``test_qos``, what may arrive is the burst and the rate times the flood's own duration.
 """
@@ -16,7 +16,7 @@ from scapy.packet import Raw
 
 from sdnctl.desired import Limit
 from sdnctl.graph import relations as r
-from sdnctl.intent import BandwidthLimitRule, Port, QosPolicy
+from sdnctl.intent import BandwidthLimitRule, Port, QosPolicy, RouterGateway
 from sdnctl.types import Encapsulation
 from tests.netns.site import ROUTER_MAC, WORLD_4, WORLD_MAC, Site
 from tests.netns.test_qos import LIMIT, SIZE, TOLERANCE, expected
@@ -142,5 +142,29 @@ async def test_ports_of_a_limited_floating_ip(site: MakeSite) -> None:
         await held(here, port_id, 60, out=True)
     meters = {host: s.ofctl("dump-meters").count("meter=") for host, s in here.switches.items()}
     assert sorted(meters.values()) == [0, 2]
+    for agent in here.agents.values():
+        assert await agent.reconciler.audit() == []
+
+
+async def test_what_a_routers_gateway_sends_and_is_sent(site: MakeSite) -> None:
+    """All that is hidden behind its address together, and nothing that has one of its own."""
+    here = await site(2, Encapsulation.VXLAN)
+    await here.commit(*here.tenant(0), (r.QOS_POLICY, "q", QosPolicy(id="q")))
+    homes = {1: "h0", 2: "h0", 3: "h1"}
+    await here.commit(*(here.guest("0a", number, host) for number, host in homes.items()))
+    await here.commit(here.floating(52, "0a2"))
+    await here.commit(rule("egress", LIMIT), rule("ingress", LIMIT))
+    gateway = RouterGateway("ext", "way0", qos_policy_id="q")
+    await here.commit(here.changed(r.ROUTER, "r0", gateway=gateway))
+    for port_id in ("0a1", "0a3"):
+        await held(here, port_id, 200, out=True)
+    meters = {host: s.ofctl("dump-meters").count("meter=") for host, s in here.switches.items()}
+    assert sorted(meters.values()) == [0, 2]
+    await free(here, "0a2", 52, out=True)
+    await free(here, "0a2", 52, out=False)
+    await held(here, "0a1", 200, out=False)  # answers to what it sent, which kept its port
+    await here.commit(here.changed(r.ROUTER, "r0", gateway=RouterGateway("ext", "way0")))
+    await free(here, "0a1", 200, out=True)
+    await free(here, "0a1", 200, out=False)
     for agent in here.agents.values():
         assert await agent.reconciler.audit() == []

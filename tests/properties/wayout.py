@@ -217,6 +217,7 @@ def way(w: World, router: Router) -> list[Desired]:
             router.distributed,
             own_address(w, router),
             at,
+            limited_gateway(w, router),
         )
     ]
     for id_, floating, owner, _where in forwarded(w):
@@ -234,6 +235,16 @@ def limited(w: World, row: FloatingIp) -> Limits | None:
     if said is None or not row.meter or said[:2] == (None, None):
         return None
     return Limits(row.meter, said.egress, said.ingress)
+
+
+def limited_gateway(w: World, router: Router) -> Limits | None:
+    """What a router's own address may send and be sent, where one hypervisor hides behind it."""
+    if router.gateway is None or not router.gateway.enable_snat or router.distributed:
+        return None
+    said = oracle.said_by(w, router.gateway.qos_policy_id)
+    if said is None or said[:2] == (None, None):
+        return None
+    return Limits(0x8000 + router.nat, said.egress, said.ingress)
 
 
 def here(w: World, host: Hypervisor) -> list[Desired]:

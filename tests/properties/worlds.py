@@ -192,6 +192,7 @@ ways_out = st.builds(
     network_id=st.sampled_from(["n2"] * 6 + ["n0", "n9"]),
     port_id=st.sampled_from(["w0", "w0", "w1", "p9"]),
     enable_snat=mostly,
+    qos_policy_id=some_qos,
 )
 static_routes = st.builds(
     HostRoute,
@@ -642,7 +643,7 @@ def leading_out(draw: st.DrawFn) -> list[Write]:
     """Rows that fit together: guests of a router that has a way out, and what stands for them."""
     net, router = draw(networks("n2")), draw(routers("r0"))
     inside, subnet = draw(networks("n0")), draw(subnets("s0"))
-    out = RouterGateway("n2", "w0", draw(mostly))
+    out = RouterGateway("n2", "w0", draw(mostly), draw(some_qos))
     replace = msgspec.structs.replace
     own = FixedIp("s0", IPS[0])
     interface = replace(

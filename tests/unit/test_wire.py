@@ -129,6 +129,7 @@ desired: st.SearchStrategy[Desired] = st.one_of(
         st.booleans(),
         st.none() | ips,
         st.none() | hops,
+        bounds,
     ),
     st.builds(FloatingAddress, vnis, ips, vnis, ips, zones, bounds),
     st.builds(HidingAddress, vnis, ips),

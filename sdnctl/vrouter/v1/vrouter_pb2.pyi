@@ -395,7 +395,7 @@ class Fib(_message.Message):
     def __init__(self, vrf: _Optional[int] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., via: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ..., backup: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ...) -> None: ...
 
 class Exit(_message.Message):
-    __slots__ = ("vrf", "external", "zone", "prefixes", "snat", "distributed", "address", "at")
+    __slots__ = ("vrf", "external", "zone", "prefixes", "snat", "distributed", "address", "at", "limits")
     VRF_FIELD_NUMBER: _ClassVar[int]
     EXTERNAL_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -404,6 +404,7 @@ class Exit(_message.Message):
     DISTRIBUTED_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     vrf: int
     external: int
     zone: int
@@ -412,7 +413,8 @@ class Exit(_message.Message):
     distributed: bool
     address: bytes
     at: NextHop
-    def __init__(self, vrf: _Optional[int] = ..., external: _Optional[int] = ..., zone: _Optional[int] = ..., prefixes: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ..., snat: _Optional[bool] = ..., distributed: _Optional[bool] = ..., address: _Optional[bytes] = ..., at: _Optional[_Union[NextHop, _Mapping]] = ...) -> None: ...
+    limits: Limits
+    def __init__(self, vrf: _Optional[int] = ..., external: _Optional[int] = ..., zone: _Optional[int] = ..., prefixes: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ..., snat: _Optional[bool] = ..., distributed: _Optional[bool] = ..., address: _Optional[bytes] = ..., at: _Optional[_Union[NextHop, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
 
 class FloatingAddress(_message.Message):
     __slots__ = ("external", "ip", "vrf", "fixed", "zone", "limits")

@@ -182,6 +182,38 @@ async def test_floating_ips_have_policies(api: Api) -> None:
     await api.call("DELETE", path, status=204)
 
 
+async def test_gateways_have_policies(api: Api) -> None:
+    gold, silver = await policy(api), await policy(api)
+    external, _ = await external_network(api, "203.0.113.0/24")
+    info = {"network_id": external["id"]}
+
+    async def changed(router: Any, **more: Any) -> Any:
+        info_now = info | more
+        made = await api.update("routers", router["id"], external_gateway_info=info_now)
+        return made["external_gateway_info"]
+
+    router = await api.create("routers", external_gateway_info=info | {"qos_policy_id": gold["id"]})
+    assert router["external_gateway_info"]["qos_policy_id"] == gold["id"]
+    user = f"router {router['id']}"
+    path = f"qos/policies/{gold['id']}"
+    await api.refused("DELETE", path, None, 409, "QosPolicyInUse", gold["id"], user)
+    # What is not spoken of stays, as in Neutron.
+    assert (await changed(router, enable_snat=False))["qos_policy_id"] == gold["id"]
+    assert (await changed(router, qos_policy_id=silver["id"]))["qos_policy_id"] == silver["id"]
+    where, body = f"routers/{router['id']}", {"external_gateway_info": info}
+    ghost = {"router": {"external_gateway_info": info | {"qos_policy_id": GHOST}}}
+    await api.refused("PUT", where, ghost, 404, "QosPolicyNotFound", GHOST)
+    down = {"router": {"admin_state_up": False, "distributed": True}}
+    await api.refused("PUT", where, down, 400, "BadRequest", "distributed router")
+    assert "qos_policy_id" not in await changed(router, qos_policy_id=None)
+    made = {"router": body | {"distributed": True}}
+    made["router"]["external_gateway_info"] = info | {"qos_policy_id": gold["id"]}
+    await api.refused("POST", "routers", made, 400, "BadRequest", "distributed router")
+    await changed(router, qos_policy_id=gold["id"])
+    await api.update("routers", router["id"], external_gateway_info={})
+    await api.call("DELETE", path, status=204)
+
+
 async def test_numbers_to_limit_by_come_back(tmp_path: Path) -> None:
     async with opened(tmp_path / "db", ranges=Ranges(meters=(1, 1))) as api:
         gold = await policy(api)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sdnctl.desired import (
     Desired,
     Evi,
+    Exit,
     FdbEntry,
     FibEntry,
     FloatingAddress,
@@ -161,6 +162,11 @@ POOL: list[Desired] = [
         FloatingAddress(VRFS[1], ip, VRFS[0], IP1, 0x8001, limits)
         for ip in (IP2, Ip.parse("203.0.113.7"))
         for limits in (None, Limits(1, Limit(1, 2)), Limits(1, None, Limit(3, 4)))
+    ),
+    *(
+        Exit(VRFS[0], VRFS[1], 0x8001, (), True, False, IP2, at, limits)
+        for at in (*HOPS[:2], None)
+        for limits in (None, Limits(0x8001, Limit(9, 8)))
     ),
     *(
         Forwarding(VRFS[0], "x", VRFS[1], IP2, 6, (80, 80), IP1, (80, 80), 0x8001, at, limits)

@@ -27,7 +27,7 @@ KBPS_BURST_STATS: Final = 1 | 4 | 8
 _CONFIG: Final = struct.Struct("!HHIHHII4x")
 _DROP: Final = 1
 _PORTS: Final = range(2, 1 << 16)
-_OUTSIDE: Final = range(_PORTS.stop + 2, _PORTS.stop + (1 << 16))
+_OUTSIDE: Final = range(_PORTS.stop + 2, _PORTS.stop + (1 << 17))
 
 
 def number(ofport: int, *, ingress: bool) -> int:

@@ -375,7 +375,9 @@ class Model:
                 if self.node is None:
                     return NOTHING
                 return translate.fib(resource, self.node, self.tunnels)
-            case Exit():
+            case Exit(at=at, limits=limits):
+                here = self.node is not None and at is not None and at.vtep == self.node.vtep
+                self.meters.use(unit, outside(limits) if here else {})
                 return nat.exit_(resource, self.node) if self.node is not None else NOTHING
             case Forwarding(at=at, limits=limits):
                 here = self.node is not None and at.vtep == self.node.vtep

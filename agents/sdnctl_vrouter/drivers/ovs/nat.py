@@ -46,6 +46,16 @@ def static() -> Iterator[bytes]:
         yield pack()
 
 
+def _out(limits: Limits | None, flow: bytes) -> bytes:
+    """A flow that an address outside sends by, as far as it may."""
+    return flow if limits is None else metered(flow, number_outside(limits, ingress=False))
+
+
+def _in(limits: Limits | None, flow: bytes) -> bytes:
+    """A flow that an address outside is sent by."""
+    return flow if limits is None else metered(flow, number_outside(limits, ingress=True))
+
+
 def exit_(row: Exit, node: Node) -> Translation:
     """A router's way out."""
     return Translation(tuple(_exit(row, node)))
@@ -79,22 +89,12 @@ def _central(row: Exit) -> Iterator[bytes]:
         yield t.central_answer(row.vrf, row.zone)
         yield t.sourced_new(row.vrf, row.external)
     elif row.address is not None:
-        yield t.central_hide(row.vrf, row.zone, row.address)
+        yield _out(row.limits, t.central_hide(row.vrf, row.zone, row.address))
         yield t.sourced_central(row.vrf, row.address, row.external)
-        yield t.central_in(row.external, row.address, row.zone)
+        yield _in(row.limits, t.central_in(row.external, row.address, row.zone))
         origin = row.address.number
         yield t.entered_central_refused(row.external, row.address, origin)
         yield t.entered_central(row.external, origin, row.vrf)
-
-
-def _out(limits: Limits | None, flow: bytes) -> bytes:
-    """A flow that an address outside sends by, as far as it may."""
-    return flow if limits is None else metered(flow, number_outside(limits, ingress=False))
-
-
-def _in(limits: Limits | None, flow: bytes) -> bytes:
-    """A flow that an address outside is sent by."""
-    return flow if limits is None else metered(flow, number_outside(limits, ingress=True))
 
 
 def floating(row: FloatingAddress) -> Translation:
