@@ -40,7 +40,7 @@ from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
 from sdnctl.api.policy import forbidden
 from sdnctl.api.ports import PORTS
 from sdnctl.api.qos import QOS_POLICIES
-from sdnctl.api.quotas import QuotaApi, limited
+from sdnctl.api.quotas import QuotaApi, names
 from sdnctl.api.rbac import RBAC_POLICIES
 from sdnctl.api.routers import ROUTERS
 from sdnctl.api.schema import Context, Resource
@@ -121,7 +121,7 @@ def make_app(
 
 
 def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
-    beside = quota_paths("/v2.0/quotas", limited(NEUTRON))
+    beside = quota_paths("/v2.0/quotas", names(NEUTRON))
     for view in VIEWS:
         plural = view.collection.rpartition("/")[2].replace("-", "_")
         by_id = view.one is not None
