@@ -9,6 +9,8 @@ ifeq ($(PYTHON),)
 PYTHON := python3
 endif
 VENV := .venv
+# Tests wait for daemons more than they compute.
+WORKERS ?= 2
 BIN := $(VENV)/bin
 APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
 APT_TESTS := frr bird2 user-mode-linux udhcpc isc-dhcp-client curl
@@ -47,7 +49,8 @@ format: setup  ## Rewrite to the house's style
 	$(BIN)/ruff format .
 
 test: setup packages-of-tests  ## Every test, data planes in namespaces included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 bench: bench-engine bench-api bench-flows bench-latency  ## All benchmarks, a JSON object each
 

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from sdnctl.api import rbac, values
 from sdnctl.api.errors import ApiError, conflict
-from sdnctl.api.schema import STANDARD, Resource, Work, converted, stored
+from sdnctl.api.schema import Resource, converted, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json
+from sdnctl.api.work import Work
 from sdnctl.intent import AddressGroup, DefaultRule, Row, RuleTerms, SecurityGroupRule
 from sdnctl.types import Prefix
 

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from sdnctl.api import values
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
-from sdnctl.api.schema import Work
 from sdnctl.api.values import Json
+from sdnctl.api.work import Work
 from sdnctl.intent import FLOATING_IP_OWNER, ROUTER_INTERFACE_OWNER, FixedIp, Port, Subnet
 from sdnctl.store import Exhausted, Transaction
 from sdnctl.types import Ip, Mac, Prefix

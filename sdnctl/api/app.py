@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sdnctl.api import bindings
 from sdnctl.api.address_groups import ADDRESS_GROUPS
 from sdnctl.api.authentication import AnyOf, Authenticator, Nobody, StaticToken
+from sdnctl.api.authorization import forbidden
 from sdnctl.api.bgpvpns import BGPVPNS
 from sdnctl.api.caller import Identity
 from sdnctl.api.default_rules import DEFAULT_RULES
@@ -37,13 +38,12 @@ from sdnctl.api.networks import NETWORKS
 from sdnctl.api.observed import NothingObserved, Observed
 from sdnctl.api.openapi import document, quota_paths, view_paths
 from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
-from sdnctl.api.policy import forbidden
 from sdnctl.api.ports import PORTS
 from sdnctl.api.qos import QOS_POLICIES
 from sdnctl.api.quotas import QuotaApi, names
 from sdnctl.api.rbac import RBAC_POLICIES
 from sdnctl.api.routers import ROUTERS
-from sdnctl.api.schema import Context, Resource
+from sdnctl.api.schema import Resource
 from sdnctl.api.security import SECURITY_GROUPS
 from sdnctl.api.security_rules import SECURITY_GROUP_RULES
 from sdnctl.api.service import Request, Service
@@ -54,6 +54,7 @@ from sdnctl.api.subnets import SUBNETS
 from sdnctl.api.trunks import TRUNKS
 from sdnctl.api.values import Json
 from sdnctl.api.views import VIEWS, View, answer
+from sdnctl.api.work import Context
 from sdnctl.store import Store
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ two meanings. Knows nothing of how associations are served.
 from __future__ import annotations
 
 from sdnctl.api.errors import ApiError
-from sdnctl.api.schema import Work
+from sdnctl.api.work import Work
 from sdnctl.intent import (
     ROUTER_INTERFACE_OWNER,
     BgpVpn,

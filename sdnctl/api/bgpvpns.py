@@ -20,19 +20,10 @@ from sdnctl.api.associations import (
 )
 from sdnctl.api.errors import ApiError, not_found
 from sdnctl.api.networks import allocate_instance, refuse_automatic
-from sdnctl.api.schema import (
-    REQUIRED,
-    STANDARD,
-    Above,
-    Attribute,
-    Context,
-    Read,
-    Resource,
-    Work,
-    shown,
-    stored,
-)
+from sdnctl.api.schema import REQUIRED, Above, Attribute, Read, Resource, shown, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json, Type
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import (
     BgpVpn,
     BgpVpnNetwork,

@@ -20,6 +20,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from sdnctl.api import snat, trunks, values, vifs
+from sdnctl.api.authorization import forbidden, sees
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import (
     ApiError,
@@ -32,9 +33,10 @@ from sdnctl.api.errors import (
 )
 from sdnctl.api.http import JsonResponse, read_body
 from sdnctl.api.openapi import binding_paths
-from sdnctl.api.policy import POLICY, forbidden, sees
-from sdnctl.api.schema import Context, Work, converted
+from sdnctl.api.policy import POLICY
+from sdnctl.api.schema import converted
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import Binding, Port
 from sdnctl.store import StoreError, Transaction
 

@@ -17,8 +17,10 @@ import msgspec
 
 from sdnctl.api import values
 from sdnctl.api.caller import Identity
-from sdnctl.api.schema import STANDARD, Attribute, Resource, Sight, Work, stored
+from sdnctl.api.schema import Attribute, Resource, Sight, stored
 from sdnctl.api.security_rules import TERMS, accepted, said
+from sdnctl.api.standard import STANDARD
+from sdnctl.api.work import Work
 from sdnctl.intent import (
     ITSELF,
     DefaultRule,

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from sdnctl.api.schema import Context, Read, Resource, shower
+from sdnctl.api.schema import Read, Resource, shower
+from sdnctl.api.work import Context
 from sdnctl.intent import Row
 
 MOST: Final = 32 << 20
@@ -27,7 +28,8 @@ _encode: Final = msgspec.json.Encoder().encode
 
 class _Kept(NamedTuple):
     row: Row
-    others: tuple[tuple[type[Row], str, Row | None], ...]
+    others: tuple[tuple[Callable[[str], Row | None], str, Row | None], ...]
+    """How to look each up, its id, and what it was."""
     text: bytes
 
 
@@ -60,21 +62,19 @@ class Encoded:
         if not steady:
             return self.fresh(readers)
         others = dict.fromkeys(other for name in steady for other in depends[name] or ())
-        sources = [(other.kind, attrgetter(other.field)) for other in others]
-        get, cache = self._context.store.get, dict[str, _Kept]()
+        store, cache = self._context.store, dict[str, _Kept]()
+        sources = [(store.getter(other.kind), attrgetter(other.field)) for other in others]
         text_of, rest_of = self.fresh(steady), shower(self._context, fleeting)
 
         def text(row: Row) -> bytes:
             found = cache.get(row.id)
             if found is not None and found.row is row:
-                for kind, id_, other in found.others:
-                    if get(kind, id_) is not other:
+                for get, id_, other in found.others:
+                    if get(id_) is not other:
                         break
                 else:
                     return found.text
-            seen = tuple(
-                (kind, id_, get(kind, id_)) for kind, field in sources if (id_ := field(row))
-            )
+            seen = tuple((get, id_, get(id_)) for get, field in sources if (id_ := field(row)))
             made = text_of(row)
             self._keep(cache, _Kept(row, seen, made))
             return made

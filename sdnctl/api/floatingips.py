@@ -16,18 +16,11 @@ from sdnctl.api.errors import ApiError, bad, conflict, not_found
 from sdnctl.api.guests import DOMAIN_NAME, HOST_NAME
 from sdnctl.api.port_forwardings import PORT_FORWARDINGS, show_in_floatingip
 from sdnctl.api.ports import port_status
-from sdnctl.api.schema import (
-    REQUIRED,
-    STANDARD,
-    Attribute,
-    Context,
-    Resource,
-    Work,
-    shown,
-    stored,
-)
+from sdnctl.api.schema import REQUIRED, Attribute, Resource, shown, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.translations import already_associated, forwardings, guest, router_between
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import (
     FLOATING_IP_OWNER,
     FixedIp,

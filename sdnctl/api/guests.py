@@ -10,8 +10,9 @@ import re
 from typing import Any, Final, NamedTuple
 
 from sdnctl.api import values
-from sdnctl.api.schema import Attribute, Context, Of, shown, stored
+from sdnctl.api.schema import Attribute, Of, shown, stored
 from sdnctl.api.values import Json, Type
+from sdnctl.api.work import Context
 from sdnctl.graph.dhcp_options import encode
 from sdnctl.graph.guests import name_by_address
 from sdnctl.intent import DEFAULT_DNS_DOMAIN, ExtraDhcpOption, Network, Port

@@ -9,18 +9,10 @@ from sdnctl.api import outside, qos, rbac, values, zones
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input
 from sdnctl.api.guests import DNS_DOMAIN
-from sdnctl.api.schema import (
-    STANDARD,
-    UNSET,
-    Attribute,
-    Context,
-    Lookup,
-    Resource,
-    Work,
-    shown,
-    stored,
-)
+from sdnctl.api.schema import UNSET, Attribute, Lookup, Resource, shown, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.graph.attachments import is_automatic
 from sdnctl.intent import BgpVpnNetwork, Network, Port, Row, Subnet, SubnetPool
 from sdnctl.types import MAX_VNI, RouteTarget

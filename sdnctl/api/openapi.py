@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from sdnctl.api.authorization import Policy
 from sdnctl.api.caller import Identity
-from sdnctl.api.policy import Policy
 from sdnctl.api.schema import REQUIRED, UNSET, Attribute, Resource
 from sdnctl.api.values import Json
 

@@ -10,19 +10,10 @@ from typing import Any, Final
 
 from sdnctl.api import snat, values
 from sdnctl.api.errors import conflict, invalid_input
-from sdnctl.api.schema import (
-    NAMED,
-    REQUIRED,
-    Context,
-    Create,
-    Read,
-    Resource,
-    Work,
-    shown,
-    stored,
-    timestamp,
-)
+from sdnctl.api.schema import REQUIRED, Create, Read, Resource, shown, stored
+from sdnctl.api.standard import NAMED, timestamp
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import BgpPeer, Gateway, Hypervisor, Link, Port, Row
 from sdnctl.types import Ip
 

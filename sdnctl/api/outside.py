@@ -14,7 +14,7 @@ from typing import Final
 
 from sdnctl.api.addressing import from_any, serving
 from sdnctl.api.errors import ApiError, bad, conflict
-from sdnctl.api.schema import Work
+from sdnctl.api.work import Work
 from sdnctl.intent import (
     FLOATING_IP_OWNER,
     ROUTER_GATEWAY_OWNER,

@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from sdnctl.api.schema import Context, Field, Resource
+from sdnctl.api.schema import Field, Resource
+from sdnctl.api.work import Context
 from sdnctl.intent import Row
 
 SLICE: Final = 1000

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from sdnctl.api import values
 from sdnctl.api.errors import bad, conflict, not_found
-from sdnctl.api.schema import REQUIRED, STANDARD, Above, Attribute, Resource, Work, stored
+from sdnctl.api.schema import REQUIRED, Above, Attribute, Resource, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.translations import already_associated, forget, forwardings, router_between
 from sdnctl.api.values import Json, Type
+from sdnctl.api.work import Work
 from sdnctl.intent import FixedIp, FloatingIp, Port, PortForwarding, Row
 
 MOST: Final = 1024

@@ -21,19 +21,10 @@ from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input, not_found
 from sdnctl.api.portsecurity import ATTRIBUTES as SECURITY
 from sdnctl.api.portsecurity import settle
-from sdnctl.api.schema import (
-    REQUIRED,
-    STANDARD,
-    Attribute,
-    Context,
-    Lookup,
-    Of,
-    Resource,
-    Work,
-    shown,
-    stored,
-)
+from sdnctl.api.schema import REQUIRED, Attribute, Lookup, Of, Resource, shown, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import (
     FLOATING_IP_OWNER,
     ROUTER_GATEWAY_OWNER,

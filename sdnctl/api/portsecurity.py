@@ -10,9 +10,10 @@ from typing import Any, Final, NamedTuple
 
 from sdnctl.api import values
 from sdnctl.api.errors import ApiError, conflict
-from sdnctl.api.schema import Attribute, Context, Lookup, Work
+from sdnctl.api.schema import Attribute, Lookup
 from sdnctl.api.security import check_groups, ensure_default
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import AddressPair, Port
 from sdnctl.types import Mac, Prefix
 

@@ -13,20 +13,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sdnctl.api import rbac, values
+from sdnctl.api.authorization import forbidden
 from sdnctl.api.errors import ApiError, conflict, not_found
-from sdnctl.api.policy import forbidden
-from sdnctl.api.schema import (
-    REQUIRED,
-    STANDARD,
-    Above,
-    Attribute,
-    Context,
-    Resource,
-    Work,
-    shown,
-    stored,
-)
+from sdnctl.api.schema import REQUIRED, Above, Attribute, Of, Resource, shown, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json, Type
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import (
     BandwidthLimitRule,
     DscpMarkingRule,
@@ -96,7 +88,10 @@ def _network_policy(context: Context, port: Port) -> Json:
 
 
 NETWORK_POLICY_ID: Final[Attribute] = shown(
-    "qos_network_policy_id", values.optional(values.UUID), _network_policy
+    "qos_network_policy_id",
+    values.optional(values.UUID),
+    _network_policy,
+    of=(Of(Network, "network_id"),),
 )
 """Of ports."""
 

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
+from sdnctl.api.authorization import Policy
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import bad_request, invalid_value
 from sdnctl.api.pages import Test, order_of, passing, walked, walks
-from sdnctl.api.policy import Policy
-from sdnctl.api.schema import Attribute, Context, Lookup, Read, Resource, converted
+from sdnctl.api.schema import Attribute, Lookup, Read, Resource, converted
 from sdnctl.api.values import BOOLEAN, Json, integer
+from sdnctl.api.work import Context
 from sdnctl.intent import Row
 
 _TAGS: Final[dict[str, Callable[[set[str], set[str]], bool]]] = {

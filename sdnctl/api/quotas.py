@@ -16,12 +16,13 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from sdnctl.api import values
+from sdnctl.api.authorization import forbidden
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import ApiError, bad_request, conflict, no_such_path, not_allowed
 from sdnctl.api.http import JsonResponse, read_body
-from sdnctl.api.policy import forbidden
-from sdnctl.api.schema import Context, Resource, Work, converted
+from sdnctl.api.schema import Resource, converted
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import Quota, Row
 from sdnctl.store import Transaction
 

@@ -14,9 +14,11 @@ import uuid
 from typing import Any, Final, TypeVar
 
 from sdnctl.api import outside, values
+from sdnctl.api.authorization import forbidden
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
-from sdnctl.api.policy import forbidden
-from sdnctl.api.schema import REQUIRED, STANDARD, Resource, Work, stored
+from sdnctl.api.schema import REQUIRED, Resource, stored
+from sdnctl.api.standard import STANDARD
+from sdnctl.api.work import Work
 from sdnctl.intent import (
     EVERYBODY,
     AddressGroup,

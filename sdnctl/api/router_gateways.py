@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 from sdnctl.api import outside, qos, values
 from sdnctl.api.addressing import WISHES, Wish, addresses, forms_addresses, serves, show_fixed
 from sdnctl.api.errors import bad, conflict, not_found
-from sdnctl.api.schema import Context, Work
 from sdnctl.api.values import Json, Type
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import (
     ROUTER_GATEWAY_OWNER,
     FixedIp,

@@ -10,9 +10,11 @@ from sdnctl.api import extra_routes, quotas, router_gateways, snat, values, zone
 from sdnctl.api.associations import check_interface, dissociate
 from sdnctl.api.errors import ApiError, bad, conflict, not_found
 from sdnctl.api.networks import allocate_instance, check_targets, instance_attributes
-from sdnctl.api.schema import STANDARD, Attribute, Resource, Work, converted, shown, stored
+from sdnctl.api.schema import Attribute, Resource, converted, shown, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.translations import check_interface_leaves
 from sdnctl.api.values import Json
+from sdnctl.api.work import Work
 from sdnctl.intent import (
     ROUTER_INTERFACE_OWNER,
     BgpVpnPort,

@@ -9,71 +9,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol
 
-import msgspec
-
-from sdnctl.api import policy, values
+from sdnctl.api import values
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import ApiError, bad_request, invalid_value, not_found
-from sdnctl.api.observed import Observed
-from sdnctl.api.settings import Settings
 from sdnctl.api.values import Json, Type
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import Row
-from sdnctl.store import Store, Transaction
-
-R = TypeVar("R", bound=Row)
+from sdnctl.store import Store
 
 REQUIRED: Final = object()
 """As a default: a POST must give it."""
 
 UNSET: Final = object()
 """As a default: left out of the values, for the resource to decide within the transaction."""
-
-
-class Context(NamedTuple):
-    """What a read needs."""
-
-    store: Store
-    settings: Settings
-    observed: Observed
-
-
-class Work(NamedTuple):
-    """What a write needs. ``now`` is seconds since the epoch; ``caller`` is whose write it is."""
-
-    tx: Transaction
-    settings: Settings
-    now: int
-    caller: Identity
-
-    def visible(self, kind: type[R], id_: str) -> R | None:
-        """What the caller refers to, if it exists for the caller."""
-        row = self.tx.get(kind, id_)
-        return row if row is not None and policy.sees(self.caller, row, self.tx.get) else None
-
-    def replace(self, old: R, fields: dict[str, Any]) -> R:
-        """``old`` with other fields; the same object if they are equal."""
-        new = msgspec.structs.replace(old, **fields)
-        return old if new == old else new
-
-    def put(self, old: R, **fields: Any) -> R:
-        """Put ``old`` with other fields, as a change of its own: revision and time move."""
-        return self.put_changed(old, self.replace(old, fields))
-
-    def put_changed(self, old: R, new: R) -> R:
-        """Put ``new`` in the place of ``old``, if it differs."""
-        if new is old:
-            return old
-        new = msgspec.structs.replace(
-            new, revision_number=old.revision_number + 1, updated_at=self.now
-        )
-        self.tx.put(new)
-        return new
-
 
 Read = Callable[[Context, Any], Json]
 
@@ -380,38 +331,3 @@ def converted(name: str, type_: Type, value: Json, *, secret: bool = False) -> A
         # RecursionError: a value too deep to be written into the reason.
         plain = isinstance(error, ValueError) and not secret
         raise invalid_value(name, error if plain else "the value is not acceptable") from None
-
-
-@lru_cache(maxsize=4096)
-def timestamp(seconds: int) -> str:
-    """Seconds since the epoch as Neutron writes a time."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _time(name: str) -> Attribute:
-    kept = attrgetter(name)
-    return shown(
-        name, values.TIME, lambda _, row: timestamp(kept(row)), sort=True, order=name, of=()
-    )
-
-
-_PROJECT: Final = {"put": False, "field": "project_id", "index": "project_id"}
-
-COMMON: Final = (
-    stored("name", values.NAME, "", index="name"),
-    stored("description", values.DESCRIPTION, "", sort=False),
-    stored("project_id", values.NAME, UNSET, **_PROJECT),
-    stored("tenant_id", values.NAME, UNSET, **_PROJECT),
-    stored(
-        "tags", values.sequence(values.string(60), most=50), (), put=False, filter=False, sort=False
-    ),
-    *(_time(name) for name in ("created_at", "updated_at")),
-    stored("revision_number", values.integer(0, 1 << 62), post=False, put=False),
-)
-"""The attributes of every resource but its id (Neutron's standard attributes)."""
-
-STANDARD: Final = (stored("id", values.UUID, post=False, put=False), *COMMON)
-"""Those of Neutron's resources, whose ids the controller makes."""
-
-NAMED: Final = (stored("id", values.OWN_NAME, REQUIRED, put=False), *COMMON)
-"""Those of our own resources, whose ids the operator chooses."""

@@ -12,9 +12,11 @@ from typing import Any, Final
 from sdnctl.api import default_rules, rbac, values
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import conflict, not_found
-from sdnctl.api.schema import STANDARD, Context, Resource, Sight, Work, shown, stored
+from sdnctl.api.schema import Resource, Sight, shown, stored
 from sdnctl.api.security_rules import SECURITY_GROUP_RULES
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import (
     DEFAULT_GROUP,
     DefaultRule,

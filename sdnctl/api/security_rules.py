@@ -8,20 +8,12 @@ from __future__ import annotations
 from typing import Any, Final, TypeVar
 
 from sdnctl.api import values
+from sdnctl.api.authorization import forbidden
 from sdnctl.api.errors import ApiError, not_found
-from sdnctl.api.policy import forbidden
-from sdnctl.api.schema import (
-    REQUIRED,
-    STANDARD,
-    Attribute,
-    Context,
-    Of,
-    Resource,
-    Work,
-    shown,
-    stored,
-)
+from sdnctl.api.schema import REQUIRED, Attribute, Of, Resource, shown, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import (
     ITSELF,
     AddressGroup,

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from sdnctl.api import query, quotas
+from sdnctl.api.authorization import Policy, sees
 from sdnctl.api.caller import Identity
 from sdnctl.api.encoded import Encoded
 from sdnctl.api.errors import (
@@ -27,10 +28,10 @@ from sdnctl.api.errors import (
     of_store,
 )
 from sdnctl.api.http import Listing
-from sdnctl.api.policy import Policy, sees
-from sdnctl.api.schema import Bare, Context, Read, Resource, Work
+from sdnctl.api.schema import Bare, Read, Resource
 from sdnctl.api.tags import TAGS, tagged
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import Row
 from sdnctl.store import StoreError, Transaction
 

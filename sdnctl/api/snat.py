@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sdnctl.api import outside
-from sdnctl.api.schema import Work
+from sdnctl.api.work import Work
 from sdnctl.intent import (
     ROUTER_GATEWAY_OWNER,
     ROUTER_INTERFACE_OWNER,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from sdnctl.api.schema import Context
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context
 from sdnctl.intent import KINDS, Hypervisor
 
 

@@ -13,17 +13,10 @@ import msgspec
 
 from sdnctl.api import prefixes, rbac, values
 from sdnctl.api.errors import ApiError, bad_request, conflict, invalid_input, not_found
-from sdnctl.api.schema import (
-    REQUIRED,
-    STANDARD,
-    UNSET,
-    Resource,
-    Work,
-    converted,
-    shown,
-    stored,
-)
+from sdnctl.api.schema import REQUIRED, UNSET, Resource, converted, shown, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json, Type
+from sdnctl.api.work import Work
 from sdnctl.intent import AddressScope, Network, Row, Subnet, SubnetPool
 from sdnctl.types import Prefix
 

@@ -14,19 +14,11 @@ from sdnctl.api.addressing import (
     serves,
 )
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
-from sdnctl.api.schema import (
-    REQUIRED,
-    STANDARD,
-    Attribute,
-    Context,
-    Of,
-    Resource,
-    Work,
-    shown,
-    stored,
-)
+from sdnctl.api.schema import REQUIRED, Attribute, Of, Resource, shown, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.subnetpools import bad_subnet, check_pool_of_network, lend, pool_of
 from sdnctl.api.values import Json, Type
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import (
     FLOATING_IP_OWNER,
     ROUTER_INTERFACE_OWNER,

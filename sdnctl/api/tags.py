@@ -7,7 +7,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from sdnctl.api.errors import ApiError, bad_request
-from sdnctl.api.schema import COMMON, converted
+from sdnctl.api.schema import converted
+from sdnctl.api.standard import COMMON
 from sdnctl.api.values import Json
 from sdnctl.intent import Row
 

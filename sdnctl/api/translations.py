@@ -9,7 +9,7 @@ A port without either costs two looks at indexes. Errors are Neutron's.
 from __future__ import annotations
 
 from sdnctl.api.errors import ApiError, bad, conflict
-from sdnctl.api.schema import Work
+from sdnctl.api.work import Work
 from sdnctl.intent import FixedIp, FloatingIp, Port, PortForwarding, Router, Subnet
 from sdnctl.types import Ip
 

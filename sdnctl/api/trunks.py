@@ -18,22 +18,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from sdnctl.api import snat, values
+from sdnctl.api.authorization import forbidden, may_update
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
-from sdnctl.api.policy import forbidden, may_update
-from sdnctl.api.schema import (
-    REQUIRED,
-    STANDARD,
-    Attribute,
-    Bare,
-    Context,
-    Resource,
-    Sparse,
-    Work,
-    converted,
-    shown,
-    stored,
-)
+from sdnctl.api.schema import REQUIRED, Attribute, Bare, Resource, Sparse, converted, shown, stored
+from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context, Work
 from sdnctl.intent import SUBPORT_OWNER, Hypervisor, Network, Port, Row, Subport, Trunk
 
 VLANS: Final = range(1, 4095)

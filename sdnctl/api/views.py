@@ -16,13 +16,13 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sdnctl.api.authorization import sees
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import bad_request, not_allowed, not_found
 from sdnctl.api.http import JsonResponse
-from sdnctl.api.policy import sees
 from sdnctl.api.qos import DSCP_MARKS
-from sdnctl.api.schema import Context
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context
 from sdnctl.api.zones import ZONE
 from sdnctl.intent import Hypervisor, Network, Port, Subnet
 

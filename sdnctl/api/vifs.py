@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from sdnctl.api import values
-from sdnctl.api.schema import Context
 from sdnctl.api.values import Json
+from sdnctl.api.work import Context
 from sdnctl.intent import Hypervisor
 from sdnctl.store import Transaction
 

@@ -13,7 +13,8 @@ which is what tenants declare anyway.
 from __future__ import annotations
 
 from sdnctl.graph.engine import Engine
-from sdnctl.graph.relations import CLAIM, LOCAL_PORT, PORT, Claim
+from sdnctl.graph.relations.inputs import CLAIM, PORT, Claim
+from sdnctl.graph.relations.resources import LOCAL_PORT
 from sdnctl.types import Ip, Mac
 
 Key = tuple[str, Ip]

@@ -26,22 +26,17 @@ from sdnctl.delivery.tables import group_of_evi, group_of_vrf
 from sdnctl.delta import Change
 from sdnctl.graph.engine import Engine, Log, Relation
 from sdnctl.graph.model import INPUTS, make_engine
-from sdnctl.graph.relations import (
-    ADVERTISED,
+from sdnctl.graph.relations.attachments import OUTSIDE
+from sdnctl.graph.relations.inputs import (
     CLAIM,
-    COMPETING,
-    EVI_PROBE,
     GATEWAY,
     HYPERVISOR,
     HYPERVISOR_DOWN,
-    IRB,
     LEARNED,
-    LOCAL_PORT,
-    OUTSIDE,
     UNDERLAY,
-    VRF_PROBE,
-    Advertised,
 )
+from sdnctl.graph.relations.resources import COMPETING, EVI_PROBE, IRB, LOCAL_PORT, VRF_PROBE
+from sdnctl.graph.relations.routes import ADVERTISED, Advertised
 from sdnctl.intent import KINDS, BgpPeer, Link
 from sdnctl.routes import Path, RouteKey
 from sdnctl.southbound.server import AgentServer

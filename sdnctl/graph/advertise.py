@@ -19,14 +19,13 @@ from sdnctl.graph import constraint
 from sdnctl.graph.attachments import routing_of
 from sdnctl.graph.constraint import ROUTE_TARGET
 from sdnctl.graph.engine import Rule, View, on, same_key
-from sdnctl.graph.relations import (
+from sdnctl.graph.relations.attachments import ATTACHMENT
+from sdnctl.graph.relations.inputs import BGP_PEER, HYPERVISOR
+from sdnctl.graph.relations.instances import EVI_INSTANCE
+from sdnctl.graph.relations.resources import EVI_MEMBER
+from sdnctl.graph.relations.routes import (
     ADVERTISED,
-    ATTACHMENT,
-    BGP_PEER,
-    EVI_INSTANCE,
-    EVI_MEMBER,
     FAMILY_PEERS,
-    HYPERVISOR,
     IMPORTED,
     IRB_ROUTES,
     ORIGINATED,

@@ -7,38 +7,32 @@ from typing import Final
 
 from sdnctl.graph import vpns, wayout
 from sdnctl.graph.engine import Rule, View, on, same_key
-from sdnctl.graph.relations import (
-    ATTACHMENT,
+from sdnctl.graph.relations.attachments import ATTACHMENT, Attachment, Claimed
+from sdnctl.graph.relations.inputs import (
     BGPVPN_NETWORK,
     BGPVPN_ROUTER,
     CLAIM,
     DOMAIN,
-    EVI_INSTANCE,
-    EXTERNAL,
-    EXTRA_ROUTE,
     HYPERVISOR,
-    INTERFACE,
     NETWORK,
-    NETWORK_IRB,
     PORT,
-    PORT_VPN,
     ROUTER,
-    ROUTING,
     SUBNET,
-    TERMS,
-    VRF_INSTANCE,
-    WAY_OUT,
-    Attachment,
-    Claimed,
-    EviInstance,
-    External,
-    Interface,
-    Policy,
-    Routing,
-    Terms,
-    VrfInstance,
-    joined,
 )
+from sdnctl.graph.relations.instances import (
+    EVI_INSTANCE,
+    EXTRA_ROUTE,
+    INTERFACE,
+    NETWORK_IRB,
+    ROUTING,
+    VRF_INSTANCE,
+    EviInstance,
+    Interface,
+    Routing,
+    VrfInstance,
+)
+from sdnctl.graph.relations.vpns import PORT_VPN, TERMS, Policy, Terms, joined
+from sdnctl.graph.relations.wayout import EXTERNAL, WAY_OUT, External
 from sdnctl.graph.targets import asked_for, automatic_target, is_automatic
 from sdnctl.graph.vpns import terms_of_network
 from sdnctl.intent import (

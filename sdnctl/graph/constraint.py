@@ -10,17 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from sdnctl.graph.engine import Rule, View, on
-from sdnctl.graph.relations import (
-    DOMAIN,
-    EVI_INSTANCE,
-    FAMILY_PEERS,
-    LEARNED,
-    MEMBERSHIP_LENGTH,
-    VRF_INSTANCE,
-    WANTED,
-    WANTING_PEERS,
-    membership_prefix,
-)
+from sdnctl.graph.relations.inputs import DOMAIN, LEARNED, membership_prefix
+from sdnctl.graph.relations.instances import EVI_INSTANCE, VRF_INSTANCE
+from sdnctl.graph.relations.routes import FAMILY_PEERS, MEMBERSHIP_LENGTH, WANTED, WANTING_PEERS
 from sdnctl.routes import MembershipRoute
 from sdnctl.types import RouteTarget
 

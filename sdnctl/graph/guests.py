@@ -10,7 +10,9 @@ from typing import Final
 from sdnctl.desired import DhcpOption, HostName, SubnetOptions
 from sdnctl.graph.dhcp_options import encode
 from sdnctl.graph.engine import Rule, View, on, same_key
-from sdnctl.graph.relations import EVI_INSTANCE, HOST_NAME, NETWORK, PORT, SUBNET, SUBNET_OPTIONS
+from sdnctl.graph.relations.inputs import NETWORK, PORT, SUBNET
+from sdnctl.graph.relations.instances import EVI_INSTANCE
+from sdnctl.graph.relations.resources import HOST_NAME, SUBNET_OPTIONS
 from sdnctl.intent import DEFAULT_DNS_DOMAIN, Port, Subnet
 from sdnctl.types import Ip
 

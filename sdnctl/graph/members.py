@@ -10,23 +10,19 @@ from sdnctl.desired import LocalPort, Node
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.guests import dhcp_options, host_name
 from sdnctl.graph.origination import router_mac
-from sdnctl.graph.relations import (
-    ATTACHMENT,
+from sdnctl.graph.relations.attachments import ATTACHMENT, STANDBY, Attachment
+from sdnctl.graph.relations.inputs import HYPERVISOR, PORT, UNDERLAY
+from sdnctl.graph.relations.resources import (
     COMPETING,
-    ELECTED,
     EVI_MEMBER,
     FIB,
-    HYPERVISOR,
     LOCAL_PORT,
     NODE,
-    PORT,
     QOS,
-    STANDBY,
-    UNDERLAY,
     VRF_MEMBER,
-    Attachment,
     PlacedPort,
 )
+from sdnctl.graph.relations.wayout import ELECTED
 from sdnctl.intent import Port
 from sdnctl.types import Ip, Vni
 

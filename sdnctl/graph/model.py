@@ -19,7 +19,7 @@ from sdnctl.graph import (
     translation,
 )
 from sdnctl.graph.engine import Engine
-from sdnctl.graph.relations import (
+from sdnctl.graph.relations.inputs import (
     ADDRESS_GROUP,
     BANDWIDTH_LIMIT_RULE,
     BGP_PEER,

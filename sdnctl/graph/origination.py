@@ -5,17 +5,11 @@ from __future__ import annotations
 from typing import Final, TypedDict
 
 from sdnctl.graph.engine import Rule, View, on
-from sdnctl.graph.relations import (
-    ATTACHMENT,
-    EVI_INSTANCE,
-    EXTERNAL,
-    ORIGINATED,
-    OUTSIDE,
-    ROUTING,
-    Attachment,
-    Policy,
-    joined,
-)
+from sdnctl.graph.relations.attachments import ATTACHMENT, OUTSIDE, Attachment
+from sdnctl.graph.relations.instances import EVI_INSTANCE, ROUTING
+from sdnctl.graph.relations.routes import ORIGINATED
+from sdnctl.graph.relations.vpns import Policy, joined
+from sdnctl.graph.relations.wayout import EXTERNAL
 from sdnctl.routes import IpPrefixRoute, MacIpRoute, Path, RouteKey
 from sdnctl.types import Ip, Mac, Prefix, RouteTarget
 

@@ -11,7 +11,9 @@ from typing import Final
 
 from sdnctl.desired import Probe
 from sdnctl.graph.engine import Relation, Rule, View, on
-from sdnctl.graph.relations import EVI_PROBE, GATEWAY, IMPORTED, VRF_PROBE
+from sdnctl.graph.relations.inputs import GATEWAY
+from sdnctl.graph.relations.resources import EVI_PROBE, VRF_PROBE
+from sdnctl.graph.relations.routes import IMPORTED
 from sdnctl.types import Ip, Vni
 
 Key = tuple[Vni, Ip]

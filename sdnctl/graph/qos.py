@@ -12,7 +12,8 @@ from typing import Final
 
 from sdnctl.desired import Limit, Qos
 from sdnctl.graph.engine import Rule, View, on, same_key
-from sdnctl.graph.relations import BANDWIDTH_LIMIT_RULE, DSCP_MARKING_RULE, QOS, QOS_POLICY
+from sdnctl.graph.relations.inputs import BANDWIDTH_LIMIT_RULE, DSCP_MARKING_RULE, QOS_POLICY
+from sdnctl.graph.relations.resources import QOS
 from sdnctl.intent import BandwidthLimitRule
 
 _NOTHING: Final = Qos()

@@ -11,15 +11,8 @@ from typing import NamedTuple
 
 from sdnctl.graph.advertise import EVPN, families_of, is_carried, of_router
 from sdnctl.graph.engine import Engine, View
-from sdnctl.graph.relations import (
-    ADVERTISED,
-    BGP_PEER,
-    HYPERVISOR,
-    IMPORTED,
-    LEARNED,
-    ORIGINATED,
-    Imported,
-)
+from sdnctl.graph.relations.inputs import BGP_PEER, HYPERVISOR, LEARNED
+from sdnctl.graph.relations.routes import ADVERTISED, IMPORTED, ORIGINATED, Imported
 from sdnctl.graph.rib import (
     MAX_PATHS,
     MOBILITY_STEPS,

@@ -16,17 +16,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from sdnctl.graph.engine import Rule, View, on, same_key
-from sdnctl.graph.relations import (
-    DOMAIN,
-    EVI_INSTANCE,
-    GATEWAY,
-    HYPERVISOR,
-    IMPORTED,
-    LEARNED,
-    ORIGINATED,
-    VRF_INSTANCE,
-    Imported,
-)
+from sdnctl.graph.relations.inputs import DOMAIN, GATEWAY, HYPERVISOR, LEARNED
+from sdnctl.graph.relations.instances import EVI_INSTANCE, VRF_INSTANCE
+from sdnctl.graph.relations.routes import IMPORTED, ORIGINATED, Imported
 from sdnctl.routes import IpPrefixRoute, MacIpRoute, MembershipRoute, Nlri, Path, RouteKey, rd_of
 from sdnctl.types import Encapsulation, Ip, Mac, Vni
 

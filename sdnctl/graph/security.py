@@ -13,18 +13,14 @@ from typing import Final
 
 from sdnctl.desired import RemoteAddresses, SecurityRule
 from sdnctl.graph.engine import Rule, View, on, same_key
-from sdnctl.graph.relations import (
-    ADDRESS_GROUP,
-    ATTACHMENT,
+from sdnctl.graph.relations.attachments import ATTACHMENT, STANDBY
+from sdnctl.graph.relations.inputs import ADDRESS_GROUP, PORT, SECURITY_GROUP, SECURITY_GROUP_RULE
+from sdnctl.graph.relations.resources import (
     POLICY_MEMBER,
-    PORT,
     REMOTE,
     REMOTE_MEMBER,
     REMOTES,
     RULE,
-    SECURITY_GROUP,
-    SECURITY_GROUP_RULE,
-    STANDBY,
     PolicyMember,
 )
 from sdnctl.intent import AddressGroup, Port

@@ -19,17 +19,10 @@ from sdnctl.graph.attachments import attached
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.members import as_told
 from sdnctl.graph.origination import router_mac
-from sdnctl.graph.relations import (
-    ATTACHMENT,
-    EVI_INSTANCE,
-    PORT,
-    ROUTING,
-    STANDBY,
-    STANDBY_PORT,
-    Attachment,
-    PlacedPort,
-    Standby,
-)
+from sdnctl.graph.relations.attachments import ATTACHMENT, STANDBY, Attachment, Standby
+from sdnctl.graph.relations.inputs import PORT
+from sdnctl.graph.relations.instances import EVI_INSTANCE, ROUTING
+from sdnctl.graph.relations.resources import STANDBY_PORT, PlacedPort
 from sdnctl.intent import Port
 
 

@@ -7,23 +7,12 @@ from typing import Final
 from sdnctl.desired import Evi, FdbEntry, FibEntry, FloodEntry, Irb, Neighbor, NextHop, Vrf
 from sdnctl.graph.attachments import routing_of
 from sdnctl.graph.engine import Rule, View, on, same_key
-from sdnctl.graph.relations import (
-    EVI,
-    EVI_INSTANCE,
-    EXTERNAL,
-    FDB,
-    FIB,
-    FLOOD,
-    IMPORTED,
-    INTERFACE,
-    IRB,
-    NEIGHBOR,
-    NETWORK,
-    NETWORK_IRB,
-    OUTSIDE,
-    VRF,
-    VRF_INSTANCE,
-)
+from sdnctl.graph.relations.attachments import OUTSIDE
+from sdnctl.graph.relations.inputs import NETWORK
+from sdnctl.graph.relations.instances import EVI_INSTANCE, INTERFACE, NETWORK_IRB, VRF_INSTANCE
+from sdnctl.graph.relations.resources import EVI, FDB, FIB, FLOOD, IRB, NEIGHBOR, VRF
+from sdnctl.graph.relations.routes import IMPORTED
+from sdnctl.graph.relations.wayout import EXTERNAL
 from sdnctl.graph.rib import Candidate, contested, equal_paths, mobility_order, second_best
 from sdnctl.routes import MacIpRoute, Nlri, Path
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni

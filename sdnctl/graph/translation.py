@@ -22,31 +22,19 @@ from sdnctl.desired import (
 )
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.origination import router_mac
-from sdnctl.graph.relations import (
-    ATTACHMENT,
-    ELECTED,
+from sdnctl.graph.relations.attachments import ATTACHMENT, OUTSIDE, Outside
+from sdnctl.graph.relations.inputs import FLOATING_IP, HYPERVISOR, PORT, PORT_FORWARDING, ROUTER
+from sdnctl.graph.relations.instances import ROUTING, VRF_INSTANCE
+from sdnctl.graph.relations.resources import (
     EXIT,
-    EXTERNAL,
     FLOATING,
-    FLOATING_IP,
-    FORWARDED,
     FORWARDING,
     HIDING,
-    HYPERVISOR,
-    OUTSIDE,
-    PORT,
-    PORT_FORWARDING,
     QOS,
-    ROUTER,
-    ROUTING,
-    VRF_INSTANCE,
-    WAY_OUT,
-    External,
-    Outside,
     PlacedFloating,
     PlacedHiding,
-    WayOut,
 )
+from sdnctl.graph.relations.wayout import ELECTED, EXTERNAL, FORWARDED, WAY_OUT, External, WayOut
 from sdnctl.intent import SNAT_OWNER, FloatingIp, Hypervisor, Port
 from sdnctl.routes import IpPrefixRoute, RouteKey
 from sdnctl.types import Encapsulation, Ip, Prefix, RouteDistinguisher

@@ -11,24 +11,10 @@ from __future__ import annotations
 from typing import Final
 
 from sdnctl.graph.engine import Rule, View, on, same_key
-from sdnctl.graph.relations import (
-    BGPVPN,
-    BGPVPN_NETWORK,
-    BGPVPN_PORT,
-    DOMAIN,
-    EVI_INSTANCE,
-    EXTERNAL,
-    INTERFACE,
-    NETWORK_IRB,
-    PORT,
-    PORT_VPN,
-    SUBNET,
-    TERMS,
-    Interface,
-    Policy,
-    PortVpn,
-    Terms,
-)
+from sdnctl.graph.relations.inputs import BGPVPN, BGPVPN_NETWORK, BGPVPN_PORT, DOMAIN, PORT, SUBNET
+from sdnctl.graph.relations.instances import EVI_INSTANCE, INTERFACE, NETWORK_IRB, Interface
+from sdnctl.graph.relations.vpns import PORT_VPN, TERMS, Policy, PortVpn, Terms
+from sdnctl.graph.relations.wayout import EXTERNAL
 from sdnctl.graph.targets import asked_for
 from sdnctl.types import Ip
 

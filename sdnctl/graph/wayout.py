@@ -12,14 +12,9 @@ from hashlib import blake2b
 from typing import Final
 
 from sdnctl.graph.engine import Rule, View, on, same_key
-from sdnctl.graph.relations import (
-    CANDIDATES,
+from sdnctl.graph.relations.inputs import (
     DOMAIN,
-    ELECTED,
-    EXTERNAL,
-    EXTRA_ROUTE,
     FLOATING_IP,
-    FORWARDED,
     HYPERVISOR,
     HYPERVISOR_DOWN,
     NETWORK,
@@ -27,14 +22,20 @@ from sdnctl.graph.relations import (
     PORT_FORWARDING,
     ROUTER,
     SUBNET,
+)
+from sdnctl.graph.relations.instances import EXTRA_ROUTE
+from sdnctl.graph.relations.vpns import Policy, joined
+from sdnctl.graph.relations.wayout import (
+    CANDIDATES,
+    ELECTED,
+    EXTERNAL,
+    FORWARDED,
     WAY_OUT,
     Candidate,
     Elected,
     External,
     Forwarded,
-    Policy,
     WayOut,
-    joined,
 )
 from sdnctl.graph.targets import automatic_target
 from sdnctl.graph.vpns import terms_of_network

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
 from sdnctl.graph.engine import Engine
-from sdnctl.graph.relations import ADVERTISED, BGP_PEER, IMPORTED, LEARNED, Advertised
+from sdnctl.graph.relations.inputs import BGP_PEER, LEARNED
+from sdnctl.graph.relations.routes import ADVERTISED, IMPORTED, Advertised
 from sdnctl.inspect.show import Json, Wanted, leads_to, route
 from sdnctl.routes import (
     InclusiveMulticastRoute,

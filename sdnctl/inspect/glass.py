@@ -13,27 +13,12 @@ from sdnctl.delivery.delivery import Delivery
 from sdnctl.delivery.tables import group_of_evi, group_of_vrf
 from sdnctl.desired import Desired, Exit, FdbEntry, FibEntry, FloodEntry
 from sdnctl.graph.engine import Engine, Relation, View
-from sdnctl.graph.relations import (
-    BGPVPN_NETWORK,
-    EVI_INSTANCE,
-    EXIT,
-    FDB,
-    FIB,
-    GATEWAY,
-    HYPERVISOR,
-    IMPORTED,
-    LOCAL_PORT,
-    NEIGHBOR,
-    NETWORK,
-    PORT,
-    ROUTER,
-    STANDBY,
-    STANDBY_PORT,
-    VRF,
-    VRF_INSTANCE,
-    WAY_OUT,
-    Imported,
-)
+from sdnctl.graph.relations.attachments import STANDBY
+from sdnctl.graph.relations.inputs import BGPVPN_NETWORK, GATEWAY, HYPERVISOR, NETWORK, PORT, ROUTER
+from sdnctl.graph.relations.instances import EVI_INSTANCE, VRF_INSTANCE
+from sdnctl.graph.relations.resources import EXIT, FDB, FIB, LOCAL_PORT, NEIGHBOR, STANDBY_PORT, VRF
+from sdnctl.graph.relations.routes import IMPORTED, Imported
+from sdnctl.graph.relations.wayout import WAY_OUT
 from sdnctl.graph.rib import best_paths, contested, mobility_order
 from sdnctl.inspect import show
 from sdnctl.inspect.show import Destination, Json

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.reasons import Said, why_advertised, why_used
-from sdnctl.graph.relations import ADVERTISED, LEARNED, ORIGINATED
+from sdnctl.graph.relations.inputs import LEARNED
+from sdnctl.graph.relations.routes import ADVERTISED, ORIGINATED
 from sdnctl.inspect.adjribs import order, slices
 from sdnctl.inspect.show import Json, Wanted, leads_to, named
 from sdnctl.routes import IpPrefixRoute, MembershipRoute, Nlri, RouteKey, rd_of

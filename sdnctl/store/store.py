@@ -123,6 +123,10 @@ class Store:
         """The committed row, or None."""
         return cast("R | None", self._tables.rows[KIND_OF[kind]].get(id_))
 
+    def getter(self, kind: type[R]) -> Callable[[str], R | None]:
+        """``get`` of one kind, for whoever looks up thousands."""
+        return cast("dict[str, R]", self._tables.rows[KIND_OF[kind]]).get
+
     def find(self, kind: type[R], index: str, value: Hashable) -> list[R]:
         """The committed rows that the declared ``index`` has under ``value``, oldest first."""
         name = KIND_OF[kind]

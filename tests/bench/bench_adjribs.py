@@ -19,7 +19,7 @@ import time
 
 from sdnctl.bgp.peer import families_of
 from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations import BGP_PEER, LEARNED
+from sdnctl.graph.relations.inputs import BGP_PEER, LEARNED
 from sdnctl.inspect.adjribs import DEFAULT_LIMIT, AdjRibs, Question
 from sdnctl.intent import BgpPeer
 from sdnctl.routes import IpPrefixRoute, Path, RouteKey

@@ -2,6 +2,7 @@
 
 The server runs in a process of its own, as it would; the load comes over kept-alive TCP
 connections that write each request at once and parse no more of an answer than its length.
+Beside it, in ``bare_commit``, what the disk allows: SQLite's own commits in the same place.
 The last line is one JSON object; ``cpu_s`` and ``rss_mib`` are the server's.
 
     python -m tests.bench.bench_api [--creates 4000] [--rows 100000] [--directory DIR]
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sqlite3
 import statistics
 import sys
 import tempfile
@@ -211,6 +213,25 @@ async def measure(port: int, pid: int, count: int, rows: int) -> dict[str, Any]:
     return results
 
 
+def bare(directory: Path, count: int) -> dict[str, float]:
+    """Commits of one row by SQLite alone in the same place, with the same promises: the limit
+    of what one client can have made durable."""
+    db = sqlite3.connect(directory / "bare", isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, value BLOB)")
+    times = []
+    for _ in range(count):
+        begin = time.perf_counter()
+        db.execute("INSERT INTO rows (value) VALUES (?)", (bytes(1000),))
+        times.append(time.perf_counter() - begin)
+    db.close()
+    return {
+        "median_ms": round(statistics.median(times) * 1e3, 3),
+        "rate_per_s": round(count / sum(times), 1),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--creates", type=int, default=4000)
@@ -222,6 +243,7 @@ def main() -> None:
         running(Path(directory) / "db") as server,
     ):
         results = uvloop.run(measure(server.port, server.pid, arguments.creates, arguments.rows))
+        results["bare_commit"] = bare(Path(directory), arguments.creates // 2)
     for name, value in results.items():
         print(f"{name}: {value}", file=sys.stderr)
     head = results["create_16_clients"]

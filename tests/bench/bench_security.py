@@ -27,7 +27,7 @@ from sdnctl.delivery.delivery import Delivery
 from sdnctl.delivery.observed import Observed
 from sdnctl.desired import Desired, LocalPort, RemoteAddresses, SecurityRule
 from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations import SECURITY_GROUP, SECURITY_GROUP_RULE
+from sdnctl.graph.relations.inputs import SECURITY_GROUP, SECURITY_GROUP_RULE
 from sdnctl.intent import SecurityGroup, SecurityGroupRule
 from sdnctl.types import Ip, Prefix, Vni
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb

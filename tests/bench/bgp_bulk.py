@@ -22,7 +22,9 @@ from sdnctl.bgp.peer import Family, Peer
 from sdnctl.bgp.supervisor import speaker_command
 from sdnctl.delta import Change
 from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations import ADVERTISED, BGP_PEER, FIB, HYPERVISOR, LEARNED
+from sdnctl.graph.relations.inputs import BGP_PEER, HYPERVISOR, LEARNED
+from sdnctl.graph.relations.resources import FIB
+from sdnctl.graph.relations.routes import ADVERTISED
 from sdnctl.intent import BgpPeer
 from sdnctl.routes import IpPrefixRoute, Path, RouteKey
 from sdnctl.types import Ip

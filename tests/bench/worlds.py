@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sdnctl.graph.engine import Relation
-from sdnctl.graph.relations import HYPERVISOR, NETWORK, PORT, ROUTER, SUBNET
+from sdnctl.graph.relations.inputs import HYPERVISOR, NETWORK, PORT, ROUTER, SUBNET
 from sdnctl.intent import (
     ROUTER_INTERFACE_OWNER,
     FixedIp,

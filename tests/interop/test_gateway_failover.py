@@ -13,7 +13,7 @@ from sdnctl.lab import netns, services
 from sdnctl.lab.process import wait_for
 from tests.interop.failover import GATEWAYS, OUTSIDE, Pair, lose_the_one_in_use, pair
 
-pytestmark = [pytest.mark.netns, pytest.mark.interop]
+pytestmark = [pytest.mark.netns, pytest.mark.interop, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

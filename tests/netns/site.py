@@ -16,7 +16,23 @@ import msgspec
 
 from sdnctl.delta import Change
 from sdnctl.desired import Desired
-from sdnctl.graph import relations as r
+from sdnctl.graph.relations.inputs import (
+    BGP_PEER,
+    BGPVPN,
+    BGPVPN_NETWORK,
+    FLOATING_IP,
+    HYPERVISOR,
+    LEARNED,
+    NETWORK,
+    PORT,
+    PORT_FORWARDING,
+    ROUTER,
+    SECURITY_GROUP,
+    SECURITY_GROUP_RULE,
+    SUBNET,
+)
+from sdnctl.graph.relations.resources import LOCAL_PORT
+from sdnctl.graph.relations.routes import ADVERTISED
 from sdnctl.intent import (
     ROUTER_GATEWAY_OWNER,
     ROUTER_INTERFACE_OWNER,
@@ -106,17 +122,17 @@ class Site:
     def _outside(self) -> list[Write]:
         rows: list[Write] = [
             (
-                r.HYPERVISOR,
+                HYPERVISOR,
                 host,
                 Hypervisor(id=host, vtep=switch.vtep, encapsulations=(self.encapsulation,)),
             )
             for host, switch in self.switches.items()
         ]
         rows += [
-            (r.SECURITY_GROUP, "open", SecurityGroup(id="open")),
+            (SECURITY_GROUP, "open", SecurityGroup(id="open")),
             *(
                 (
-                    r.SECURITY_GROUP_RULE,
+                    SECURITY_GROUP_RULE,
                     f"{way}{kind}",
                     SecurityGroupRule(
                         id=f"{way}{kind}", security_group_id="open", direction=way, ethertype=kind
@@ -126,7 +142,7 @@ class Site:
                 for kind in ("IPv4", "IPv6")
             ),
             (
-                r.NETWORK,
+                NETWORK,
                 "ext",
                 Network(
                     id="ext",
@@ -138,7 +154,7 @@ class Site:
                 ),
             ),
             (
-                r.SUBNET,
+                SUBNET,
                 "ext4",
                 Subnet(
                     id="ext4",
@@ -147,9 +163,9 @@ class Site:
                     gateway_ip=Ip.parse("203.0.113.1"),
                 ),
             ),
-            (r.BGPVPN, "up", BgpVpn(id="up", route_targets=(TARGET,))),
+            (BGPVPN, "up", BgpVpn(id="up", route_targets=(TARGET,))),
             (
-                r.BGPVPN_NETWORK,
+                BGPVPN_NETWORK,
                 "upext",
                 BgpVpnNetwork(
                     id="upext",
@@ -162,7 +178,7 @@ class Site:
                 ),
             ),
             (
-                r.BGP_PEER,
+                BGP_PEER,
                 "gw",
                 BgpPeer(
                     id="gw",
@@ -187,13 +203,13 @@ class Site:
             router_mac=ROUTER_MAC,
             peer=True,
         )
-        return r.LEARNED, RouteKey("gw", IpPrefixRoute(rd, network)), path
+        return LEARNED, RouteKey("gw", IpPrefixRoute(rd, network)), path
 
     def tenant(self, n: int, *, distributed: bool = False, snat: bool = True) -> list[Write]:
         """Router ``rN`` with a way out, networks ``Na`` and ``Nb``; all IPv4 addresses overlap."""
         rows: list[Write] = [
             (
-                r.ROUTER,
+                ROUTER,
                 f"r{n}",
                 Router(
                     id=f"r{n}",
@@ -206,7 +222,7 @@ class Site:
                 ),
             ),
             (
-                r.PORT,
+                PORT,
                 f"way{n}",
                 Port(
                     id=f"way{n}",
@@ -223,7 +239,7 @@ class Site:
             four, six = Ip.parse(f"10.0.{m}.254"), Ip.parse(f"2001:db8:{n}:{m}::fe")
             rows += [
                 (
-                    r.NETWORK,
+                    NETWORK,
                     key,
                     Network(
                         id=key,
@@ -234,7 +250,7 @@ class Site:
                     ),
                 ),
                 (
-                    r.SUBNET,
+                    SUBNET,
                     f"{key}4",
                     Subnet(
                         id=f"{key}4",
@@ -244,7 +260,7 @@ class Site:
                     ),
                 ),
                 (
-                    r.SUBNET,
+                    SUBNET,
                     f"{key}6",
                     Subnet(
                         id=f"{key}6",
@@ -254,7 +270,7 @@ class Site:
                     ),
                 ),
                 (
-                    r.PORT,
+                    PORT,
                     f"if{key}",
                     Port(
                         id=f"if{key}",
@@ -279,7 +295,7 @@ class Site:
             device_id=host,
             host=host,
         )
-        return r.PORT, port.id, port
+        return PORT, port.id, port
 
     def guest(self, network: str, number: int, host: str, **more: Any) -> Write:
         """A guest's port; its namespace is made with it."""
@@ -308,7 +324,7 @@ class Site:
                 gateways=(f"10.0.{m}.254", f"2001:db8:{tenant}:{m}::fe"),
             )
             self.guests[port.id].plug()
-        return r.PORT, port.id, port
+        return PORT, port.id, port
 
     def _guest_outside(self, number: int, host: str) -> Write:
         """One on the external network itself."""
@@ -328,7 +344,7 @@ class Site:
             gateways=("203.0.113.1",),
         )
         guest.plug()
-        return r.PORT, port.id, port
+        return PORT, port.id, port
 
     def move(self, port_id: str, host: str) -> None:
         """A guest's interface is on another hypervisor."""
@@ -347,19 +363,19 @@ class Site:
             id=id_, network_id="ext", ip=Ip.parse(f"203.0.113.{last}"), floating_port_id=f"p{id_}"
         )
         if port_id:
-            port: Port = self.row(r.PORT, port_id)
+            port: Port = self.row(PORT, port_id)
             row = msgspec.structs.replace(
                 row,
                 port_id=port_id,
                 fixed_ip=port.fixed_ips[0].ip,
                 router_id=f"r{port_id[0]}",
             )
-        return r.FLOATING_IP, id_, row
+        return FLOATING_IP, id_, row
 
     def forwarded(self, last: int, port_id: str, protocol: int, *ports: int) -> list[Write]:
         """Ports of 203.0.113.LAST lead to those of a guest: first and last of both."""
         _relation, id_, floating = self.floating(last, "")
-        port: Port = self.row(r.PORT, port_id)
+        port: Port = self.row(PORT, port_id)
         forwarding = PortForwarding(
             id=f"pf{last}-{protocol}-{ports[0]}",
             floatingip_id=id_,
@@ -371,8 +387,8 @@ class Site:
         )
         floating = msgspec.structs.replace(floating, router_id=f"r{port_id[0]}")
         return [
-            (r.FLOATING_IP, id_, floating),
-            (r.PORT_FORWARDING, forwarding.id, forwarding),
+            (FLOATING_IP, id_, floating),
+            (PORT_FORWARDING, forwarding.id, forwarding),
         ]
 
     def row(self, relation: Any, key: str) -> Any:
@@ -397,7 +413,7 @@ class Site:
     def _bound(self) -> list[tuple[str, str]]:
         return [
             (placed.host, port_id)
-            for port_id, placed in self.house.engine.rows(r.LOCAL_PORT).items()
+            for port_id, placed in self.house.engine.rows(LOCAL_PORT).items()
             if port_id in self.guests
             and self.guests[port_id].switch is self.switches.get(placed.host)
         ]
@@ -487,7 +503,7 @@ class Site:
             f"in_port=vxlan,tun_id={GATEWAY_VNI},ip,actions={to_world}",
             f"in_port=vxlan,tun_id={GATEWAY_VNI},ipv6,actions={to_world}",
         ]
-        for key, row in self.house.engine.rows(r.ADVERTISED).items():
+        for key, row in self.house.engine.rows(ADVERTISED).items():
             nlri = key.nlri
             if isinstance(nlri, IpPrefixRoute) and TARGET in row.path.route_targets:
                 flows.append(self._towards(nlri.prefix, row.path))
@@ -515,6 +531,6 @@ class Site:
         """Host routes that the gateway is told of, and by whom."""
         return {
             str(key.nlri.prefix.ip): key.source
-            for key, row in self.house.engine.rows(r.ADVERTISED).items()
+            for key, row in self.house.engine.rows(ADVERTISED).items()
             if isinstance(key.nlri, IpPrefixRoute) and TARGET in row.path.route_targets
         }

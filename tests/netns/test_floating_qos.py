@@ -15,7 +15,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
 from sdnctl.desired import Limit
-from sdnctl.graph import relations as r
+from sdnctl.graph.relations.inputs import BANDWIDTH_LIMIT_RULE, PORT, QOS_POLICY, ROUTER
 from sdnctl.intent import BandwidthLimitRule, Port, QosPolicy, RouterGateway
 from sdnctl.types import Encapsulation
 from tests.netns.site import ROUTER_MAC, WORLD_4, WORLD_MAC, Site
@@ -39,7 +39,7 @@ def limited(row: Write, meter: int) -> Write:
 def rule(direction: str, limit: Limit | None) -> Write:
     """What the policy says of a direction."""
     if limit is None:
-        return r.BANDWIDTH_LIMIT_RULE, direction, None
+        return BANDWIDTH_LIMIT_RULE, direction, None
     row = BandwidthLimitRule(
         id=direction,
         qos_policy_id="q",
@@ -47,7 +47,7 @@ def rule(direction: str, limit: Limit | None) -> Write:
         max_burst_kbps=limit.burst,
         direction=direction,
     )
-    return r.BANDWIDTH_LIMIT_RULE, direction, row
+    return BANDWIDTH_LIMIT_RULE, direction, row
 
 
 async def flood(
@@ -60,8 +60,8 @@ async def flood(
     outer: int = GUEST_PORT,
 ) -> tuple[int, int, float]:
     """From a guest to the world, or from the world to its floating IP, at 8 Mbit/s."""
-    port: Port = here.row(r.PORT, port_id)
-    gateway: Port = here.row(r.PORT, f"if{port.network_id}")
+    port: Port = here.row(PORT, port_id)
+    gateway: Port = here.row(PORT, f"if{port.network_id}")
     mark = b"flood-%s-%d." % (port_id.encode(), out)
     if out:
         head = Ether(src=str(port.mac), dst=str(gateway.mac)) / IP(
@@ -99,7 +99,7 @@ async def free(here: Site, port_id: str, last: int, *, out: bool) -> None:
 
 async def test_what_a_floating_ip_sends_and_is_sent(site: MakeSite) -> None:
     here = await site(1, Encapsulation.VXLAN)
-    await here.commit(*here.tenant(0), (r.QOS_POLICY, "q", QosPolicy(id="q")))
+    await here.commit(*here.tenant(0), (QOS_POLICY, "q", QosPolicy(id="q")))
     await here.commit(here.guest("0a", 1, "h0"), here.guest("0a", 2, "h0"))
     await here.commit(limited(here.floating(51, "0a1"), 7), here.floating(52, "0a2"))
     await free(here, "0a1", 51, out=True)
@@ -131,7 +131,7 @@ async def test_what_a_floating_ip_sends_and_is_sent(site: MakeSite) -> None:
 async def test_ports_of_a_limited_floating_ip(site: MakeSite) -> None:
     """They share its bandwidth, on the one hypervisor that translates for all."""
     here = await site(2, Encapsulation.VXLAN)
-    await here.commit(*here.tenant(0), (r.QOS_POLICY, "q", QosPolicy(id="q")))
+    await here.commit(*here.tenant(0), (QOS_POLICY, "q", QosPolicy(id="q")))
     await here.commit(here.guest("0a", 1, "h0"), here.guest("0a", 3, "h1"))
     await here.commit(rule("egress", LIMIT), rule("ingress", LIMIT))
     for port_id, outer in (("0a1", 8001), ("0a3", 8003)):
@@ -149,13 +149,13 @@ async def test_ports_of_a_limited_floating_ip(site: MakeSite) -> None:
 async def test_what_a_routers_gateway_sends_and_is_sent(site: MakeSite) -> None:
     """All that is hidden behind its address together, and nothing that has one of its own."""
     here = await site(2, Encapsulation.VXLAN)
-    await here.commit(*here.tenant(0), (r.QOS_POLICY, "q", QosPolicy(id="q")))
+    await here.commit(*here.tenant(0), (QOS_POLICY, "q", QosPolicy(id="q")))
     homes = {1: "h0", 2: "h0", 3: "h1"}
     await here.commit(*(here.guest("0a", number, host) for number, host in homes.items()))
     await here.commit(here.floating(52, "0a2"))
     await here.commit(rule("egress", LIMIT), rule("ingress", LIMIT))
     gateway = RouterGateway("ext", "way0", qos_policy_id="q")
-    await here.commit(here.changed(r.ROUTER, "r0", gateway=gateway))
+    await here.commit(here.changed(ROUTER, "r0", gateway=gateway))
     for port_id in ("0a1", "0a3"):
         await held(here, port_id, 200, out=True)
     meters = {host: s.ofctl("dump-meters").count("meter=") for host, s in here.switches.items()}
@@ -163,7 +163,7 @@ async def test_what_a_routers_gateway_sends_and_is_sent(site: MakeSite) -> None:
     await free(here, "0a2", 52, out=True)
     await free(here, "0a2", 52, out=False)
     await held(here, "0a1", 200, out=False)  # answers to what it sent, which kept its port
-    await here.commit(here.changed(r.ROUTER, "r0", gateway=RouterGateway("ext", "way0")))
+    await here.commit(here.changed(ROUTER, "r0", gateway=RouterGateway("ext", "way0")))
     await free(here, "0a1", 200, out=True)
     await free(here, "0a1", 200, out=False)
     for agent in here.agents.values():

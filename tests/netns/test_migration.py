@@ -11,7 +11,7 @@ import pytest
 from sdnctl.lab.process import wait_for
 from tests.netns.migration import Guest, Pings, Site, site, talk
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.alone]
 
 RATE = 250
 

@@ -13,7 +13,7 @@ import pytest
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import Ether
 
-from sdnctl.graph import relations as r
+from sdnctl.graph.relations.inputs import PORT, ROUTER
 from sdnctl.intent import HostRoute, RouterGateway
 from sdnctl.types import Encapsulation, Ip, Prefix
 from tests.netns.site import ROUTER_MAC, WORLD_4, WORLD_6, WORLD_MAC, Site
@@ -99,7 +99,7 @@ async def test_a_floating_ip_moves_with_its_port(
     assert here.reached()["203.0.113.51"] == "h0"
     assert await here.ping("world", "203.0.113.51") == 3
     here.move("0a1", "h1")
-    await here.commit(here.changed(r.PORT, "0a1", host="h1", moves=1))
+    await here.commit(here.changed(PORT, "0a1", host="h1", moves=1))
     assert here.reached()["203.0.113.51"] == "h1"
     assert await here.ping("world", "203.0.113.51") == 3
     assert await here.ping("0a1", WORLD_4) == 3
@@ -127,7 +127,7 @@ async def test_errors_find_the_guest(site: MakeSite, encapsulation: Encapsulatio
         error = IP(src="198.51.100.7", dst=address) / ICMP(type=3, code=4, nexthopmtu=1300) / inner
         with Wire(here.guests[guest]) as heard, Wire(here.world) as wire:
             wire.send(bytes(Ether(src=str(WORLD_MAC), dst=str(ROUTER_MAC)) / error))
-            own = msgspec.structs.asdict(here.row(r.PORT, guest))["fixed_ips"][0].ip
+            own = msgspec.structs.asdict(here.row(PORT, guest))["fixed_ips"][0].ip
             frames = await asyncio.to_thread(heard.frames, bytes(own), 1.0, 1)
         assert frames, guest
         told = Ether(frames[0])
@@ -167,7 +167,7 @@ async def test_what_is_not_translated_is_routed(
             assert await here.ping(other, six) == 3, (other, six)
     # From behind another router's address, on the same host and on another: where that router has
     # no such network of its own.
-    await here.commit((r.PORT, "if1b", None), here.guest("0b", 5, "h1"), here.guest("0b", 6, "h0"))
+    await here.commit((PORT, "if1b", None), here.guest("0b", 5, "h1"), here.guest("0b", 6, "h0"))
     for source in ("1a3", "1a4"):
         assert await here.ping(source, "10.0.1.5") == 3
         assert await here.ping(source, "10.0.1.6") == 3
@@ -194,7 +194,7 @@ async def test_extra_routes(site: MakeSite, encapsulation: Encapsulation) -> Non
         HostRoute(Prefix.parse("172.16.0.0/24"), Ip.parse("10.0.1.2")),
         HostRoute(Prefix.parse("2001:db8:cafe::/64"), Ip.parse("2001:db8:0:1::2")),
     )
-    await here.commit(here.changed(r.ROUTER, "r0", routes=routes))
+    await here.commit(here.changed(ROUTER, "r0", routes=routes))
     for source in ("0a1", "0b3", "world"):
         assert await here.ping(source, "172.16.0.1") == 3, source
         assert await here.ping(source, "2001:db8:cafe::1") == 3, source
@@ -202,9 +202,9 @@ async def test_extra_routes(site: MakeSite, encapsulation: Encapsulation) -> Non
     out = HostRoute(Prefix.parse("172.16.0.1/32"), Ip.parse("203.0.113.1"))
     here.world.run("ip", "addr", "add", "172.16.0.1/32", "dev", "lo")
     hidden = RouterGateway("ext", "way0", enable_snat=True)  # or the outside knew it was within
-    await here.commit(here.changed(r.ROUTER, "r0", routes=(*routes, out), gateway=hidden))
+    await here.commit(here.changed(ROUTER, "r0", routes=(*routes, out), gateway=hidden))
     with Wire(here.world) as wire:
         await here.ping("0a1", "172.16.0.1", 1)
         assert wire.received()
-    await here.commit(here.changed(r.ROUTER, "r0", routes=()))
+    await here.commit(here.changed(ROUTER, "r0", routes=()))
     assert await here.ping("0b3", "2001:db8:cafe::1", 1) == 0

@@ -23,7 +23,7 @@ from tests.netns.agents import Agent
 from tests.netns.wire import Wire, pour
 from tests.netns.world import Cloud, Place, Tenant
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.alone]
 
 MakeCloud = Callable[[int], Awaitable[Cloud]]
 

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from sdnctl.graph import relations as r
+from sdnctl.graph.relations.inputs import HYPERVISOR_DOWN
+from sdnctl.graph.relations.wayout import ELECTED
 from sdnctl.types import Encapsulation
 from tests.netns.site import WORLD_4, WORLD_6, Site
 from tests.netns.test_floating import ENCAPSULATIONS
@@ -89,9 +90,9 @@ async def test_one_hypervisor_hides_all_and_another_takes_over(
                 == 3
             )
         elected = here.reached()["203.0.113.200"]
-        assert here.row(r.ELECTED, "r0").host == elected
+        assert here.row(ELECTED, "r0").host == elected
         assert await here.ping("world", "203.0.113.200") == 0
-        await here.commit((r.HYPERVISOR_DOWN, elected, True))
+        await here.commit((HYPERVISOR_DOWN, elected, True))
         assert here.reached()["203.0.113.200"] != elected
     for agent in here.agents.values():
         assert await agent.reconciler.audit() == []

@@ -15,7 +15,7 @@ from sdnctl.lab import netns, services
 from sdnctl.lab.process import run, wait_for
 from tests.netns.migration import Guest, Site, site
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.alone]
 
 RATE = 250
 VIP = "10.0.0.200"

@@ -30,7 +30,7 @@ from sdnctl.desired import (
     SubnetOptions,
     Vrf,
 )
-from sdnctl.graph.relations import Claim
+from sdnctl.graph.relations.inputs import Claim
 from sdnctl.intent import (
     AddressGroup,
     BandwidthLimitRule,

@@ -13,15 +13,9 @@ from sdnctl.desired import Desired
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.model import make_engine
 from sdnctl.graph.reasons import why_advertised, why_used
-from sdnctl.graph.relations import (
-    ADVERTISED,
-    BGP_PEER,
-    FDB,
-    IMPORTED,
-    LEARNED,
-    ORIGINATED,
-    Imported,
-)
+from sdnctl.graph.relations.inputs import BGP_PEER, LEARNED
+from sdnctl.graph.relations.resources import FDB
+from sdnctl.graph.relations.routes import ADVERTISED, IMPORTED, ORIGINATED, Imported
 from sdnctl.graph.rib import best_paths, equal_paths
 from sdnctl.inspect import glass
 from sdnctl.intent import BgpVpnNetwork

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from sdnctl.graph.engine import Relation
-from sdnctl.graph.relations import (
+from sdnctl.graph.relations.inputs import (
     ADDRESS_GROUP,
     BANDWIDTH_LIMIT_RULE,
     BGP_PEER,

@@ -46,7 +46,8 @@ from sdnctl.desired import (
     NextHop,
 )
 from sdnctl.graph.model import INPUTS
-from sdnctl.graph.relations import ADVERTISED, HYPERVISOR_DOWN, LEARNED
+from sdnctl.graph.relations.inputs import HYPERVISOR_DOWN, LEARNED
+from sdnctl.graph.relations.routes import ADVERTISED
 from sdnctl.intent import (
     KINDS,
     MIGRATING_TO,

@@ -9,8 +9,8 @@ from sdnctl.api import NothingObserved
 from sdnctl.api.app import NEUTRON, OWN
 from sdnctl.api.caller import Identity
 from sdnctl.api.encoded import Encoded
-from sdnctl.api.schema import Context
 from sdnctl.api.settings import Settings
+from sdnctl.api.work import Context
 from sdnctl.intent import Row
 from sdnctl.store import Store
 from tests.unit.api.client import Api, Known, opened

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sdnctl.app.claims import Claims
 from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations import CLAIM, HYPERVISOR, NETWORK, PORT, Claim
+from sdnctl.graph.relations.inputs import CLAIM, HYPERVISOR, NETWORK, PORT, Claim
 from sdnctl.intent import AddressPair, Hypervisor, Network, Port
 from sdnctl.types import Ip, Label, Mac, Prefix, Vni
 

@@ -9,7 +9,7 @@ from sdnctl import wire
 from sdnctl.delivery import session
 from sdnctl.delivery.observed import REMEMBERED
 from sdnctl.desired import LocalPort
-from sdnctl.graph.relations import GATEWAY, HYPERVISOR, LEARNED, NETWORK, PORT
+from sdnctl.graph.relations.inputs import GATEWAY, HYPERVISOR, LEARNED, NETWORK, PORT
 from sdnctl.inspect import glass
 from sdnctl.intent import Binding, FixedIp, Gateway, Hypervisor, Network, Port
 from sdnctl.routes import MacIpRoute, Path, RouteKey

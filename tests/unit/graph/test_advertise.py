@@ -6,7 +6,8 @@ import pytest
 
 from sdnctl.graph.advertise import families_of, is_carried
 from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations import ADVERTISED, BGP_PEER
+from sdnctl.graph.relations.inputs import BGP_PEER
+from sdnctl.graph.relations.routes import ADVERTISED
 from sdnctl.intent import BgpPeer
 from sdnctl.routes import InclusiveMulticastRoute, IpPrefixRoute, MacIpRoute, Nlri
 from sdnctl.types import Encapsulation, Ip, Mac, Prefix, RouteDistinguisher

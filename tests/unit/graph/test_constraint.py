@@ -7,15 +7,8 @@ import pytest
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.model import make_engine
 from sdnctl.graph.reasons import why_advertised
-from sdnctl.graph.relations import (
-    ADVERTISED,
-    BGP_PEER,
-    LEARNED,
-    ORIGINATED,
-    PORT,
-    WANTED,
-    membership_prefix,
-)
+from sdnctl.graph.relations.inputs import BGP_PEER, LEARNED, PORT, membership_prefix
+from sdnctl.graph.relations.routes import ADVERTISED, ORIGINATED, WANTED
 from sdnctl.intent import BgpPeer
 from sdnctl.routes import IpPrefixRoute, MembershipRoute, Path, RouteKey
 from sdnctl.types import Ip, RouteTarget

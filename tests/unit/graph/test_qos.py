@@ -10,14 +10,14 @@ import pytest
 from sdnctl.desired import Limit, Qos
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations import (
+from sdnctl.graph.relations.inputs import (
     BANDWIDTH_LIMIT_RULE,
     DSCP_MARKING_RULE,
-    LOCAL_PORT,
     NETWORK,
     PORT,
     QOS_POLICY,
 )
+from sdnctl.graph.relations.resources import LOCAL_PORT
 from sdnctl.intent import BandwidthLimitRule, DscpMarkingRule, QosPolicy, Subport
 from tests.bench.worlds import cloud
 

@@ -9,7 +9,8 @@ import msgspec
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.model import make_engine
 from sdnctl.graph.reasons import Use, why_advertised, why_used
-from sdnctl.graph.relations import BGP_PEER, HYPERVISOR, LEARNED, ORIGINATED, ROUTER
+from sdnctl.graph.relations.inputs import BGP_PEER, HYPERVISOR, LEARNED, ROUTER
+from sdnctl.graph.relations.routes import ORIGINATED
 from sdnctl.intent import BgpPeer
 from sdnctl.routes import IpPrefixRoute, MacIpRoute, MembershipRoute, Path, RouteKey
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget, Vni

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations import GATEWAY, HYPERVISOR, Imported
+from sdnctl.graph.relations.inputs import GATEWAY, HYPERVISOR
+from sdnctl.graph.relations.routes import Imported
 from sdnctl.graph.rib import (
     DUPLICATE_MOVES,
     MAX_PATHS,

@@ -7,23 +7,19 @@ import pytest
 
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations import (
-    ATTACHMENT,
+from sdnctl.graph.relations.attachments import ATTACHMENT
+from sdnctl.graph.relations.inputs import (
     BGPVPN,
     BGPVPN_NETWORK,
     BGPVPN_PORT,
     BGPVPN_ROUTER,
-    EVI_INSTANCE,
     NETWORK,
-    NETWORK_IRB,
-    ORIGINATED,
     PORT,
     SUBNET,
-    TERMS,
-    VRF_INSTANCE,
-    Policy,
-    joined,
 )
+from sdnctl.graph.relations.instances import EVI_INSTANCE, NETWORK_IRB, VRF_INSTANCE
+from sdnctl.graph.relations.routes import ORIGINATED
+from sdnctl.graph.relations.vpns import TERMS, Policy, joined
 from sdnctl.intent import (
     BgpVpn,
     BgpVpnNetwork,

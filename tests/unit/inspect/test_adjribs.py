@@ -18,7 +18,7 @@ from sdnctl.delivery.delivery import Delivery
 from sdnctl.delivery.observed import Observed
 from sdnctl.graph.engine import Engine
 from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations import BGP_PEER, LEARNED
+from sdnctl.graph.relations.inputs import BGP_PEER, LEARNED
 from sdnctl.inspect import show
 from sdnctl.inspect.adjribs import SLICE, AdjRibs, Question, order
 from sdnctl.inspect.rest import make_routes

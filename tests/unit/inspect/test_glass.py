@@ -10,7 +10,8 @@ from sdnctl.delivery.delivery import Delivery
 from sdnctl.delivery.observed import Observed
 from sdnctl.desired import FdbEntry, FibEntry, FloodEntry
 from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations import FIB, IMPORTED
+from sdnctl.graph.relations.resources import FIB
+from sdnctl.graph.relations.routes import IMPORTED
 from sdnctl.inspect import glass
 from sdnctl.types import Prefix, Vni
 from tests.properties.agreed import ASN

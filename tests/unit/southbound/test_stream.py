@@ -26,7 +26,7 @@ from sdnctl.delivery.session import AgentSession
 from sdnctl.delta import Change
 from sdnctl.desired import Desired
 from sdnctl.graph.model import make_engine
-from sdnctl.graph.relations import HYPERVISOR, NETWORK, PORT
+from sdnctl.graph.relations.inputs import HYPERVISOR, NETWORK, PORT
 from sdnctl.intent import FixedIp, Hypervisor, Network, Port
 from sdnctl.southbound.pki import CONTROLLER_NAME, PkiError, enrol, init_ca, server_credentials
 from sdnctl.southbound.server import METHOD, AgentServer

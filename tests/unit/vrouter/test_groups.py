@@ -5,7 +5,7 @@ from __future__ import annotations
 from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.ovs import templates
 from sdnctl_vrouter.drivers.ovs.groups import Groups
-from sdnctl_vrouter.drivers.ovs.translate import Bucket
+from sdnctl_vrouter.drivers.ovs.translation import Bucket
 
 ONE, TWO, THREE = (Ip.parse(f"192.0.2.{n}") for n in (1, 2, 3))
 EQUAL = (Bucket(0, ONE, b"one-----"), Bucket(0, TWO, b"two-----"))

@@ -30,9 +30,10 @@ from sdnctl.desired import (
     Vrf,
 )
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
-from sdnctl_vrouter.drivers.ovs.model import STATIC, Difference, Flow, Model
+from sdnctl_vrouter.drivers.ovs.flows import Flow
+from sdnctl_vrouter.drivers.ovs.model import STATIC, Difference, Model
 from sdnctl_vrouter.drivers.ovs.pipeline import Table
-from sdnctl_vrouter.drivers.ovs.translate import Tunnels
+from sdnctl_vrouter.drivers.ovs.translation import Tunnels
 
 VXLAN, GRE = Encapsulation.VXLAN, Encapsulation.MPLS_GRE
 

@@ -10,8 +10,7 @@ from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 from sdnctl_vrouter.drivers.ovs import nat
 from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs.meters import outside
-from sdnctl_vrouter.drivers.ovs.model import gives_up
-from sdnctl_vrouter.drivers.ovs.translate import Unreachable
+from sdnctl_vrouter.drivers.ovs.translation import Unreachable
 
 HERE, THERE = Ip.parse("192.0.2.1"), Ip.parse("192.0.2.2")
 MAC = Mac.parse("02:00:00:00:00:01")
@@ -71,10 +70,10 @@ def test_what_cannot_be_forwarded_is_told() -> None:
 def test_how_fast_an_address_may_be_is_not_what_it_stands_for() -> None:
     row = FloatingAddress(Vni(8), FLOATING, Vni(9), FIXED, ZONE)
     slow = msgspec.structs.replace(row, limits=Limits(7, Limit(1000, 800)))
-    assert not gives_up(row, slow)
-    assert not gives_up(slow, row)
-    assert gives_up(row, None)
-    assert gives_up(slow, msgspec.structs.replace(slow, fixed=HERE))
+    assert not nat.gives_up(row, slow)
+    assert not nat.gives_up(slow, row)
+    assert nat.gives_up(row, None)
+    assert nat.gives_up(slow, msgspec.structs.replace(slow, fixed=HERE))
 
 
 def test_an_address_has_meters_of_its_own() -> None:

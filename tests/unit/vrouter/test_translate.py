@@ -8,11 +8,14 @@ import pytest
 
 from sdnctl.desired import FibEntry, FloodEntry, LocalPort, NextHop, Node
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
+from sdnctl_vrouter.drivers.ovs import nexthops
 from sdnctl_vrouter.drivers.ovs import templates as t
-from sdnctl_vrouter.drivers.ovs import translate
+from sdnctl_vrouter.drivers.ovs.floods import FLOOD_CHUNK, flood_remote
+from sdnctl_vrouter.drivers.ovs.nexthops import choose, flood_entry
 from sdnctl_vrouter.drivers.ovs.pipeline import Preference, Table, fib_priority
+from sdnctl_vrouter.drivers.ovs.ports import local_port
 from sdnctl_vrouter.drivers.ovs.standby import flows as flows_of_standby
-from sdnctl_vrouter.drivers.ovs.translate import FLOOD_CHUNK, NOTHING, Tunnels, Unreachable
+from sdnctl_vrouter.drivers.ovs.translation import NOTHING, Translation, Tunnels, Unreachable
 
 VXLAN, GRE, UDP = Encapsulation.VXLAN, Encapsulation.MPLS_GRE, Encapsulation.MPLS_UDP
 MAC = Mac.parse("02:00:00:00:00:01")
@@ -33,11 +36,11 @@ def entry(*via: NextHop) -> FibEntry:
     return FibEntry(Vni(10), Prefix.parse("10.0.0.0/8"), via)
 
 
-def fib(resource: FibEntry, here: Node) -> translate.Translation:
-    return translate.fib(resource, here, Tunnels(8, 9))
+def fib(resource: FibEntry, here: Node) -> Translation:
+    return nexthops.fib(resource, here, Tunnels(8, 9))
 
 
-def ranks(translation: translate.Translation) -> dict[Ip, int]:
+def ranks(translation: Translation) -> dict[Ip, int]:
     return {bucket.vtep: bucket.rank for bucket in translation.buckets}
 
 
@@ -55,18 +58,18 @@ def test_the_encapsulation_is_the_first_that_both_know(
     accepted: tuple[Encapsulation, ...],
     chosen: Encapsulation,
 ) -> None:
-    assert translate.choose(hop(NEAR, *accepted), node(*preference), routed=True) is chosen
+    assert choose(hop(NEAR, *accepted), node(*preference), routed=True) is chosen
 
 
 def test_an_encapsulation_needs_its_identifier() -> None:
     both = node(VXLAN, GRE)
-    assert translate.choose(hop(NEAR, VXLAN, GRE, vni=0), both, routed=True) is GRE
-    assert translate.choose(hop(NEAR, GRE, VXLAN, label=0), both, routed=True) is VXLAN
+    assert choose(hop(NEAR, VXLAN, GRE, vni=0), both, routed=True) is GRE
+    assert choose(hop(NEAR, GRE, VXLAN, label=0), both, routed=True) is VXLAN
     no_mac = hop(NEAR, VXLAN, GRE)._replace(router_mac=None)
-    assert translate.choose(no_mac, both, routed=True) is GRE
-    assert translate.choose(no_mac, both, routed=False) is VXLAN
+    assert choose(no_mac, both, routed=True) is GRE
+    assert choose(no_mac, both, routed=False) is VXLAN
     with pytest.raises(Unreachable, match="accepts mpls-udp, this node sends vxlan, mpls-gre"):
-        translate.choose(hop(NEAR, UDP), both, routed=True)
+        choose(hop(NEAR, UDP), both, routed=True)
 
 
 def test_the_nearest_paths_are_used() -> None:
@@ -99,10 +102,10 @@ def test_a_far_ends_own_vni_is_accepted_from_it_alone() -> None:
     other = fib(entry(hop(NEAR, VXLAN, vni=99)), node(VXLAN)).flows
     assert len(own) == 1
     assert other[:-1] == (t.vxlan_vrf_from_4(8, NEAR, 99, 10),)
-    assert translate.flood_entry(FloodEntry(Vni(7), hop(NEAR, VXLAN)), Tunnels(8, 9)) is NOTHING
+    assert flood_entry(FloodEntry(Vni(7), hop(NEAR, VXLAN)), Tunnels(8, 9)) is NOTHING
     flood = FloodEntry(Vni(7), hop(SIX, VXLAN, vni=99))
-    assert translate.flood_entry(flood, Tunnels(8, 9)).flows == (t.vxlan_evi_from_6(8, SIX, 99, 7),)
-    assert translate.flood_entry(flood, Tunnels(0, 9)) is NOTHING
+    assert flood_entry(flood, Tunnels(8, 9)).flows == (t.vxlan_evi_from_6(8, SIX, 99, 7),)
+    assert flood_entry(flood, Tunnels(0, 9)) is NOTHING
 
 
 def test_ourselves_and_the_unreachable_are_left_out() -> None:
@@ -126,7 +129,7 @@ def test_an_ipv6_underlay() -> None:
 
 def test_a_long_flood_list_is_several_flows() -> None:
     members = [t.via_mpls_4(Ip.from_number(n, 4), 100) for n in range(2 * FLOOD_CHUNK + 1)]
-    flows = translate.flood_remote(7, members).flows
+    flows = flood_remote(7, members).flows
     assert len(flows) == 3
     assert [t.next_chunk(n + 1) in flow for n, flow in enumerate(flows)] == [True, True, False]
     assert sum(flow.count(m) for flow in flows for m in members[:3]) == 3
@@ -149,7 +152,7 @@ def tables(flows: Iterable[bytes]) -> list[int]:
 
 def test_nothing_but_tunnels_leads_to_a_guest_that_is_expected() -> None:
     here = node(VXLAN)
-    own = translate.local_port(standby(), 5, 0, Tunnels(8, 9)).flows
+    own = local_port(standby(), 5, 0, Tunnels(8, 9)).flows
     assert Table.L2 not in tables(own)
     assert Table.FIB not in tables(own)
     assert Table.CLASSIFY in tables(own), "it may speak"

@@ -12,9 +12,20 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sdnctl.types import Ip
+from sdnctl_vrouter.drivers.ovs.operations import (
+    Condition,
+    Operation,
+    gone_ports,
+    mended_bridge,
+    mended_interface,
+    new_bridge,
+    new_port,
+    of_kind,
+    wanted_bridge,
+)
 from sdnctl_vrouter.drivers.ovs.patches import Patches, claimed
 from sdnctl_vrouter.drivers.ovs.pipeline import (
     GRE_PORT,
@@ -22,7 +33,7 @@ from sdnctl_vrouter.drivers.ovs.pipeline import (
     METADATA_PORT,
     VXLAN_PORT,
 )
-from sdnctl_vrouter.drivers.ovs.translate import Tunnels
+from sdnctl_vrouter.drivers.ovs.translation import Tunnels
 from sdnctl_vrouter.platform.ovsdb import Column, Ovsdb, Row, Schema
 
 log = logging.getLogger(__name__)
@@ -50,7 +61,6 @@ SCHEMA: Final[Schema] = {
 OURS: Final = (VXLAN_PORT, GRE_PORT, METADATA_PORT)
 """In the order of ``Tunnels``; the last only where metadata is served."""
 
-PROTOCOL: Final = "OpenFlow14"
 RETRY_FIRST: Final = 0.05
 RETRY_MOST: Final = 2.0
 
@@ -166,20 +176,16 @@ class Bridge:
                 await asyncio.gather(waker, return_exceptions=True)
 
     async def _ensure(self, ovsdb: Ovsdb) -> None:
-        operations: list[dict[str, Any]] = []
+        operations: list[Operation] = []
         found = self._bridge(ovsdb)
-        want = {
-            "datapath_type": self._datapath_type,
-            "fail_mode": "secure",
-            "protocols": ["set", [PROTOCOL]],
-        }
+        want = wanted_bridge(self._datapath_type)
         if found is None:
-            operations += _bridge_operations(self._name, want)
-            target: list[Any] = ["name", "==", self._name]
+            operations += new_bridge(self._name, want)
+            target: Condition = ["name", "==", self._name]
         else:
             uuid, row = found
             target = ["_uuid", "==", ["uuid", uuid]]
-            if (update := _mended_bridge(row, want)) is not None:
+            if (update := mended_bridge(row, want)) is not None:
                 operations.append(
                     {"op": "update", "table": "Bridge", "where": [target], "row": update}
                 )
@@ -190,11 +196,11 @@ class Bridge:
                 (GRE_PORT, "gre", local | {"packet_type": "legacy_l3"}),
             ):
                 uuid = self._tunnel_rows.get(name, "")
-                tunnel = ovsdb.tables["Interface"].get(uuid)
-                if tunnel is None:
-                    operations += _new_tunnel(target, name, kind, options)
-                elif (tunnel["type"], tunnel["options"]) != (kind, options):
-                    operations.append(_mended_tunnel(uuid, kind, options))
+                there = ovsdb.tables["Interface"].get(uuid)
+                if there is None:
+                    operations += new_port(target, {"name": name} | of_kind(kind, options))
+                elif (there["type"], there["options"]) != (kind, options):
+                    operations.append(mended_interface(uuid, of_kind(kind, options)))
         operations += self._metadata(ovsdb, target)
         operations += self._patches.operations(target, ovsdb.tables["Port"], self._port_of)
         operations += self._renumbered()
@@ -203,29 +209,23 @@ class Bridge:
         else:
             self._check_settled(ovsdb)
 
-    def _metadata(self, ovsdb: Ovsdb, bridge: list[Any]) -> list[dict[str, Any]]:
+    def _metadata(self, ovsdb: Ovsdb, bridge: Condition) -> list[Operation]:
         """The host's interface made, or taken away where an agent before this one had it."""
         uuid = self._tunnel_rows.get(METADATA_PORT)
         there = uuid in ovsdb.tables["Interface"]
         if METADATA_PORT in self._wanted:
-            return [] if there else _new_tunnel(bridge, METADATA_PORT, "internal", {})
+            own = {"name": METADATA_PORT} | of_kind("internal", {})
+            return [] if there else new_port(bridge, own)
         if uuid is None or not there or uuid not in self._port_of:
             return []
-        gone = ["set", [["uuid", self._port_of[uuid]]]]
-        mutation = {"where": [bridge], "mutations": [["ports", "delete", gone]]}
-        return [{"op": "mutate", "table": "Bridge"} | mutation]
+        return [gone_ports(bridge, [self._port_of[uuid]])]
 
-    def _renumbered(self) -> list[dict[str, Any]]:
+    def _renumbered(self) -> list[Operation]:
         """VIFs whose numbers are those of NAT zones ask for others; till then they are none."""
         taken = {claim.ofport for claim in self._seen.values()}
         free = (number for number in range(1, HOST_ZONE) if number not in taken)
         return [
-            {
-                "op": "update",
-                "table": "Interface",
-                "where": [["_uuid", "==", ["uuid", uuid]]],
-                "row": {"ofport_request": next(free)},
-            }
+            mended_interface(uuid, {"ofport_request": next(free)})
             for uuid in sorted(self._misnumbered)
         ]
 
@@ -359,77 +359,3 @@ class _Claim(NamedTuple):
     name: str
     port_id: str
     ofport: int
-
-
-def _bridge_operations(name: str, want: dict[str, Any]) -> list[dict[str, Any]]:
-    """The bridge with its own port, as ``ovs-vsctl add-br`` makes it."""
-    return [
-        {
-            "op": "insert",
-            "table": "Interface",
-            "uuid-name": "interface",
-            "row": {"name": name, "type": "internal"},
-        },
-        {
-            "op": "insert",
-            "table": "Port",
-            "uuid-name": "port",
-            "row": {"name": name, "interfaces": ["named-uuid", "interface"]},
-        },
-        {
-            "op": "insert",
-            "table": "Bridge",
-            "uuid-name": "bridge",
-            "row": want | {"name": name, "ports": ["named-uuid", "port"]},
-        },
-        {
-            "op": "mutate",
-            "table": "Open_vSwitch",
-            "where": [],
-            "mutations": [["bridges", "insert", ["set", [["named-uuid", "bridge"]]]]],
-        },
-    ]
-
-
-def _mended_bridge(row: Row, want: dict[str, Any]) -> dict[str, Any] | None:
-    """What is to be set right; an empty datapath_type is ``system``, no protocols are all."""
-    spoken = row["protocols"]
-    found = (row["datapath_type"] or "system", row["fail_mode"])
-    if found == (want["datapath_type"], want["fail_mode"]) and (PROTOCOL in spoken or not spoken):
-        return None
-    return want | {"protocols": ["set", sorted(spoken | {PROTOCOL}) if spoken else []]}
-
-
-def _tunnel(kind: str, options: dict[str, str]) -> dict[str, Any]:
-    return {"type": kind, "options": ["map", sorted(options.items())]}
-
-
-def _mended_tunnel(uuid: str, kind: str, options: dict[str, str]) -> dict[str, Any]:
-    where = [["_uuid", "==", ["uuid", uuid]]]
-    return {"op": "update", "table": "Interface", "where": where, "row": _tunnel(kind, options)}
-
-
-def _new_tunnel(
-    bridge: list[Any], name: str, kind: str, options: dict[str, str]
-) -> list[dict[str, Any]]:
-    label = name.replace("-", "_")
-    return [
-        {
-            "op": "insert",
-            "table": "Interface",
-            "uuid-name": f"i_{label}",
-            "row": _tunnel(kind, options) | {"name": name},
-        },
-        {
-            "op": "insert",
-            "table": "Port",
-            "uuid-name": f"p_{label}",
-            "row": {"name": name, "interfaces": ["named-uuid", f"i_{label}"]},
-        },
-        {
-            "op": "mutate",
-            "table": "Bridge",
-            "where": [bridge],
-            "mutations": [["ports", "insert", ["set", [["named-uuid", f"p_{label}"]]]]],
-        },
-    ]

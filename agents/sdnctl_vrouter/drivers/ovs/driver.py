@@ -12,41 +12,23 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from sdnctl.delta import Change
 from sdnctl.desired import Desired, LocalPort, Probe
 from sdnctl.types import Ip, Mac, Vni
 from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus, unheard
-from sdnctl_vrouter.drivers.ovs import templates
+from sdnctl_vrouter.drivers.ovs import audit, templates
 from sdnctl_vrouter.drivers.ovs.bridge import Bridge
+from sdnctl_vrouter.drivers.ovs.bundles import Bundles, Done
 from sdnctl_vrouter.drivers.ovs.meters import Installed
-from sdnctl_vrouter.drivers.ovs.model import SLICE, Difference, Flow, Model
+from sdnctl_vrouter.drivers.ovs.model import SLICE, Difference, Model
 from sdnctl_vrouter.drivers.ovs.peers import Peers
-from sdnctl_vrouter.drivers.ovs.pipeline import (
-    BRIDGE,
-    COOKIE_OWNER,
-    COOKIE_OWNER_MASK,
-    GROUP_OWNER,
-    GROUP_OWNER_MASK,
-    NO_COOKIE,
-    Reason,
-    Table,
-)
+from sdnctl_vrouter.drivers.ovs.pipeline import BRIDGE, COOKIE_OWNER, COOKIE_OWNER_MASK
 from sdnctl_vrouter.drivers.ovs.questions import Questions
-from sdnctl_vrouter.drivers.ovs.translate import Tunnels
-from sdnctl_vrouter.platform.openflow import (
-    FLOW_MOD,
-    GROUP_MOD,
-    Connection,
-    Message,
-    Outcome,
-    delete_by_cookie,
-)
+from sdnctl_vrouter.drivers.ovs.translation import Tunnels
+from sdnctl_vrouter.platform.openflow import Connection
 from sdnctl_vrouter.prober import Prober
 from sdnctl_vrouter.resolver.names import Names
 from sdnctl_vrouter.responder.guest import Guest
@@ -61,29 +43,6 @@ TUNNEL_PATIENCE: Final = 5.0
 
 AUDIT_PATIENCE: Final = 5.0
 """Seconds that an audit waits for the switch to come back."""
-
-Done = Callable[[Sequence[Failure]], None]
-
-
-class _Apply(NamedTuple):
-    """An ``apply`` that was not answered yet."""
-
-    keys: tuple[str, ...]
-    done: Done
-
-
-@dataclass(slots=True)
-class _Batch:
-    """One bundle on its way, and what to say when it is through."""
-
-    applies: list[_Apply]
-    sent: list[tuple[str, Flow] | None] = field(default_factory=list)
-    """For each message the flow that it adds, with its unit."""
-    failures: dict[str, str] = field(default_factory=dict)
-    ports: dict[str, VifStatus] = field(default_factory=dict)
-    meters: list[int] = field(default_factory=list)
-    """To be removed behind it, unless they are wanted again by then."""
-    answered: bool = False
 
 
 class OvsDriver:
@@ -128,14 +87,11 @@ class OvsDriver:
         self._live = asyncio.Event()
         """Connected, and all that the model said is in the switch or on its way."""
         self._in_sync = False
-        self._applies: list[_Apply] = []
-        """For the next bundle to answer."""
-        self._untold: dict[str, str] = {}
-        """Failures of bundles that were lost on their way."""
-        self._batches: deque[_Batch] = deque()
         self._stale = asyncio.Event()
-        self._told: dict[str, VifStatus] = {}
         self._meters = Installed(self._model.meters)
+        self._bundles = Bundles(
+            *(self._model, self._meters, self._peers), push=self._push, restart=self._restart
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     # ---- Driver
@@ -147,7 +103,7 @@ class OvsDriver:
         on_reachability: Callable[[Reachability], None] = unheard,
     ) -> None:
         """See ``Driver``."""
-        self._tell_vif, self._tell_failure = on_vif, on_failure
+        self._bundles.listen(on_vif, on_failure)
         self._tell_reachability = on_reachability
         parts = (self._bridge.run(), self._run(), self._questions.advertise())
         self._tasks = [asyncio.create_task(part) for part in parts]
@@ -171,7 +127,7 @@ class OvsDriver:
                 if key.startswith("port/"):
                     subport = isinstance(new, LocalPort) and bool(new.parent)
                     self._bridge.set_subport(key.removeprefix("port/"), wanted=subport)
-        self._applies.append(_Apply(tuple(change.key for change in changes), done))
+        self._bundles.wait(tuple(change.key for change in changes), done)
         if model.node is not None and self._bridge.set_vtep(model.node.vtep):
             self._prober.set_source(model.node.vtep)
             self._restart()  # nothing is done before its tunnels are there
@@ -194,38 +150,17 @@ class OvsDriver:
             return ["the switch is away"]
         connection = self._connection
         assert connection is not None  # noqa: S101 live means connected
-        # The switch answers in order: the dump comes after every bundle sent so far.
-        desired = {flow.cookie: unit for unit, flow in self._model.flows}
-        numbers = self._model.groups.numbers
-        installed, found, metered = await asyncio.gather(
-            connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK),
-            connection.groups(),
-            self._meters.differences(connection),
-        )
-        groups = _ours(found)
-        lines = [f"{desired[cookie]}: a flow is missing" for cookie in desired.keys() - installed]
-        lines += [f"a flow of nothing: cookie {c:#x}" for c in installed - desired.keys()]
-        lines += [f"group {number:#x} is missing" for number in numbers - groups]
-        lines += [f"a group of nothing: {number:#x}" for number in groups - numbers]
-        lines += metered
+        lines = await audit.differences(connection, self._model, self._meters)
         if lines:
             self._restart()
-        return sorted(lines)
+        return lines
 
     async def drops(self) -> dict[str, int]:
         """See ``Driver``; nothing while the switch is away."""
         connection = self._connection
         if connection is None or connection.lost.done():
             return {}
-        owner = (COOKIE_OWNER, COOKIE_OWNER_MASK)
-        with contextlib.suppress(OSError):
-            packets = await connection.packets(Table.DROPPED, *owner)
-            return {
-                reason.name.lower(): count
-                for reason in Reason
-                if (count := packets.get(Flow.of(templates.dropped(reason)).cookie, 0))
-            }
-        return {}
+        return await audit.drops(connection)
 
     async def stop(self) -> None:
         """See ``Driver``."""
@@ -316,12 +251,10 @@ class OvsDriver:
                 log.info("%s: %s", self._management, error)
             finally:
                 self._live.clear()
-                self._take_back()
+                self._bundles.take_back()
                 self._peers.connected(None, 0)
                 self._questions.connected(None)
-                for status in list(self._told.values()):
-                    if status.up:
-                        self._report(status._replace(up=False, reason="the switch is away"))
+                self._bundles.tell_away()
                 if self._connection is not None:
                     await self._connection.close()
                     self._connection = None
@@ -341,22 +274,21 @@ class OvsDriver:
                 task.cancel()
             await asyncio.gather(*waits, lost, return_exceptions=True)
 
+    def _push(self) -> None:
+        if self._live.is_set():
+            connection = self._connection
+            assert connection is not None  # noqa: S101 live means connected
+            self._bundles.send(connection, self._model.flush())
+
     def _restart(self) -> None:
         """What the switch holds is to be asked anew."""
         self._live.clear()
         self._stale.set()
 
-    def _take_back(self) -> None:
-        """Bundles on their way are lost: who waits for them waits for the next."""
-        self._applies[:0] = [apply for batch in self._batches for apply in batch.applies]
-        for batch in self._batches:
-            self._untold |= batch.failures
-        self._batches.clear()
-
     async def _resync(self, connection: Connection) -> None:
         """Ask what is there; one bundle with the difference."""
         installed = await connection.cookies(COOKIE_OWNER, COOKIE_OWNER_MASK)
-        groups = _ours(await connection.groups())
+        groups = audit.ours(await connection.groups())
         await self._meters.ask(connection)
         # Last, for there is no wait from here to the bundle: a node that comes while we ask
         # is in it, and so must its tunnels be.
@@ -365,9 +297,9 @@ class OvsDriver:
                 await self._bridge.settled.wait()
         if connection.lost.done():
             return
-        self._take_back()
+        self._bundles.take_back()
         self._live.set()
-        await self._send(self._everything(installed, groups))
+        await self._bundles.send(connection, self._everything(installed, groups))
         if self._may_remove and self._live.is_set():
             await self._bridge.end_restore()
 
@@ -400,114 +332,9 @@ class OvsDriver:
         ports = [key for key, r in model.resources.items() if isinstance(r, LocalPort)]
         yield nothing._replace(ports=ports)
 
-    # ---- programming
-
-    def _push(self) -> None:
-        if self._live.is_set():
-            self._send(self._model.flush())
-
-    def _send(self, differences: Iterable[Difference]) -> asyncio.Future[Outcome]:
-        connection = self._connection
-        assert connection is not None  # noqa: S101 live means connected
-        batch = _Batch(self._applies, failures=self._untold)
-        self._applies, self._untold = [], {}
-        self._batches.append(batch)
-        outcome = connection.bundle(
-            self._messages(batch, differences), partial(self._through, batch)
-        )
-        for row in self._model.given_up():
-            # Its flows refuse them already; who goes on with the same ports is to begin anew.
-            connection.forget_translated(row.zone, row.fixed, row.ip)
-        return outcome
-
-    def _messages(
-        self, batch: _Batch, differences: Iterable[Difference]
-    ) -> Iterator[Sequence[Message]]:
-        for difference in differences:
-            self._peers.add(difference.vteps)
-            batch.meters += self._meters.put(self._connection, difference.meters)
-            messages = [(GROUP_MOD, body) for body in difference.groups]
-            batch.sent += [None] * len(messages)
-            batch.sent += difference.flows
-            messages += [(FLOW_MOD, flow.message) for _, flow in difference.flows]
-            messages += map(delete_by_cookie, difference.dead_flows)
-            messages += [(GROUP_MOD, body) for body in difference.dead_groups]
-            batch.sent += [None] * (len(difference.dead_flows) + len(difference.dead_groups))
-            if difference.meters and not messages:
-                # The answer to a bundle comes after that to the meters; an empty one has none.
-                messages = [delete_by_cookie(NO_COOKIE)]
-                batch.sent.append(None)
-            batch.failures |= difference.failures
-            for key in difference.ports:
-                status = self._status(key)
-                batch.ports[status.port_id] = status
-            yield messages
-
-    def _status(self, key: str) -> VifStatus:
-        port = self._model.resources.get(key)
-        port_id = key.removeprefix("port/")
-        if not isinstance(port, LocalPort):
-            return VifStatus(port_id, up=False, reason="not bound here")
-        if not self._model.vif(port_id):
-            return VifStatus(port_id, up=False, reason="its VIF is not on the bridge")
-        if port.parent and not self._model.vif(port.parent):
-            return VifStatus(port_id, up=False, reason="its trunk's VIF is not on the bridge")
-        if not port.admin_state_up:
-            return VifStatus(port_id, up=False, reason="administratively down")
-        reason = self._model.failures.get(key, "")
-        return VifStatus(port_id, up=not reason, reason=reason)
-
-    def _through(self, batch: _Batch, outcome: Outcome) -> None:
-        if batch not in self._batches:
-            return  # taken back: the connection was lost, or all is said anew
-        for place, refusal in outcome.refused.items():
-            if (sent := batch.sent[place]) is not None:
-                log.warning("%s: %s", sent[0], refusal)
-                self._model.quarantine(sent[1], sent[0], str(refusal))
-            else:
-                log.error("a group or a removal: %s", refusal)
-        if not outcome.committed:
-            self._restart()
-            return
-        self._meters.remove(self._connection, batch.meters)
-        batch.failures |= self._model.failures_since()
-        batch.answered = True
-        self._drain()
-        if outcome.refused:
-            # What was accepted of a refused resource goes; what it was to replace may still be
-            # there, and only the switch knows.
-            self._push()
-            self._restart()
-
-    def _drain(self) -> None:
-        """Answer in the order of the calls."""
-        while self._batches and self._batches[0].answered:
-            batch = self._batches.popleft()
-            failures = self._model.failures
-            told: set[str] = set()
-            for apply in batch.applies:
-                told.update(apply.keys)
-                apply.done([Failure(k, failures[k]) for k in apply.keys if k in failures])
-            for key, reason in batch.failures.items():
-                if key not in told:
-                    self._tell_failure(Failure(key, reason))
-            for status in batch.ports.values():
-                self._report(status)
-
-    def _report(self, status: VifStatus) -> None:
-        if status.reason == "not bound here":
-            self._told.pop(status.port_id, None)
-        elif self._told.get(status.port_id) != status:
-            self._told[status.port_id] = status
-            self._tell_vif(status)
-
 
 def _must_not_end(task: asyncio.Task[None]) -> None:
     """End the process with the task: its supervisor starts one that works, packets go on."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("the driver stopped working", exc_info=error)
         signal.raise_signal(signal.SIGABRT)
-
-
-def _ours(groups: set[int]) -> set[int]:
-    return {number for number in groups if number & GROUP_OWNER_MASK == GROUP_OWNER}

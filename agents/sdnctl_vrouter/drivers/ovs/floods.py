@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from sdnctl.types import Vni
-from sdnctl_vrouter.drivers.ovs import translate
-from sdnctl_vrouter.drivers.ovs.translate import Translation
+from sdnctl_vrouter.drivers.ovs import templates as t
+from sdnctl_vrouter.drivers.ovs.translation import (
+    LONGEST,
+    NOTHING,
+    Translation,
+    Unreachable,
+    with_actions,
+)
+
+FLOOD_CHUNK: Final = 500
+"""Members in one flood flow: a message of OpenFlow has 64 KiB, a member at most 64 octets."""
 
 
 class FloodList(NamedTuple):
@@ -66,5 +76,26 @@ class Floods:
         members = self._members.get(flood, {})
         actions = [members[unit] for unit in sorted(members)]
         if flood.remote:
-            return translate.flood_remote(flood.vni, actions)
-        return translate.flood_local(flood.vni, actions)
+            return flood_remote(flood.vni, actions)
+        return flood_local(flood.vni, actions)
+
+
+def flood_local(vni: int, ports: Sequence[bytes]) -> Translation:
+    """The ports here that get a copy; the switch leaves out the sender."""
+    if not ports:
+        return NOTHING
+    actions = b"".join(ports)
+    if len(actions) > LONGEST:
+        raise Unreachable(f"{len(ports)} ports are too long for a message of OpenFlow")
+    return Translation((with_actions(t.flood_local(vni), actions),))
+
+
+def flood_remote(vni: int, members: Sequence[bytes]) -> Translation:
+    """The members elsewhere that get a copy, in flows that call the next."""
+    flows = []
+    for chunk, start in enumerate(range(0, len(members), FLOOD_CHUNK)):
+        actions = b"".join(members[start : start + FLOOD_CHUNK])
+        if start + FLOOD_CHUNK < len(members):
+            actions += t.next_chunk(chunk + 1)
+        flows.append(with_actions(t.flood_remote(vni, chunk), actions))
+    return Translation(tuple(flows))

@@ -18,7 +18,7 @@ from hashlib import blake2b
 from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.ovs import templates
 from sdnctl_vrouter.drivers.ovs.pipeline import GROUP_OWNER, GROUP_OWNER_MASK
-from sdnctl_vrouter.drivers.ovs.translate import Bucket
+from sdnctl_vrouter.drivers.ovs.translation import Bucket
 
 Content = tuple[Bucket, ...]
 

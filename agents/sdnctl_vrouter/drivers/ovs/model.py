@@ -5,19 +5,15 @@ present, whatever the order in which they came; a change costs what it touches. 
 gives the difference since the last one. Knows no switch: whether a flow was accepted, only its
 caller knows, and says so with ``quarantine``.
 
-A unit is what is translated at once: a resource by its key, or a flood list. When two units
-claim the same match, the one whose name sorts first has it, and the other gets it when that
-one goes.
+A unit is what is translated at once: a resource by its key, or a flood list. Which of two units has
+a match that both claim, ``flows`` decides.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import blake2b
 from typing import Final, NamedTuple
-
-import msgspec
 
 from sdnctl.desired import (
     Desired,
@@ -42,13 +38,15 @@ from sdnctl.desired import (
     Vrf,
 )
 from sdnctl.types import Ip, Vni
-from sdnctl_vrouter.drivers.ovs import nat, standby, templates, translate
+from sdnctl_vrouter.drivers.ovs import nat, nexthops, standby, templates, translate
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
+from sdnctl_vrouter.drivers.ovs.flows import Flow, Flows
 from sdnctl_vrouter.drivers.ovs.groups import Groups
 from sdnctl_vrouter.drivers.ovs.meters import Meters, numbered, outside
-from sdnctl_vrouter.drivers.ovs.pipeline import OWNER
 from sdnctl_vrouter.drivers.ovs.policies import Acl, Policies, name_of
-from sdnctl_vrouter.drivers.ovs.translate import (
+from sdnctl_vrouter.drivers.ovs.ports import local_port
+from sdnctl_vrouter.drivers.ovs.segments import Segments
+from sdnctl_vrouter.drivers.ovs.translation import (
     NOTHING,
     Translation,
     Tunnels,
@@ -59,32 +57,11 @@ from sdnctl_vrouter.drivers.ovs.vifs import Vifs
 from sdnctl_vrouter.resolver.names import Names, NameTable
 from sdnctl_vrouter.responder.guest import Guest
 
-_OWNER: Final = OWNER.to_bytes(2, "big")
-
 STATIC: Final = "static"
 NODE: Final = "node"
 
 SLICE: Final = 1024
 """Units translated before the switch gets to see them."""
-
-
-class Flow(NamedTuple):
-    """A packed flow, what tells it from others in the switch, and the hash of its content."""
-
-    slot: bytes
-    cookie: int
-    message: bytes
-
-    @classmethod
-    def of(cls, body: bytes) -> Flow:
-        """From a FlowMod without header and cookie.
-
-        From the table to the end of the match is the slot: what else lies there is the same
-        in all our flows.
-        """
-        cookie = _OWNER + blake2b(body, digest_size=6).digest()
-        end = 32 + int.from_bytes(body[34:36], "big")
-        return cls(body[8:end], int.from_bytes(cookie, "big"), cookie + body)
 
 
 class Difference(NamedTuple):
@@ -126,13 +103,8 @@ class Model:
         self.groups = Groups()
         self.meters = Meters()
         self._vifs = Vifs()
-        self._segments: dict[Vni, dict[str, Irb | SubnetOptions]] = {}
-        """By network: what its guests meet on their segment."""
-        self._changed_segments: set[Vni] = set()
-        self._holders: dict[bytes, tuple[str, Flow]] = {}
-        self._rivals: dict[bytes, dict[str, Flow]] = {}
-        self._owned: dict[str, tuple[Flow, ...]] = {}
-        self._before: dict[bytes, Flow | None] = {}
+        self._segments = Segments()
+        self._flows = Flows()
         self._dirty: dict[str, None] = {STATIC: None}
         self._floods = Floods()
         self._policies = Policies()
@@ -162,30 +134,20 @@ class Model:
                 self._meet((via,))
             case FibEntry(via=via, backup=backup):
                 self._meet((*via, *backup))
-            case FloatingAddress() if isinstance(old, FloatingAddress) and gives_up(old, new):
+            case FloatingAddress() if isinstance(old, FloatingAddress) and nat.gives_up(old, new):
                 self._given_up.append(old)
             case Exit(at=NextHop() as at) | Forwarding(at=at):
                 self._meet((at,))
             case Irb(vni=vni) | SubnetOptions(vni=vni):
-                self._put_segment(vni, key, new)
+                self._segments.put(vni, key, new)
             case HostName():
                 self._names.put(old, new)
             case LocalPort(vni=vni, mtu=mtu, parent=parent):
                 if isinstance(old, LocalPort) and old.mtu != mtu:
-                    self._changed_segments.add(vni)
+                    self._segments.touch(vni)
                 self._vifs.put_behind(key, parent if new is not None else "")
             case _:
                 pass
-
-    def _put_segment(self, vni: Vni, key: str, new: Desired | None) -> None:
-        self._changed_segments.add(vni)
-        segment = self._segments.setdefault(vni, {})
-        if isinstance(new, Irb | SubnetOptions):
-            segment[key] = new
-            return
-        segment.pop(key, None)
-        if not segment:
-            del self._segments[vni]
 
     def names(self, vni: Vni) -> Names:
         """The names of a network."""
@@ -216,8 +178,7 @@ class Model:
 
     def changed_segments(self) -> set[Vni]:
         """Networks of which guests are told otherwise since the last call."""
-        changed, self._changed_segments = self._changed_segments, set()
-        return changed
+        return self._segments.changed()
 
     def given_up(self) -> list[FloatingAddress]:
         """Floating IPs that are no more what they were, since the last call."""
@@ -229,13 +190,8 @@ class Model:
         port = self.resources.get(f"port/{self._vifs.port(ofport)}")
         if not isinstance(port, LocalPort):
             return None
-        rows = [row for _, row in sorted(self._segments.get(port.vni, {}).items())]
-        return Guest(
-            port,
-            tuple(row for row in rows if isinstance(row, SubnetOptions)),
-            tuple(row for row in rows if isinstance(row, Irb)),
-            self._resolver,
-        )
+        subnets, irbs = self._segments.of(port.vni)
+        return Guest(port, subnets, irbs, self._resolver)
 
     def set_tunnels(self, tunnels: Tunnels) -> None:
         """The tunnel interfaces are on these OpenFlow ports."""
@@ -248,7 +204,7 @@ class Model:
 
     def quarantine(self, flow: Flow, unit: str, reason: str) -> None:
         """The switch refused this flow of ``unit``: it has none until it is put again."""
-        if flow in self._owned.get(unit, ()):
+        if flow in self._flows.of(unit):
             self._leave(unit)
             self._claim(unit, NOTHING)
             self._fail(_resource_of(unit), reason)
@@ -264,7 +220,7 @@ class Model:
     @property
     def flows(self) -> Iterable[tuple[str, Flow]]:
         """All flows that the switch should hold, each with its unit; after ``flush``."""
-        return self._holders.values()
+        return self._flows.held
 
     def flush(self) -> Iterator[Difference]:
         """Translate what changed since the last call; the difference for the switch, in slices.
@@ -328,15 +284,7 @@ class Model:
         self.meters.use(unit, {})
 
     def _difference(self) -> Difference:
-        before, self._before = self._before, {}
-        flows, dead = [], []
-        for slot, old in before.items():
-            holder = self._holders.get(slot)
-            if holder is None:
-                if old is not None:
-                    dead.append(old.cookie)
-            elif old is None or old.cookie != holder[1].cookie:
-                flows.append(holder)
+        flows, dead = self._flows.difference()
         ports, self._ports = self._ports, {}
         vteps, self._new_vteps = self._new_vteps, []
         return Difference(
@@ -370,11 +318,11 @@ class Model:
             case FdbEntry():
                 if self.node is None:
                     return NOTHING
-                return translate.fdb(resource, self.node)
+                return nexthops.fdb(resource, self.node)
             case FibEntry():
                 if self.node is None:
                     return NOTHING
-                return translate.fib(resource, self.node, self.tunnels)
+                return nexthops.fib(resource, self.node, self.tunnels)
             case Exit(at=at, limits=limits):
                 here = self.node is not None and at is not None and at.vtep == self.node.vtep
                 self.meters.use(unit, outside(limits) if here else {})
@@ -408,9 +356,9 @@ class Model:
                 if self.node is None or via.vtep == self.node.vtep:
                     self._floods.leave(unit)
                     return NOTHING
-                actions = translate.bridged(via, self.node)
+                actions = nexthops.bridged(via, self.node)
                 self._floods.enlist(unit, FloodList(vni, remote=True), actions)
-                return translate.flood_entry(resource, self.tunnels)
+                return nexthops.flood_entry(resource, self.tunnels)
             case Probe():  # the driver's, and nothing in the switch
                 return NOTHING
             case SecurityRule():
@@ -443,15 +391,13 @@ class Model:
             policy = self._policies.enlist(unit, resource.security_groups)
         else:
             self._policies.leave(unit)
-        translation = translate.local_port(resource, ofport, policy, self.tunnels, trunk)
+        translation = local_port(resource, ofport, policy, self.tunnels, trunk)
         more: tuple[bytes, ...] = ()
         if resource.standby:
             more = tuple(standby.flows(resource, ofport, self.node))
         if resource.zone and resource.vrf:
             more += tuple(nat.port(resource, ofport))
         return translation._replace(flows=translation.flows + more)
-
-    # ---- who holds a match
 
     def _claim(self, unit: str, translation: Translation) -> None:
         """``unit`` has these flows from now on, and no others."""
@@ -460,60 +406,7 @@ class Model:
         if group:
             through = templates.dec_ttl() + templates.choose(group)
             bodies = (*bodies[:-1], with_actions(bodies[-1], through))
-        new = tuple(map(Flow.of, bodies))
-        if len(new) > 1:  # two addresses of a router in one prefix say the same twice
-            new = tuple({flow.slot: flow for flow in new}.values())
-        old = self._owned.get(unit, ())
-        if new:
-            self._owned[unit] = new
-        elif old:
-            del self._owned[unit]
-        for flow in new:
-            self._take(flow, unit)
-        if old:
-            kept = {flow.slot for flow in new}
-            for flow in old:
-                if flow.slot not in kept:
-                    self._release(flow, unit)
-
-    def _take(self, flow: Flow, unit: str) -> None:
-        slot = flow.slot
-        holder = self._holders.get(slot)
-        if holder is None:
-            self._before.setdefault(slot, None)
-        else:
-            self._before.setdefault(slot, holder[1])
-            if holder[0] < unit:
-                self._rivals.setdefault(slot, {})[unit] = flow
-                return
-            if holder[0] > unit:
-                rivals = self._rivals.setdefault(slot, {})
-                rivals[holder[0]] = holder[1]
-                rivals.pop(unit, None)
-        self._holders[slot] = (unit, flow)
-
-    def _release(self, flow: Flow, unit: str) -> None:
-        slot = flow.slot
-        holder = self._holders[slot]
-        rivals = self._rivals.get(slot, {})
-        if holder[0] != unit:
-            del rivals[unit]
-        else:
-            self._before.setdefault(slot, holder[1])
-            if rivals:
-                heir = min(rivals)
-                self._holders[slot] = (heir, rivals.pop(heir))
-            else:
-                del self._holders[slot]
-        if not rivals:
-            self._rivals.pop(slot, None)
-
-
-def gives_up(old: FloatingAddress, new: Desired | None) -> bool:
-    """Whether what a floating IP stood for is no more: how fast it may be is another matter."""
-    if not isinstance(new, FloatingAddress):
-        return True
-    return msgspec.structs.replace(new, limits=old.limits) != old
+        self._flows.claim(unit, bodies)
 
 
 def _resource_of(unit: str) -> str:

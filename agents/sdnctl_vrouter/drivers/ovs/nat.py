@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import msgspec
+
 from sdnctl.desired import (
+    Desired,
     Exit,
     FloatingAddress,
     Forwarding,
@@ -20,14 +23,14 @@ from sdnctl.desired import (
 from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs.meters import number_outside
+from sdnctl_vrouter.drivers.ovs.nexthops import routed
 from sdnctl_vrouter.drivers.ovs.pipeline import ALIASES, Preference, fib_priority
 from sdnctl_vrouter.drivers.ovs.rules import masked
-from sdnctl_vrouter.drivers.ovs.translate import (
+from sdnctl_vrouter.drivers.ovs.translation import (
     Translation,
     Unreachable,
     metered,
     netmask,
-    routed,
     with_actions,
 )
 
@@ -107,6 +110,13 @@ def floating(row: FloatingAddress) -> Translation:
             t.entered_floating(row.external, row.ip.number, row.fixed, row.vrf),
         )
     )
+
+
+def gives_up(old: FloatingAddress, new: Desired | None) -> bool:
+    """Whether what a floating IP stood for is no more: how fast it may be is another matter."""
+    if not isinstance(new, FloatingAddress):
+        return True
+    return msgspec.structs.replace(new, limits=old.limits) != old
 
 
 def hiding(row: HidingAddress) -> Translation:

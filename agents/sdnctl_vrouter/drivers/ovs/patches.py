@@ -19,6 +19,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sdnctl_vrouter.drivers.ovs.operations import Condition, Operation, gone_ports, new_port
 from sdnctl_vrouter.platform.ovsdb import Row
 
 log = logging.getLogger(__name__)
@@ -90,11 +91,11 @@ class Patches:
         return True
 
     def operations(
-        self, bridge: list[Any], ports: Mapping[str, Row], port_of: Mapping[str, str]
-    ) -> list[dict[str, Any]]:
+        self, bridge: Condition, ports: Mapping[str, Row], port_of: Mapping[str, str]
+    ) -> list[Operation]:
         """What makes the pairs right; ``port_of`` are the ports of interfaces."""
         unsettled, self._unsettled = self._unsettled, {}
-        operations: list[dict[str, Any]] = []
+        operations: list[Operation] = []
         for port_id in unsettled:
             found = self._found.get(port_id, {})
             if port_id in self._wanted:
@@ -103,36 +104,24 @@ class Patches:
                     log.error("subport %s: %s are names of others", port_id, missing)
                     continue
                 for name in missing:
-                    operations += _new(bridge, port_id, name)
+                    operations += new_port(bridge, _interface(port_id, name))
             elif found and not self.may_remove:
                 self._unsettled[port_id] = None
             else:
-                gone = [["uuid", port_of[uuid]] for uuid in found.values() if uuid in port_of]
+                gone = [port_of[uuid] for uuid in found.values() if uuid in port_of]
                 if gone:
-                    operations.append(_mutation(bridge, "delete", gone))
+                    operations.append(gone_ports(bridge, gone))
         return operations
 
 
-def _new(bridge: list[Any], port_id: str, name: str) -> list[dict[str, Any]]:
+def _interface(port_id: str, name: str) -> dict[str, Any]:
     own, trunk = names(port_id)
     external_ids = {SUBPORT: port_id}
     if name == own:
         external_ids["iface-id"] = port_id
-    label = name.encode().hex()
-    interface = {
+    return {
         "name": name,
         "type": "patch",
         "options": ["map", [["peer", trunk if name == own else own]]],
         "external_ids": ["map", sorted(external_ids.items())],
     }
-    port = {"name": name, "interfaces": ["named-uuid", f"i{label}"]}
-    return [
-        {"op": "insert", "table": "Interface", "uuid-name": f"i{label}", "row": interface},
-        {"op": "insert", "table": "Port", "uuid-name": f"p{label}", "row": port},
-        _mutation(bridge, "insert", [["named-uuid", f"p{label}"]]),
-    ]
-
-
-def _mutation(bridge: list[Any], what: str, ports: list[list[str]]) -> dict[str, Any]:
-    mutations = [["ports", what, ["set", ports]]]
-    return {"op": "mutate", "table": "Bridge", "where": [bridge], "mutations": mutations}

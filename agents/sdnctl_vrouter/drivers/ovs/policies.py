@@ -22,7 +22,7 @@ from sdnctl.desired import RemoteAddresses, SecurityRule
 from sdnctl.types import Ip, Prefix
 from sdnctl_vrouter.drivers.ovs import rules, templates
 from sdnctl_vrouter.drivers.ovs.pipeline import Priority, Table
-from sdnctl_vrouter.drivers.ovs.translate import LONGEST, Translation, Unreachable
+from sdnctl_vrouter.drivers.ovs.translation import LONGEST, Translation, Unreachable
 
 Groups = tuple[str, ...]
 

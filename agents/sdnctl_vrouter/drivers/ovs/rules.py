@@ -14,7 +14,7 @@ from sdnctl.desired import SecurityRule
 from sdnctl.types import Prefix
 from sdnctl_vrouter.drivers.ovs import templates as t
 from sdnctl_vrouter.drivers.ovs.pipeline import Priority, Table
-from sdnctl_vrouter.drivers.ovs.translate import Unreachable, netmask, with_actions
+from sdnctl_vrouter.drivers.ovs.translation import Unreachable, netmask, with_actions
 
 _MATCH: Final = struct.Struct("!HH").pack
 _HEAD: Final = 32

@@ -12,16 +12,10 @@ from collections.abc import Iterator
 from sdnctl.desired import LocalPort, NextHop, Node
 from sdnctl.types import Prefix
 from sdnctl_vrouter.drivers.ovs import templates as t
+from sdnctl_vrouter.drivers.ovs.nexthops import bridged, routed
 from sdnctl_vrouter.drivers.ovs.pipeline import Preference, fib_priority
-from sdnctl_vrouter.drivers.ovs.translate import (
-    Unreachable,
-    addresses,
-    bridged,
-    macs,
-    netmask,
-    routed,
-    with_actions,
-)
+from sdnctl_vrouter.drivers.ovs.ports import addresses, macs
+from sdnctl_vrouter.drivers.ovs.translation import Unreachable, netmask, with_actions
 
 
 def flows(port: LocalPort, ofport: int, node: Node | None) -> Iterator[bytes]:

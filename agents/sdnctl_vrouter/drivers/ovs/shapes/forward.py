@@ -186,6 +186,14 @@ def fib_behind_received(  # noqa: PLR0917 fields
     return fib_behind(family, priority, vrf, ip, mask, router_mac, mac, ofport, hop=0)
 
 
+@per_family
+def fib_leaked(family: int, priority: Any, vrf: Any, ip: Any, mask: Any, other: Any) -> Any:  # noqa: PLR0917 fields
+    """A prefix that another VRF of this host originates."""
+    match = {**reg(vrf=vrf, tunnelled=0), **ip_match(family, "dst", (ip, mask))}
+    actions = [load(vrf=other), load(inward=1), resubmit(Table.FIB)]
+    return flow(Table.FIB, priority, match, actions)
+
+
 def adjacency(family: int, vrf: Any, vni: Any, ip: Any, mask: Any, mac: Any, hop: int) -> Any:  # noqa: PLR0917 fields
     """From the router to a port: its MAC as source; the TTL pays one hop, at the sender's."""
     return flow(
