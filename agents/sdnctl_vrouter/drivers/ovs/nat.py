@@ -95,6 +95,7 @@ def _central(row: Exit) -> Iterator[bytes]:
         yield _out(row.limits, t.central_hide(row.vrf, row.zone, row.address))
         yield t.sourced_central(row.vrf, row.address, row.external)
         yield _in(row.limits, t.central_in(row.external, row.address, row.zone))
+        yield t.hidden_behind_echo(row.external, row.address)
         origin = row.address.number
         yield t.entered_central_refused(row.external, row.address, origin)
         yield t.entered_central(row.external, origin, row.vrf)
@@ -126,6 +127,7 @@ def hiding(row: HidingAddress) -> Translation:
             t.hide(row.external, row.ip),
             t.hidden(row.external, row.ip),
             t.hiding_in(row.external, row.ip),
+            t.hidden_behind_echo(row.external, row.ip),
         )
     )
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from os_ken.ofproto import ofproto_v1_4_parser as p
+
 from sdnctl_vrouter.drivers.ovs.pipeline import Preference, Priority, Reason, Table, fib_priority
 from sdnctl_vrouter.drivers.ovs.shapes.nat.tracker import (
     CLEAR,
@@ -21,10 +23,12 @@ from sdnctl_vrouter.drivers.ovs.shapes.security import INVALID, NEW, TRACKED, st
 from sdnctl_vrouter.drivers.ovs.shapes.words import (
     IPV4,
     Match,
+    copy,
     drop,
     flow,
     ip_match,
     load,
+    put,
     reg,
     resubmit,
     shape,
@@ -113,6 +117,26 @@ def central_in(external: Any, address: Any, zone: Any) -> Any:
     actions = [TO, CLEAR, translate(zone, Table.ENTERED, commit=False)]
     match = {**reg(vrf=external), **ip_match(4, "dst", address)}
     return flow(Table.FIB, fib_priority(32, Preference.LOCAL), match, actions)
+
+
+@shape
+def hidden_behind_echo(external: Any, address: Any) -> Any:
+    """Ping to what others are hidden behind (RFC 792): no answer to them, and nobody else's."""
+    match = {
+        **reg(vrf=external),
+        **ip_match(4, "dst", address),
+        "ip_proto": 1,
+        "icmpv4_type": 8,
+        "icmpv4_code": 0,
+    }
+    actions = [
+        copy("ipv4_src", "ipv4_dst", 32),
+        put(ipv4_src=address),
+        put(icmpv4_type=0),
+        p.OFPActionSetNwTtl(64),
+        *onward(external),
+    ]
+    return flow(Table.FIB, Priority.ECHO, match, actions)
 
 
 @shape
