@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sdnctl.api import values
+from sdnctl.api import rbac, values
 from sdnctl.api.errors import ApiError, conflict
-from sdnctl.api.schema import Resource, converted, shown, stored
+from sdnctl.api.schema import Resource, converted, stored
 from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json
 from sdnctl.api.work import Work
-from sdnctl.intent import AddressGroup, Row, SecurityGroupRule
+from sdnctl.intent import AddressGroup, DefaultRule, Row, RuleTerms, SecurityGroupRule
 from sdnctl.types import Prefix
 
 _ADDRESSES: Final = values.sequence(values.ADDRESS_OR_PREFIX, most=10_000, unique=False)
@@ -33,11 +33,13 @@ def _update_addresses(
 
 
 def _delete_addresses(work: Work, group: AddressGroup) -> None:
-    if work.tx.first(SecurityGroupRule, "remote_address_group_id", group.id) is not None:
+    kinds: tuple[type[RuleTerms], ...] = (SecurityGroupRule, DefaultRule)
+    if any(work.tx.first(kind, "remote_address_group_id", group.id) for kind in kinds):
         raise conflict(
             "AddressGroupInUse",
             f"Address group {group.id} is in use on one or more security group rules.",
         )
+    rbac.forget(work, group)
 
 
 def _named(body: dict[str, Json]) -> set[Prefix]:
@@ -96,6 +98,6 @@ ADDRESS_GROUPS: Final = Resource(
     attributes=(
         *STANDARD,
         stored("addresses", _ADDRESSES, (), put=False, filter=False, sort=False),
-        shown("shared", values.BOOLEAN, lambda _c, _g: False, filter=True, of=()),
+        stored("shared", values.BOOLEAN, post=False, put=False, sort=False),
     ),
 )

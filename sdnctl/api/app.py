@@ -28,6 +28,7 @@ from sdnctl.api.authentication import AnyOf, Authenticator, Nobody, StaticToken
 from sdnctl.api.authorization import forbidden
 from sdnctl.api.bgpvpns import BGPVPNS
 from sdnctl.api.caller import Identity
+from sdnctl.api.default_rules import DEFAULT_RULES
 from sdnctl.api.errors import ApiError, no_such_path, not_allowed
 from sdnctl.api.extensions import EXTENSIONS
 from sdnctl.api.floatingips import FLOATINGIPS
@@ -39,7 +40,7 @@ from sdnctl.api.openapi import document, quota_paths, view_paths
 from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
 from sdnctl.api.ports import PORTS
 from sdnctl.api.qos import QOS_POLICIES
-from sdnctl.api.quotas import QuotaApi, limited
+from sdnctl.api.quotas import QuotaApi, names
 from sdnctl.api.rbac import RBAC_POLICIES
 from sdnctl.api.routers import ROUTERS
 from sdnctl.api.schema import Resource
@@ -69,6 +70,7 @@ NEUTRON: Final = {
         FLOATINGIPS,
         SECURITY_GROUPS,
         SECURITY_GROUP_RULES,
+        DEFAULT_RULES,
         ADDRESS_GROUPS,
         SUBNETPOOLS,
         ADDRESS_SCOPES,
@@ -120,7 +122,7 @@ def make_app(
 
 
 def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
-    beside = quota_paths("/v2.0/quotas", limited(NEUTRON))
+    beside = quota_paths("/v2.0/quotas", names(NEUTRON))
     for view in VIEWS:
         plural = view.collection.rpartition("/")[2].replace("-", "_")
         by_id = view.one is not None

@@ -121,7 +121,7 @@ class Policy:
 
     def check_project(self, caller: Identity, given: Mapping[str, Any]) -> None:
         """Only administrators and services create what is another project's."""
-        if caller.is_admin or caller.anywhere or "project_id" not in given:
+        if caller.is_admin or caller.anywhere & Who.SERVICE or "project_id" not in given:
             return
         if given["project_id"] != caller.project_id:
             raise bad_request(

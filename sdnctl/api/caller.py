@@ -16,7 +16,7 @@ class Who(enum.IntFlag):
 
     READER, MEMBER, MANAGER: with that role on the project that owns the row. NETWORK_*: on the
     project that owns the row's network. SHARED, EXTERNAL: everybody, if the row's network is.
-    SERVICE: with the role ``service``, which Nova has.
+    SERVICE: with the role ``service``, which Nova has. ANYBODY: with the role ``reader``, wherever.
     """
 
     ADMIN = 0
@@ -29,6 +29,7 @@ class Who(enum.IntFlag):
     SHARED = enum.auto()
     EXTERNAL = enum.auto()
     SERVICE = enum.auto()
+    ANYBODY = enum.auto()
 
 
 class Rank(enum.IntEnum):
@@ -91,7 +92,8 @@ class Identity:
         inside = roles if self.project_id else frozenset()
         put(self, "own", _bits(_OWN, inside))
         put(self, "on_network", _bits(_NETWORK, inside))
-        put(self, "anywhere", int(Who.SERVICE) if service else 0)
+        anybody = int(Who.ANYBODY) if "reader" in roles else 0
+        put(self, "anywhere", anybody | (int(Who.SERVICE) if service else 0))
 
 
 def _bits(of: dict[str, Who], roles: frozenset[str]) -> int:

@@ -56,6 +56,7 @@ _NOT_FOUND: Final = {
     "SecurityGroup": "Security group {} does not exist",
     "SecurityGroupRule": "Security group rule {} does not exist",
     "AddressGroup": "Address group {} could not be found.",
+    "DefaultSecurityGroupRule": "Default Security Group rule {} does not exist",
 }
 """Sentences that are not like the others."""
 _WORDS = {
@@ -105,6 +106,11 @@ def of_store(error: StoreError) -> ApiError:
             return conflict(
                 "SecurityGroupRuleExists",
                 f"Security group rule already exists. Rule id is {holder[1]}.",
+            )
+        case Taken(claim=claim, holder=holder) if claim.space == "default_rule":
+            return conflict(
+                "DefaultSecurityGroupRuleExists",
+                f"Default Security group rule already exists. Rule id is {holder[1]}.",
             )
         case Taken(claim=claim, holder=holder):
             return _taken(claim.space, claim.scope, str(claim.value), f"{holder[0]} {holder[1]}")

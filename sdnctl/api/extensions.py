@@ -89,6 +89,8 @@ _SERVED: Final = (
         "2018-07-09T10:00:00-00:00",
     ),
     ("qos-default", "QoS default policy", "2017-041-06T10:00:00-00:00"),
+    ("qos-fip", "Floating IP QoS", "2017-07-20T00:00:00-00:00"),
+    ("qos-gateway-ip", "Router gateway IP QoS", "2018-02-24T00:00:00-00:00"),
     ("qos-port-network-policy", "QoS port network policy ID", "2019-11-01T10:00:00-00:00"),
     ("qos-rule-type-details", "Details of QoS rule types", "2017-06-22T10:00:00-00:00"),
     (
@@ -100,8 +102,14 @@ _SERVED: Final = (
     ("quota-check-limit", "Quota engine limit check", "2021-09-08T16:00:00-00:00"),
     ("quota_details", "Quota details management support", "2017-02-10T10:00:00-00:00"),
     ("quotas", "Quota management support", "2012-07-29T10:00:00-00:00"),
+    ("rbac-address-group", "Add address_group type to RBAC", "2021-01-20T00:00:00-00:00"),
     ("rbac-address-scope", "Add address_scope type to RBAC", "2020-02-12T00:00:00-00:00"),
     ("rbac-policies", "RBAC Policies", "2015-06-17T12:15:12-00:00"),
+    (
+        "rbac-security-groups",
+        "Add security_group type to network RBAC",
+        "2019-02-14T00:00:00-00:00",
+    ),
     ("rbac-subnetpool", "Add subnetpool type to RBAC", "2020-02-05T00:00:00-00:00"),
     (
         "revision-if-match",
@@ -111,6 +119,11 @@ _SERVED: Final = (
     ("router", "Neutron L3 Router", "2012-07-20T10:00:00-00:00"),
     ("router_availability_zone", "Router Availability Zone", "2015-01-01T10:00:00-00:00"),
     ("security-group", "security-group", "2012-10-05T10:00:00-00:00"),
+    (
+        "security-groups-default-rules",
+        "Default rules for security groups",
+        "2022-12-19T10:00:00-00:00",
+    ),
     (
         "security-groups-normalized-cidr",
         "Normalized CIDR field for security group rules",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sdnctl.api import outside, values
+from sdnctl.api import outside, qos, values
 from sdnctl.api.addressing import Wish, addresses
 from sdnctl.api.errors import ApiError, bad, conflict, not_found
 from sdnctl.api.guests import DOMAIN_NAME, HOST_NAME
@@ -34,6 +34,7 @@ from sdnctl.intent import (
 
 
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
+    qos.check(work, given["qos_policy_id"])
     network = work.visible(Network, given["floating_network_id"])
     if network is None:
         raise not_found("Network", given["floating_network_id"])
@@ -51,7 +52,7 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     port = outside.add_port(
         work, network.id, mac, (fixed,), owner=FLOATING_IP_OWNER, device_id=row["id"]
     )
-    new = FloatingIp(ip=fixed.ip, floating_port_id=port.id, **row)
+    new = _metered(work, FloatingIp(ip=fixed.ip, floating_port_id=port.id, **row))
     return _associated(work, new, given["port_id"], given["fixed_ip_address"])
 
 
@@ -65,12 +66,20 @@ def _address(work: Work, network: Network, mac: Any, wish: Wish) -> FixedIp:
 
 
 def _update(work: Work, old: FloatingIp, given: dict[str, Any], row: dict[str, Any]) -> Row:
-    new = work.replace(old, row)
+    qos.check_update(work, row, old)
+    new = _metered(work, work.replace(old, row))
     if "port_id" in given:
         return _associated(work, new, given["port_id"], given.get("fixed_ip_address"))
     if given.get("fixed_ip_address") is not None:
         raise _without_port()
     return new
+
+
+def _metered(work: Work, floating: FloatingIp) -> FloatingIp:
+    """With a number to be limited by, once it may need one."""
+    if floating.qos_policy_id is None or floating.meter:
+        return floating
+    return work.replace(floating, {"meter": work.tx.allocate_meter()})
 
 
 def _without_port() -> ApiError:
@@ -236,6 +245,7 @@ FLOATINGIPS: Final = Resource(
         shown("status", values.NAME, _status, filter=True, sort=True),
         shown("port_details", values.optional(values.OBJECT), _port_details),
         shown("port_forwardings", values.sequence(values.OBJECT), _port_forwardings),
+        qos.POLICY_ID,
         stored("dns_name", HOST_NAME, "", put=False),
         stored("dns_domain", DOMAIN_NAME, "", put=False),
     ),

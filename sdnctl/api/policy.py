@@ -27,6 +27,7 @@ NETWORK_MANAGER: Final = Who.NETWORK_MANAGER
 SHARED: Final = Who.SHARED
 EXTERNAL: Final = Who.EXTERNAL
 SERVICE: Final = Who.SERVICE
+ANYBODY: Final = Who.ANYBODY
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -213,9 +214,10 @@ POLICY: Final[dict[str, Rules]] = {
         _OWNERS, attributes=(Attr("floating_ip_address", create=MANAGER),)
     ),
     "port_forwarding": _OWNERS,
-    "security_group": _OWNERS,
+    "security_group": dataclasses.replace(_OWNERS, see=READER | SHARED),
     "security_group_rule": _OWNERS,
-    "address_group": _OWNERS,
+    "default_rule": Rules(see=ANYBODY),
+    "address_group": dataclasses.replace(_OWNERS, see=READER | SHARED),
     "bgpvpn": Rules(
         see=READER,
         update=MEMBER,

@@ -22,10 +22,12 @@ from sdnctl.api.work import Context, Work
 from sdnctl.intent import (
     BandwidthLimitRule,
     DscpMarkingRule,
+    FloatingIp,
     MinimumBandwidthRule,
     Network,
     Port,
     QosPolicy,
+    Router,
     Row,
 )
 
@@ -50,7 +52,7 @@ def default_of(work: Work, project_id: str) -> str | None:
 
 
 def check(work: Work, new: str | None, old: str | None = None) -> None:
-    """A network or port may have this policy instead of the old one."""
+    """A network, port, floating IP or gateway may have this policy instead of the old one."""
     if new == old:
         return
     if new is not None and work.visible(QosPolicy, new) is None:
@@ -64,7 +66,7 @@ def check(work: Work, new: str | None, old: str | None = None) -> None:
         )
 
 
-def check_update(work: Work, row: dict[str, Any], old: Network | Port) -> None:
+def check_update(work: Work, row: dict[str, Any], old: Network | Port | FloatingIp) -> None:
     """The same of a change, which need not name a policy."""
     if "qos_policy_id" in row:
         check(work, row["qos_policy_id"], old.qos_policy_id)
@@ -77,7 +79,7 @@ POLICY_ID: Final[Attribute] = stored(
     sort=False,
     index="qos_policy_id",
 )
-"""Of networks and ports."""
+"""Of networks, ports and floating IPs."""
 
 
 def _network_policy(context: Context, port: Port) -> Json:
@@ -121,11 +123,15 @@ def _update(work: Work, old: QosPolicy, given: dict[str, Any], row: dict[str, An
 
 
 def _delete(work: Work, policy: QosPolicy) -> None:
-    users: tuple[type[Network | Port], ...] = (Network, Port)
-    for using in users:
+    users: dict[str, type[Network | Port | FloatingIp | Router]] = {
+        "network": Network,
+        "port": Port,
+        "fip": FloatingIp,
+        "router": Router,
+    }
+    for name, using in users.items():
         user = work.tx.first(using, "qos_policy_id", policy.id)
         if user is not None:
-            name = using.__name__.lower()
             raise conflict("QosPolicyInUse", f"QoS Policy {policy.id} is used by {name} {user.id}.")
     for kind in _KINDS:
         for rule in work.tx.find(kind, "qos_policy_id", policy.id):

@@ -9,7 +9,7 @@ for itself counts without being refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -38,16 +38,25 @@ class _Rows(Protocol):
     def get(self, kind: type[R], id_: str) -> R | None: ...
 
 
+WITHIN: Final = ("router_route",)
+"""What is limited within one thing, a router here: as in Neutron, none of it is in use."""
+
+
+def names(resources: Mapping[str, Resource]) -> tuple[str, ...]:
+    """All that has a limit."""
+    return (*limited(resources), *WITHIN)
+
+
 def limited(resources: Mapping[str, Resource]) -> dict[str, Resource]:
-    """The resources that projects make, by name."""
-    return {r.name: r for r in resources.values()}
+    """The resources that are projects', by name."""
+    return {r.name: r for r in resources.values() if "project_id" in r.readers}
 
 
 def parse_default(text: str, resources: Mapping[str, Resource]) -> tuple[str, int]:
     """``NAME=NUMBER`` of an operator; ValueError if it is something else."""
     name, equals, number = text.partition("=")
-    if not equals or name not in limited(resources):
-        raise ValueError(f"{text!r} is not NAME=NUMBER with a NAME of {list(limited(resources))}")
+    if not equals or name not in names(resources):
+        raise ValueError(f"{text!r} is not NAME=NUMBER with a NAME of {list(names(resources))}")
     limit: int = _LIMIT.convert(number)
     return name, limit
 
@@ -67,12 +76,19 @@ def check_create(work: Work, resource: Resource, project_id: str) -> None:
         raise conflict("OverQuota", f"Quota exceeded for resources: ['{resource.name}'].")
 
 
+def check_within(work: Work, name: str, project_id: str, wanted: int) -> None:
+    """Refuse more in one thing than its project may have there."""
+    if 0 <= limit_of(work.tx, work.settings.quotas, project_id, name) < wanted:
+        raise conflict("OverQuota", f"Quota exceeded for resources: ['{name}'].")
+
+
 class QuotaApi:
     """``/v2.0/quotas``, as an ASGI application below it."""
 
     def __init__(self, context: Context, resources: Mapping[str, Resource]) -> None:
         self._context = context
         self._resources = limited(resources)
+        self._names = names(resources)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; ApiError if it cannot be."""
@@ -118,22 +134,26 @@ class QuotaApi:
 
     def _defaults(self) -> dict[str, int]:
         defaults = self._context.settings.quotas
-        return {name: defaults.get(name, -1) for name in self._resources}
+        return {name: defaults.get(name, -1) for name in self._names}
 
     def _limits(self, project_id: str) -> dict[str, int]:
         store, defaults = self._context.store, self._context.settings.quotas
-        return {name: limit_of(store, defaults, project_id, name) for name in self._resources}
+        return {name: limit_of(store, defaults, project_id, name) for name in self._names}
 
     def _details(self, project_id: str) -> Json:
-        limits, count = self._limits(project_id), self._context.store.count
+        count = self._context.store.count
         return {
             name: {
-                "limit": limits[name],
-                "used": count(resource.kind, "project_id", project_id),
+                "limit": limit,
+                "used": self._used(count, name, project_id),
                 "reserved": 0,  # what is not committed is nowhere to be seen
             }
-            for name, resource in self._resources.items()
+            for name, limit in self._limits(project_id).items()
         }
+
+    def _used(self, count: Callable[[type[Row], str, str], int], name: str, project_id: str) -> int:
+        resource = self._resources.get(name)
+        return count(resource.kind, "project_id", project_id) if resource is not None else 0
 
     async def _update(self, project_id: str, body: bytes) -> Json:
         given, check_limit = self._parsed(body)
@@ -141,7 +161,7 @@ class QuotaApi:
         def update(tx: Transaction) -> None:
             if check_limit:
                 for name, limit in given.items():
-                    used = tx.count(self._resources[name].kind, "project_id", project_id)
+                    used = self._used(tx.count, name, project_id)
                     if 0 <= limit < used:
                         raise bad_request(
                             f"Quota limit {limit} for {name} must be greater than or equal to "
@@ -168,7 +188,7 @@ class QuotaApi:
             asked.pop(name, None)
         force = converted("force", values.BOOLEAN, asked.pop("force", False) or False)
         check = converted("check_limit", values.BOOLEAN, asked.pop("check_limit", False) or False)
-        unknown = sorted(set(asked) - set(self._resources))
+        unknown = sorted(set(asked) - set(self._names))
         if unknown:
             raise bad_request(f"Unrecognized attribute(s) '{', '.join(unknown)}'")
         limits = {name: converted(name, _LIMIT, value) for name, value in asked.items()}

@@ -1,4 +1,6 @@
-"""RBAC policies: to whom networks, subnet pools, address scopes and QoS policies are open.
+"""RBAC policies: to whom what can be shared is open.
+
+That are networks, subnet pools, address scopes, QoS policies, security groups and address groups.
 
 Promise: the policies and what they say of their object, ``shared`` and ``shared_with`` (and of a
 network ``external`` and ``external_to``) of its row, change in one transaction, so that who sees
@@ -19,12 +21,17 @@ from sdnctl.api.standard import STANDARD
 from sdnctl.api.work import Work
 from sdnctl.intent import (
     EVERYBODY,
+    AddressGroup,
     AddressScope,
+    FloatingIp,
     Network,
     Port,
     QosPolicy,
     RbacPolicy,
+    Router,
     Row,
+    SecurityGroup,
+    SecurityGroupRule,
     Shareable,
     Subnet,
     SubnetPool,
@@ -40,6 +47,8 @@ _KINDS: Final[dict[str, type[Shareable]]] = {
     "subnetpool": SubnetPool,
     "address_scope": AddressScope,
     "qos_policy": QosPolicy,
+    "security_group": SecurityGroup,
+    "address_group": AddressGroup,
 }
 _TITLES: Final = {name: kind.__name__ for name, kind in _KINDS.items()}
 _TYPE_OF: Final = {kind: name for name, kind in _KINDS.items()}
@@ -139,6 +148,12 @@ def users(work: Work, thing: Shareable) -> set[str]:
         case QosPolicy():
             rows = work.tx.find(Port, "qos_policy_id", thing.id)
             rows += work.tx.find(Network, "qos_policy_id", thing.id)
+            rows += work.tx.find(FloatingIp, "qos_policy_id", thing.id)
+            rows += work.tx.find(Router, "qos_policy_id", thing.id)
+        case SecurityGroup():
+            rows = work.tx.find(Port, "security_group", thing.id)
+        case AddressGroup():
+            rows = work.tx.find(SecurityGroupRule, "remote_address_group_id", thing.id)
     # The controller's own ports on an external network are no project's.
     return {row.project_id for row in rows} - {thing.project_id, ""}
 
@@ -177,8 +192,9 @@ def _check_new(work: Work, policy: RbacPolicy) -> None:
 def _applied(work: Work, thing: Shareable) -> None:
     """Make the object's row say what its policies do; ApiError if somebody is shut out."""
     new = said(work, thing)
+    # An administrator may have let others use what they do not see: they lose nothing.
     if thing.shared or thing.shared_with:
-        lost = shut_out(work, new)
+        lost = shut_out(work, new) - shut_out(work, thing)
         if lost:
             raise _in_use(thing, f"projects {sorted(lost)} use it")
     if _narrower(thing, new) and _outsiders(work, thing) - _outsiders(work, new):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from sdnctl.api import outside, values
+from sdnctl.api import outside, qos, values
 from sdnctl.api.addressing import WISHES, Wish, addresses, forms_addresses, serves, show_fixed
 from sdnctl.api.errors import bad, conflict, not_found
 from sdnctl.api.values import Json, Type
@@ -36,12 +36,18 @@ class GatewayWish(NamedTuple):
     network_id: str
     external_fixed_ips: tuple[Wish, ...] = ()
     enable_snat: bool = True
+    qos_policy_id: str | None = None
     said: frozenset[str] = frozenset()
 
 
 _RECORD: Final = values.record(
     lambda fields: GatewayWish(**fields, said=frozenset(fields)),
-    {"network_id": values.UUID, "external_fixed_ips": WISHES, "enable_snat": values.BOOLEAN},
+    {
+        "network_id": values.UUID,
+        "external_fixed_ips": WISHES,
+        "enable_snat": values.BOOLEAN,
+        "qos_policy_id": values.optional(values.UUID),
+    },
     need=1,
 )
 
@@ -64,11 +70,23 @@ def show(context: Context, router: Router) -> Json:
     if gateway is None:
         return None
     port = context.store.get(Port, gateway.port_id)
-    return {
+    shown = {
         "network_id": gateway.network_id,
         "external_fixed_ips": [] if port is None else show_fixed(port.fixed_ips),
         "enable_snat": gateway.enable_snat,
     }
+    if gateway.qos_policy_id is not None:  # as in Neutron, which does not speak of what is not
+        shown["qos_policy_id"] = gateway.qos_policy_id
+    return shown
+
+
+def _policy(work: Work, old: RouterGateway | None, wish: GatewayWish) -> str | None:
+    """The QoS policy that is asked for; what is not spoken of stays."""
+    before = old.qos_policy_id if old is not None else None
+    if "qos_policy_id" not in wish.said:
+        return before
+    qos.check(work, wish.qos_policy_id, before)
+    return wish.qos_policy_id
 
 
 def changed(work: Work, router: Router, wish: GatewayWish | None, inside: list[Subnet]) -> Router:
@@ -85,11 +103,11 @@ def changed(work: Work, router: Router, wish: GatewayWish | None, inside: list[S
     outside.check_not_gateways(
         "router", subnets, (one.ip_address for one in wish.external_fixed_ips)
     )
+    policy = _policy(work, old, wish)
     if old is not None and old.network_id == network.id:
         _readdress(work, old, wish)
-        return work.replace(
-            router, {"gateway": RouterGateway(network.id, old.port_id, wish.enable_snat)}
-        )
+        stays = RouterGateway(network.id, old.port_id, wish.enable_snat, policy)
+        return work.replace(router, {"gateway": stays})
     check_overlap(inside, subnets)
     router = left(work, router)
     if network.vrf is None:  # external since before it was routed
@@ -101,9 +119,15 @@ def changed(work: Work, router: Router, wish: GatewayWish | None, inside: list[S
     port = outside.add_port(
         work, network.id, mac, fixed_ips, owner=ROUTER_GATEWAY_OWNER, device_id=router.id
     )
-    gateway = RouterGateway(network.id, port.id, wish.enable_snat)
+    gateway = RouterGateway(network.id, port.id, wish.enable_snat, policy)
     nat = router.nat or work.tx.allocate_nat()
     return work.replace(router, {"gateway": gateway, "nat": nat})
+
+
+def check_limits(router: Router) -> None:
+    """Where every hypervisor hides its own guests, nobody knows how much they send together."""
+    if router.distributed and router.gateway is not None and router.gateway.qos_policy_id:
+        raise bad("router", "The gateway of a distributed router cannot have a QoS policy")
 
 
 def left(work: Work, router: Router) -> Router:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sdnctl.api import extra_routes, router_gateways, snat, values, zones
+from sdnctl.api import extra_routes, quotas, router_gateways, snat, values, zones
 from sdnctl.api.associations import check_interface, dissociate
 from sdnctl.api.errors import ApiError, bad, conflict, not_found
 from sdnctl.api.networks import allocate_instance, check_targets, instance_attributes
@@ -34,7 +34,9 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     zones.check(row)
     allocate_instance(work, row)
     router = Router(**row)
-    return router_gateways.changed(work, router, given["external_gateway_info"], [])
+    new = router_gateways.changed(work, router, given["external_gateway_info"], [])
+    router_gateways.check_limits(new)
+    return new
 
 
 def _update(work: Work, old: Router, given: dict[str, Any], row: dict[str, Any]) -> Row:
@@ -44,6 +46,8 @@ def _update(work: Work, old: Router, given: dict[str, Any], row: dict[str, Any])
     if "external_gateway_info" in given:
         wish = given["external_gateway_info"]
         new = router_gateways.changed(work, new, wish, _inside(work, old.id))
+    router_gateways.check_limits(new)
+    _check_count(work, old, new)
     if new.routes and (new.routes != old.routes or new.gateway != old.gateway):
         _check_routes(work, new)
     if (new.gateway, new.distributed) != (old.gateway, old.distributed):
@@ -63,6 +67,12 @@ def _check_mode(old: Router, new: Router) -> None:
         raise bad("router", f"Cannot change HA attribute of active routers. {after}")
 
 
+def _check_count(work: Work, old: Router, new: Router) -> None:
+    """A router has no more routes than one may; what is there already may stay."""
+    if new.routes != old.routes:
+        quotas.check_within(work, "router_route", new.project_id, len(new.routes))
+
+
 def _check_routes(work: Work, router: Router) -> None:
     ports = interfaces(work, router.id)
     if router.gateway is not None and (port := work.tx.get(Port, router.gateway.port_id)):
@@ -73,6 +83,7 @@ def _check_routes(work: Work, router: Router) -> None:
 
 def _with_routes(work: Work, router: Router, routes: tuple[HostRoute, ...]) -> Router:
     new = work.replace(router, {"routes": routes})
+    _check_count(work, router, new)
     _check_routes(work, new)
     return work.put_changed(router, new)
 

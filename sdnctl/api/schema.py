@@ -13,10 +13,12 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol
 
 from sdnctl.api import values
+from sdnctl.api.caller import Identity
 from sdnctl.api.errors import ApiError, bad_request, invalid_value, not_found
 from sdnctl.api.values import Json, Type
 from sdnctl.api.work import Context, Work
 from sdnctl.intent import Row
+from sdnctl.store import Store
 
 REQUIRED: Final = object()
 """As a default: a POST must give it."""
@@ -179,10 +181,10 @@ Action = Callable[[Work, Any, dict[str, Json]], dict[str, Json] | Row | Bare]
 
 
 class Sight(NamedTuple):
-    """What a project has without asking: under that index, or made by ``make``."""
+    """What is there without asking: ``there`` says whether it is, and ``make`` makes it so."""
 
-    under: str
-    make: Callable[[Work, str], object]
+    there: Callable[[Store, Identity], bool]
+    make: Callable[[Work], object]
 
 
 class Above(NamedTuple):
@@ -208,7 +210,7 @@ class Resource:
     served by PUT below each member, ``looks`` by GET; ``bodies`` are the properties of what an
     action is told, by its name, as JSON Schemas. Members of a part are served under ``alias``
     too, if it has one, by their own ids alone. ``absent`` says that there is none with an id, in
-    other words than usual. ``sight`` makes what a project has of it before it asks for the first
+    other words than usual. ``sight`` makes what there is of it before anybody asks for the first
     time.
     """
 

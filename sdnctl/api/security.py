@@ -9,7 +9,8 @@ from __future__ import annotations
 import uuid
 from typing import Any, Final
 
-from sdnctl.api import values
+from sdnctl.api import default_rules, rbac, values
+from sdnctl.api.caller import Identity
 from sdnctl.api.errors import conflict, not_found
 from sdnctl.api.schema import Resource, Sight, shown, stored
 from sdnctl.api.security_rules import SECURITY_GROUP_RULES
@@ -18,11 +19,13 @@ from sdnctl.api.values import Json
 from sdnctl.api.work import Context, Work
 from sdnctl.intent import (
     DEFAULT_GROUP,
+    DefaultRule,
     Port,
     Row,
     SecurityGroup,
     SecurityGroupRule,
 )
+from sdnctl.store import Store
 
 
 def ensure_default(work: Work, project_id: str) -> str:
@@ -40,28 +43,8 @@ def ensure_default(work: Work, project_id: str) -> str:
         updated_at=work.now,
     )
     work.tx.put(group)
-    _add_rules(work, group)
+    default_rules.begin(work, group)
     return group.id
-
-
-def _add_rules(work: Work, group: SecurityGroup) -> None:
-    """What a group allows from the start: all that goes out; if default, its own members in."""
-    wanted: list[tuple[str, str | None]] = [("egress", None)]
-    if group.is_default:
-        wanted.append(("ingress", group.id))
-    for direction, remote in wanted:
-        for ethertype in ("IPv4", "IPv6"):
-            rule = SecurityGroupRule(
-                id=str(uuid.uuid4()),
-                project_id=group.project_id,
-                created_at=work.now,
-                updated_at=work.now,
-                security_group_id=group.id,
-                direction=direction,
-                ethertype=ethertype,
-                remote_group_id=remote,
-            )
-            work.tx.put(rule)
 
 
 def check_groups(work: Work, ids: tuple[str, ...]) -> None:
@@ -95,7 +78,7 @@ def _create_group(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row
         )
     ensure_default(work, row["project_id"])
     group = SecurityGroup(**row)
-    _add_rules(work, group)
+    default_rules.begin(work, group)
     return group
 
 
@@ -138,6 +121,16 @@ def _delete_group(work: Work, group: SecurityGroup) -> None:
     }
     for rule_id in sorted(rules):
         tx.delete(SecurityGroupRule, rule_id)
+    for template in tx.find(DefaultRule, "remote_group_id", group.id):
+        tx.delete(DefaultRule, template.id)
+    rbac.forget(work, group)
+
+
+def _has_default(store: Store, caller: Identity) -> bool:
+    """Who is in no project has none, but for an administrator."""
+    if not (caller.project_id or caller.is_admin):
+        return True
+    return bool(store.find(SecurityGroup, "default_of", caller.project_id))
 
 
 def _rules_of(context: Context, group: SecurityGroup) -> Json:
@@ -153,11 +146,11 @@ SECURITY_GROUPS: Final = Resource(
     create=_create_group,
     update=_update_group,
     delete=_delete_group,
-    sight=Sight("default_of", ensure_default),
+    sight=Sight(_has_default, lambda work: ensure_default(work, work.caller.project_id)),
     attributes=(
         *STANDARD,
         stored("stateful", values.BOOLEAN, True, sort=False),
-        shown("shared", values.BOOLEAN, lambda _c, _g: False, filter=True, of=()),
+        stored("shared", values.BOOLEAN, post=False, put=False, sort=False),
         shown("security_group_rules", values.sequence(values.OBJECT), _rules_of),
     ),
 )

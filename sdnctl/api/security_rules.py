@@ -1,17 +1,31 @@
-"""Rules of security groups, as Neutron has them: what is accepted, and how it is shown."""
+"""Rules of security groups, as Neutron has them: what is accepted, and how it is shown.
+
+``TERMS``, ``said`` and ``accepted`` serve the templates of new groups' rules too.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sdnctl.api import values
+from sdnctl.api.authorization import forbidden
 from sdnctl.api.errors import ApiError, not_found
 from sdnctl.api.schema import REQUIRED, Attribute, Of, Resource, shown, stored
 from sdnctl.api.standard import STANDARD
 from sdnctl.api.values import Json
 from sdnctl.api.work import Context, Work
-from sdnctl.intent import AddressGroup, Row, SecurityGroup, SecurityGroupRule
+from sdnctl.intent import (
+    ITSELF,
+    AddressGroup,
+    DefaultRule,
+    Row,
+    RuleTerms,
+    SecurityGroup,
+    SecurityGroupRule,
+)
 from sdnctl.types import Prefix
+
+T = TypeVar("T", bound=RuleTerms)
 
 PROTOCOLS: Final = {
     "ah": 51,
@@ -116,22 +130,38 @@ def _port(value: Json) -> int:
 _NUMBER: Final = values.optional(values.Type(_port, _PORT.schema))
 
 
-def _create_rule(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
-    row["protocol"], row["protocol_name"] = given["protocol"]
-    prefix = given["remote_ip_prefix"]
-    if prefix is not None:
-        row["remote_ip_prefix"], row["cidr"] = prefix
-    rule = SecurityGroupRule(**row)
-    group = work.visible(SecurityGroup, rule.security_group_id)
-    if group is None:
-        raise not_found("SecurityGroup", rule.security_group_id)
+def said(given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a row that follow from what is said in two ways."""
+    number, name = given["protocol"]
+    prefix, cidr = given["remote_ip_prefix"] or (None, None)
+    return {
+        "protocol": number,
+        "protocol_name": name,
+        "remote_ip_prefix": prefix,
+        "cidr": cidr,
+    }
+
+
+def accepted(work: Work, rule: T) -> T:
+    """The rule, in which everything fits together; ApiError if it does not."""
     _check_remote(work, rule)
     rule = _of_version(work, rule)
     _check_ports(rule)
     return rule
 
 
-def _check_remote(work: Work, rule: SecurityGroupRule) -> None:
+def _create_rule(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
+    rule = SecurityGroupRule(**row | said(given))
+    group = work.visible(SecurityGroup, rule.security_group_id)
+    if group is None:
+        raise not_found("SecurityGroup", rule.security_group_id)
+    if not work.caller.is_admin and group.project_id != work.caller.project_id:
+        # Whom a group is shared with uses it as it is.
+        raise forbidden("create", "security_group_rule")
+    return accepted(work, rule)
+
+
+def _check_remote(work: Work, rule: RuleTerms) -> None:
     remotes = (rule.remote_ip_prefix, rule.remote_group_id, rule.remote_address_group_id)
     if sum(remote is not None for remote in remotes) > 1:
         raise _invalid(
@@ -139,8 +169,10 @@ def _check_remote(work: Work, rule: SecurityGroupRule) -> None:
             "Only one of remote_ip_prefix, remote_group_id or remote_address_group_id may be "
             "provided.",
         )
-    if rule.remote_group_id and work.visible(SecurityGroup, rule.remote_group_id) is None:
-        raise not_found("SecurityGroup", rule.remote_group_id)
+    group = rule.remote_group_id
+    itself = isinstance(rule, DefaultRule) and group == ITSELF
+    if group and not itself and work.visible(SecurityGroup, group) is None:
+        raise not_found("SecurityGroup", group)
     address_group = rule.remote_address_group_id
     if address_group and work.visible(AddressGroup, address_group) is None:
         raise not_found("AddressGroup", address_group)
@@ -152,7 +184,7 @@ def _check_remote(work: Work, rule: SecurityGroupRule) -> None:
         )
 
 
-def _of_version(work: Work, rule: SecurityGroupRule) -> SecurityGroupRule:
+def _of_version(work: Work, rule: T) -> T:
     """ICMP is ICMPv6 in IPv6, and the other way round it is a mistake."""
     if rule.ethertype == "IPv6" and rule.protocol == ICMP:
         return work.replace(rule, {"protocol": ICMPV6, "protocol_name": "ipv6-icmp"})
@@ -164,7 +196,7 @@ def _of_version(work: Work, rule: SecurityGroupRule) -> SecurityGroupRule:
     return rule
 
 
-def _check_ports(rule: SecurityGroupRule) -> None:
+def _check_ports(rule: RuleTerms) -> None:
     first, last = rule.port_range_min, rule.port_range_max
     if first is None and last is None:
         return
@@ -227,6 +259,50 @@ def _of_default(context: Context, rule: SecurityGroupRule) -> Json:
 
 _FIXED: Final = {"put": False}
 
+TERMS: Final[tuple[Attribute, ...]] = (
+    stored("direction", values.choice("ingress", "egress"), REQUIRED, **_FIXED),
+    stored("ethertype", _ETHERTYPE, "IPv4", **_FIXED),
+    Attribute(
+        name="protocol",
+        type=_PROTOCOL,
+        default=(None, None),
+        post=True,
+        filter=True,
+        sort=True,
+        read=lambda _c, rule: rule.protocol_name,
+        of=(),
+        match=lambda _c, rule, text: rule.protocol == _protocol(text)[0],
+    ),
+    stored("port_range_min", _NUMBER, None, **_FIXED),
+    stored("port_range_max", _NUMBER, None, **_FIXED),
+    Attribute(
+        name="remote_ip_prefix",
+        type=_CIDR,
+        default=None,
+        post=True,
+        filter=True,
+        sort=True,
+        read=lambda _c, rule: rule.cidr,
+        of=(),
+        match=lambda _c, rule, text: (rule.cidr or "") == text,
+    ),
+    stored(
+        "remote_group_id",
+        values.optional(values.NAME),  # what is no id is not found, as in Neutron
+        None,
+        index="remote_group_id",
+        **_FIXED,
+    ),
+    stored(
+        "remote_address_group_id",
+        values.optional(values.UUID),
+        None,
+        index="remote_address_group_id",
+        **_FIXED,
+    ),
+)
+"""What a rule says that it allows, whatever has the rule."""
+
 SECURITY_GROUP_RULES: Final = Resource(
     name="security_group_rule",
     collection="security-group-rules",
@@ -238,47 +314,8 @@ SECURITY_GROUP_RULES: Final = Resource(
     attributes=(
         *STANDARD,
         stored("security_group_id", values.UUID, REQUIRED, index="security_group_id", **_FIXED),
-        stored("direction", values.choice("ingress", "egress"), REQUIRED, **_FIXED),
-        stored("ethertype", _ETHERTYPE, "IPv4", **_FIXED),
-        Attribute(
-            name="protocol",
-            type=_PROTOCOL,
-            default=(None, None),
-            post=True,
-            filter=True,
-            sort=True,
-            read=lambda _c, rule: rule.protocol_name,
-            of=(),
-            match=lambda _c, rule, text: rule.protocol == _protocol(text)[0],
-        ),
-        stored("port_range_min", _NUMBER, None, **_FIXED),
-        stored("port_range_max", _NUMBER, None, **_FIXED),
-        Attribute(
-            name="remote_ip_prefix",
-            type=_CIDR,
-            default=None,
-            post=True,
-            filter=True,
-            sort=True,
-            read=lambda _c, rule: rule.cidr,
-            of=(),
-            match=lambda _c, rule, text: (rule.cidr or "") == text,
-        ),
+        *TERMS,
         shown("normalized_cidr", values.optional(values.NAME), _normalized, filter=True, of=()),
-        stored(
-            "remote_group_id",
-            values.optional(values.NAME),  # what is no id is not found, as in Neutron
-            None,
-            index="remote_group_id",
-            **_FIXED,
-        ),
-        stored(
-            "remote_address_group_id",
-            values.optional(values.UUID),
-            None,
-            index="remote_address_group_id",
-            **_FIXED,
-        ),
         shown(
             "belongs_to_default_sg",
             values.BOOLEAN,

@@ -138,13 +138,10 @@ class Service:
         raise no_such_path()
 
     async def _sight(self, resource: Resource, request: Request) -> None:
-        """What a project has without asking is there when it looks."""
-        sight, project_id = resource.sight, request.caller.project_id
-        if not project_id and not request.caller.is_admin:
-            return
-        if sight is None or self._context.store.find(resource.kind, sight.under, project_id):
-            return
-        await self._transact(request, lambda work: sight.make(work, project_id))
+        """What is there without asking is there when somebody looks."""
+        sight = resource.sight
+        if sight is not None and not sight.there(self._context.store, request.caller):
+            await self._transact(request, sight.make)
 
     async def _list(self, resource: Resource, request: Request) -> Answer:
         policy, store = self._policies[resource.name], self._context.store

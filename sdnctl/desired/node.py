@@ -65,6 +65,17 @@ class Qos(NamedTuple):
     dscp: int | None = None
 
 
+class Limits(NamedTuple):
+    """What an address outside may send for a guest (``egress``), and be sent.
+
+    They go by ``number``, 1 to 65535, on every hypervisor that translates it.
+    """
+
+    number: int
+    egress: Limit | None = None
+    ingress: Limit | None = None
+
+
 class LocalPort(msgspec.Struct, frozen=True):
     """A port bound to this hypervisor; its VIF is the interface with ``iface-id = port_id``.
 
@@ -128,6 +139,7 @@ class FloatingAddress(msgspec.Struct, frozen=True):
     vrf: Vni
     fixed: Ip
     zone: int
+    limits: Limits | None = None
 
     @property
     def key(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from sdnctl.desired.nexthop import NextHop
+from sdnctl.desired.node import Limits
 from sdnctl.types import Ip, Label, Prefix, Vni
 
 
@@ -52,6 +53,7 @@ class Exit(msgspec.Struct, frozen=True):
     ``snat`` says so: behind ``address`` on the one hypervisor ``at``, which the others send them
     to; or, ``distributed``, behind an address of each hypervisor's own. ``zone`` is the router's in
     the connection tracker. ``prefixes`` are the default routes, and others that lead out.
+    ``limits`` are those of ``address``.
     """
 
     vrf: Vni
@@ -62,6 +64,7 @@ class Exit(msgspec.Struct, frozen=True):
     distributed: bool = False
     address: Ip | None = None
     at: NextHop | None = None
+    limits: Limits | None = None
 
     @property
     def key(self) -> str:
@@ -73,7 +76,7 @@ class Forwarding(msgspec.Struct, frozen=True):
     """Ports of an address of the VRF ``external`` that stand for ports of ``fixed`` in ``vrf``.
 
     As many, in order; or, where the first of ``internal`` is the last, all for that one.
-    The hypervisor ``at`` translates; answers go there.
+    The hypervisor ``at`` translates; answers go there. ``limits`` are those of the address.
     """
 
     vrf: Vni
@@ -86,6 +89,7 @@ class Forwarding(msgspec.Struct, frozen=True):
     internal: tuple[int, int]
     zone: int
     at: NextHop
+    limits: Limits | None = None
 
     @property
     def key(self) -> str:

@@ -12,17 +12,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from sdnctl.desired import Exit, FloatingAddress, Forwarding, HidingAddress, NextHop
+from sdnctl.desired import (
+    Exit,
+    FloatingAddress,
+    Forwarding,
+    HidingAddress,
+    Limits,
+    NextHop,
+)
 from sdnctl.graph.engine import Rule, View, on, same_key
 from sdnctl.graph.origination import router_mac
 from sdnctl.graph.relations.attachments import ATTACHMENT, OUTSIDE, Outside
-from sdnctl.graph.relations.inputs import FLOATING_IP, HYPERVISOR, PORT, PORT_FORWARDING
+from sdnctl.graph.relations.inputs import FLOATING_IP, HYPERVISOR, PORT, PORT_FORWARDING, ROUTER
 from sdnctl.graph.relations.instances import ROUTING, VRF_INSTANCE
 from sdnctl.graph.relations.resources import (
     EXIT,
     FLOATING,
     FORWARDING,
     HIDING,
+    QOS,
     PlacedFloating,
     PlacedHiding,
 )
@@ -143,8 +151,22 @@ def floating(id_: str, v: View) -> PlacedFloating | None:
     if v.get(OUTSIDE, ("floatingip", id_)) is None:
         return None
     out = stand.out
-    address = FloatingAddress(out.external, row.ip, out.vrf, row.fixed_ip, out.zone)
+    address = FloatingAddress(
+        out.external, row.ip, out.vrf, row.fixed_ip, out.zone, _limits(row, v)
+    )
     return PlacedFloating(stand.host, address)
+
+
+def _limits(row: FloatingIp, v: View) -> Limits | None:
+    """The bandwidths of an address; its policy's mark is for guests."""
+    return _limits_of(row.qos_policy_id, row.meter, v) if row.meter else None
+
+
+def _limits_of(policy_id: str | None, number: int, v: View) -> Limits | None:
+    said = v.get(QOS, policy_id) if policy_id is not None else None
+    if said is None or (said.egress is None and said.ingress is None):
+        return None
+    return Limits(number, said.egress, said.ingress)
 
 
 def hiding(port_id: str, v: View) -> PlacedHiding | None:
@@ -170,7 +192,16 @@ def exit_(router_id: str, v: View) -> Exit | None:
         distributed=out.distributed,
         address=out.address,
         at=_at(router_id, out, v),
+        limits=_limits_of_gateway(router_id, out, v),
     )
+
+
+def _limits_of_gateway(router_id: str, out: WayOut, v: View) -> Limits | None:
+    """The bandwidths of what is hidden behind a router's address."""
+    router = v.get(ROUTER, router_id)
+    if router is None or router.gateway is None or not out.snat or out.distributed:
+        return None
+    return _limits_of(router.gateway.qos_policy_id, out.zone, v)
 
 
 def _at(router_id: str, out: WayOut, v: View) -> NextHop | None:
@@ -197,7 +228,8 @@ def forwarding(id_: str, v: View) -> Forwarding | None:
     if row is None or found is None:
         return None
     place = v.get(EXIT, found.router_id)
-    if place is None or place.at is None:
+    floating = v.get(FLOATING_IP, found.floatingip_id)
+    if place is None or place.at is None or floating is None:
         return None
     return Forwarding(
         vrf=found.out.vrf,
@@ -210,6 +242,7 @@ def forwarding(id_: str, v: View) -> Forwarding | None:
         internal=row.internal,
         zone=found.out.zone,
         at=place.at,
+        limits=_limits(floating, v),
     )
 
 

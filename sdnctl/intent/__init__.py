@@ -46,8 +46,16 @@ from sdnctl.intent.ports import (
 from sdnctl.intent.projects import EVERYBODY, Quota, RbacPolicy, Shareable
 from sdnctl.intent.qos import BandwidthLimitRule, DscpMarkingRule, MinimumBandwidthRule, QosPolicy
 from sdnctl.intent.routers import FloatingIp, PortForwarding, Router, RouterGateway
-from sdnctl.intent.row import Row
-from sdnctl.intent.security import DEFAULT_GROUP, AddressGroup, SecurityGroup, SecurityGroupRule
+from sdnctl.intent.row import Row, Seeded
+from sdnctl.intent.security import (
+    DEFAULT_GROUP,
+    ITSELF,
+    AddressGroup,
+    DefaultRule,
+    RuleTerms,
+    SecurityGroup,
+    SecurityGroupRule,
+)
 from sdnctl.intent.underlay import BgpPeer, Gateway, Hypervisor, Link
 
 __all__ = [
@@ -55,6 +63,7 @@ __all__ = [
     "DEFAULT_GROUP",
     "EVERYBODY",
     "FLOATING_IP_OWNER",
+    "ITSELF",
     "KINDS",
     "KIND_OF",
     "MIGRATING_TO",
@@ -73,6 +82,7 @@ __all__ = [
     "BgpVpnPort",
     "BgpVpnRouter",
     "Binding",
+    "DefaultRule",
     "DscpMarkingRule",
     "ExtraDhcpOption",
     "FixedIp",
@@ -96,8 +106,10 @@ __all__ = [
     "Router",
     "RouterGateway",
     "Row",
+    "RuleTerms",
     "SecurityGroup",
     "SecurityGroupRule",
+    "Seeded",
     "Shareable",
     "Subnet",
     "SubnetPool",

@@ -21,8 +21,8 @@ from sdnctl.intent.ports import Port, Trunk
 from sdnctl.intent.projects import Quota, RbacPolicy
 from sdnctl.intent.qos import BandwidthLimitRule, DscpMarkingRule, MinimumBandwidthRule, QosPolicy
 from sdnctl.intent.routers import FloatingIp, PortForwarding, Router
-from sdnctl.intent.row import Row
-from sdnctl.intent.security import AddressGroup, SecurityGroup, SecurityGroupRule
+from sdnctl.intent.row import Row, Seeded
+from sdnctl.intent.security import AddressGroup, DefaultRule, SecurityGroup, SecurityGroupRule
 from sdnctl.intent.underlay import BgpPeer, Gateway, Hypervisor, Link
 
 KINDS: Final[dict[str, type[Row]]] = {
@@ -46,6 +46,8 @@ KINDS: Final[dict[str, type[Row]]] = {
     "port_forwarding": PortForwarding,
     "security_group": SecurityGroup,
     "security_group_rule": SecurityGroupRule,
+    "default_rule": DefaultRule,
+    "seeded": Seeded,
     "address_group": AddressGroup,
     "quota": Quota,
     "bgpvpn": BgpVpn,

@@ -17,11 +17,13 @@ class RouterGateway(msgspec.Struct, frozen=True):
 
     ``enable_snat`` hides the IPv4 addresses of guests without a floating IP behind one address:
     the port's where the router is centralised, their hypervisor's where it is distributed.
+    ``qos_policy_id`` is for what is hidden behind the port's.
     """
 
     network_id: str
     port_id: str
     enable_snat: bool = True
+    qos_policy_id: str | None = None
 
 
 class Router(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,7 +56,8 @@ class FloatingIp(Row, frozen=True, kw_only=True, omit_defaults=True):
 
     ``floating_port_id`` is the port that holds the address. ``port_id`` is the guest's, "" while
     it stands for none, ``fixed_ip`` its address and ``router_id`` the router between. ``dns_name``
-    and ``dns_domain`` are kept and shown.
+    and ``dns_domain`` are kept and shown. ``meter`` is the number that its bandwidth is limited by,
+    1 to 32767, allocated with its first QoS policy; 0 before.
     """
 
     network_id: str
@@ -65,6 +68,8 @@ class FloatingIp(Row, frozen=True, kw_only=True, omit_defaults=True):
     router_id: str = ""
     dns_name: str = ""
     dns_domain: str = ""
+    qos_policy_id: str | None = None
+    meter: int = 0
 
 
 class PortForwarding(Row, frozen=True, kw_only=True, omit_defaults=True):

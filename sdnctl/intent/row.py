@@ -23,3 +23,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     revision_number: int = 0
     created_at: int = 0
     updated_at: int = 0
+
+
+class Seeded(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A kind, whose name is the id, that the controller put first rows of: it does so once."""

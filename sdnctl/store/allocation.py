@@ -35,6 +35,7 @@ class Ranges(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[int, int] = (MIN_LABEL, MAX_LABEL)
     rd_numbers: tuple[int, int] = (1, 0xFFFF)
     nats: tuple[int, int] = (1, 0x7FFF)
+    meters: tuple[int, int] = (1, 0x7FFF)
 
 
 class FreeList:
@@ -81,7 +82,7 @@ class FreeList:
 
 
 class FreeLists:
-    """The free lists of the whole store: four of the domain, one for each subnet in use."""
+    """The free lists of the whole store: five of the domain, one for each subnet in use."""
 
     def __init__(self, ranges: Ranges) -> None:
         self._domain = {
@@ -89,11 +90,12 @@ class FreeLists:
             "label": FreeList([ranges.labels]),
             "rd_number": FreeList([ranges.rd_numbers]),
             "nat": FreeList([ranges.nats]),
+            "meter": FreeList([ranges.meters]),
         }
         self._subnets: dict[str, FreeList] = {}
 
     def domain(self, space: str) -> FreeList:
-        """Of ``vni``, ``label``, ``rd_number`` or ``nat``."""
+        """Of ``vni``, ``label``, ``rd_number``, ``nat`` or ``meter``."""
         return self._domain[space]
 
     def subnet(self, subnet: Subnet) -> FreeList:

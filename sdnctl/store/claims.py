@@ -15,12 +15,15 @@ from sdnctl.intent import (
     BgpVpnNetwork,
     BgpVpnPort,
     BgpVpnRouter,
+    DefaultRule,
+    FloatingIp,
     Gateway,
     Hypervisor,
     Network,
     Port,
     QosPolicy,
     Router,
+    RuleTerms,
     SecurityGroup,
     SecurityGroupRule,
     Trunk,
@@ -75,6 +78,15 @@ def vtep(ip: Ip) -> Claim:
 def nat(number: int) -> Claim:
     """The connection tracking zone of a router that translates."""
     return Claim("nat", "", number)
+
+
+def meter(number: int) -> Claim:
+    """What hypervisors limit a floating IP by."""
+    return Claim("meter", "", number)
+
+
+def _of_floating_ip(row: FloatingIp) -> tuple[Claim, ...]:
+    return (meter(row.meter),) if row.meter else ()
 
 
 def _of_instance(row: Network | Router | BgpVpnNetwork | VrfNumbers) -> tuple[Claim, ...]:
@@ -133,9 +145,8 @@ def default_group(project_id: str) -> Claim:
     return Claim("default_security_group", "", project_id)
 
 
-def rule(row: SecurityGroupRule) -> Claim:
-    """What a rule says: a security group says it once."""
-    said = (
+def _said(row: RuleTerms) -> tuple[object, ...]:
+    return (
         row.direction,
         row.ethertype,
         row.protocol,
@@ -144,7 +155,11 @@ def rule(row: SecurityGroupRule) -> Claim:
         row.remote_ip_prefix,
         row.remote_id,
     )
-    return Claim("security_group_rule", row.security_group_id, said)
+
+
+def rule(row: SecurityGroupRule) -> Claim:
+    """What a rule says: a security group says it once."""
+    return Claim("security_group_rule", row.security_group_id, _said(row))
 
 
 def _of_group(row: SecurityGroup) -> tuple[Claim, ...]:
@@ -153,6 +168,11 @@ def _of_group(row: SecurityGroup) -> tuple[Claim, ...]:
 
 def _of_rule(row: SecurityGroupRule) -> tuple[Claim, ...]:
     return (rule(row),)
+
+
+def _of_default_rule(row: DefaultRule) -> tuple[Claim, ...]:
+    used = (("default", row.used_in_default_sg), ("other", row.used_in_non_default_sg))
+    return tuple(Claim("default_rule", groups, _said(row)) for groups, so in used if so)
 
 
 def _of_bgp_peer(row: BgpPeer) -> tuple[Claim, ...]:
@@ -182,8 +202,10 @@ CLAIMS: Final[dict[str, Callable[[Any], tuple[Claim, ...]]]] = {
     "trunk": _of_trunk,
     "qos_policy": _of_qos_policy,
     "router": _of_router,
+    "floatingip": _of_floating_ip,
     "security_group": _of_group,
     "security_group_rule": _of_rule,
+    "default_rule": _of_default_rule,
     "bgpvpn_network": _of_bgpvpn_network,
     "bgpvpn_router": _of_bgpvpn_router,
     "bgpvpn_port": _of_bgpvpn_port,

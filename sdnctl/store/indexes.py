@@ -16,9 +16,12 @@ from sdnctl.intent import (
     ROUTER_GATEWAY_OWNER,
     ROUTER_INTERFACE_OWNER,
     SNAT_OWNER,
+    DefaultRule,
+    FloatingIp,
     Network,
     Port,
     QosPolicy,
+    Router,
     Row,
     SecurityGroup,
     Shareable,
@@ -44,8 +47,13 @@ def _port_subnets(port: Port) -> tuple[Hashable, ...]:
     return tuple({f.subnet_id for f in port.fixed_ips})
 
 
-def _qos_policy(row: Network | Port) -> tuple[Hashable, ...]:
+def _qos_policy(row: Network | Port | FloatingIp) -> tuple[Hashable, ...]:
     return () if row.qos_policy_id is None else (row.qos_policy_id,)
+
+
+def _gateway_policy(row: Router) -> tuple[Hashable, ...]:
+    policy = row.gateway.qos_policy_id if row.gateway is not None else None
+    return () if policy is None else (policy,)
 
 
 def _default_qos(policy: QosPolicy) -> tuple[Hashable, ...]:
@@ -94,6 +102,11 @@ def _subnetpool(subnet: Subnet) -> tuple[Hashable, ...]:
 
 def _default_pool(pool: SubnetPool) -> tuple[Hashable, ...]:
     return (pool.version,) if pool.is_default else ()
+
+
+def _used_in(rule: DefaultRule) -> tuple[Hashable, ...]:
+    used = {"default": rule.used_in_default_sg, "other": rule.used_in_non_default_sg}
+    return tuple(groups for groups, so in used.items() if so)
 
 
 def _external(network: Network) -> tuple[Hashable, ...]:
@@ -155,21 +168,26 @@ INDEXES: Final[dict[str, dict[str, Extract]]] = {
     | {"outside": _outside, "rare_owner": _rare_owner}
     | {"trunk_id": _subport, "qos_policy_id": _qos_policy},
     "trunk": _COMMON | {"port_id": _field("port_id")},
-    "router": _COMMON,
+    "router": _COMMON | {"qos_policy_id": _gateway_policy},
     "floatingip": _COMMON
     | {
         name: _field(name)
         for name in ("network_id", "port_id", "router_id", "floating_port_id", "ip")
-    },
+    }
+    | {"qos_policy_id": _qos_policy},
     "port_forwarding": _COMMON | {name: _field(name) for name in ("floatingip_id", "port_id")},
     "quota": {},
-    "security_group": _COMMON | {"default_of": _default_of},
+    "security_group": _SHAREABLE | {"default_of": _default_of},
     "security_group_rule": _COMMON
     | {
         name: _field(name)
         for name in ("security_group_id", "remote_group_id", "remote_address_group_id")
     },
-    "address_group": _COMMON,
+    "default_rule": _COMMON
+    | {name: _field(name) for name in ("remote_group_id", "remote_address_group_id")}
+    | {"used_in": _used_in},
+    "seeded": {},
+    "address_group": _SHAREABLE,
     "bgpvpn": _COMMON,
     "bgpvpn_network": _COMMON | _joined("network_id"),
     "bgpvpn_router": _COMMON | _joined("router_id"),
@@ -191,7 +209,8 @@ router interfaces of a network, ``also_at`` the ports of which a host has anothe
 networks that they may be on, ``open`` what is not its owner's alone, ``granted`` what is shared
 with a project, ``default`` the default subnet pool of an IP version, ``default_of`` a project's
 default security group or QoS policy, ``trunk_id`` a trunk's subports, ``tag`` what bears a tag,
-``rare_owner`` the ports of a ``device_owner`` that is no guest's."""
+``used_in`` the rules of new security groups, ``default`` ones or ``other``, ``rare_owner`` the
+ports of a ``device_owner`` that is no guest's."""
 
 
 class Index:

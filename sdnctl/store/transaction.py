@@ -88,6 +88,10 @@ class Transaction:
         """The number of a connection tracking zone that no router holds."""
         return self._allocate("nat")
 
+    def allocate_meter(self) -> int:
+        """A number to limit bandwidth by that no floating IP holds."""
+        return self._allocate("meter")
+
     def allocate_mac(self, network_id: str) -> Mac:
         """A MAC address that no port of the network and no gateway of its own has."""
         while True:

@@ -24,6 +24,7 @@ from sdnctl.desired import (
     HostName,
     Irb,
     Limit,
+    Limits,
     LocalPort,
     Neighbor,
     NextHop,
@@ -84,12 +85,19 @@ def _read_prefix(m: pb.Prefix) -> Prefix:
     return Prefix.covering(ip, m.length)
 
 
-def _read_qos(m: pb.Qos) -> Qos:
-    return Qos(
+def _read_ways(m: pb.Qos | pb.Limits) -> tuple[Limit | None, Limit | None]:
+    return (
         Limit(m.egress.rate, m.egress.burst) if m.HasField("egress") else None,
         Limit(m.ingress.rate, m.ingress.burst) if m.HasField("ingress") else None,
-        m.dscp if m.HasField("dscp") else None,
     )
+
+
+def _read_qos(m: pb.Qos) -> Qos:
+    return Qos(*_read_ways(m), m.dscp if m.HasField("dscp") else None)
+
+
+def _read_limits(m: pb.Exit | pb.FloatingAddress | pb.Forwarding) -> Limits | None:
+    return Limits(m.limits.number, *_read_ways(m.limits)) if m.HasField("limits") else None
 
 
 def _read_addresses(values: Any) -> tuple[tuple[Ip, int], ...]:
@@ -188,9 +196,10 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         m.distributed,
         _ip(m.address) if m.address else None,
         _read_hop(m.at) if m.HasField("at") else None,
+        _read_limits(m),
     ),
     "floating": lambda m: FloatingAddress(
-        Vni(m.external), _ip(m.ip), Vni(m.vrf), _ip(m.fixed), m.zone
+        Vni(m.external), _ip(m.ip), Vni(m.vrf), _ip(m.fixed), m.zone, _read_limits(m)
     ),
     "hiding": lambda m: HidingAddress(Vni(m.external), _ip(m.ip)),
     "forwarding": lambda m: Forwarding(
@@ -204,6 +213,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Desired]]] = {
         (m.internal_first, m.internal_last),
         m.zone,
         _read_hop(m.at),
+        _read_limits(m),
     ),
     "rule": _read_rule,
     "remote": lambda m: RemoteAddresses(

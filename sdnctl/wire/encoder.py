@@ -22,6 +22,7 @@ from sdnctl.desired import (
     HostName,
     Irb,
     Limit,
+    Limits,
     LocalPort,
     Neighbor,
     NextHop,
@@ -110,6 +111,13 @@ def _qos(qos: Qos) -> pb.Qos:
 
 def _limit(limit: Limit | None) -> pb.Limit | None:
     return None if limit is None else pb.Limit(rate=limit.rate, burst=limit.burst)
+
+
+def _limits(row: Limits | None) -> pb.Limits | None:
+    if row is None:
+        return None
+    egress, ingress = _limit(row.egress), _limit(row.ingress)
+    return pb.Limits(number=row.number, egress=egress, ingress=ingress)
 
 
 def _evi(row: Evi) -> dict[str, Any]:
@@ -206,6 +214,7 @@ def _exit(row: Exit) -> dict[str, Any]:
             distributed=row.distributed,
             address=row.address or b"",
             at=None if row.at is None else _hop(row.at),
+            limits=_limits(row.limits),
         )
     }
 
@@ -213,7 +222,12 @@ def _exit(row: Exit) -> dict[str, Any]:
 def _floating(row: FloatingAddress) -> dict[str, Any]:
     return {
         "floating": pb.FloatingAddress(
-            external=row.external, ip=row.ip, vrf=row.vrf, fixed=row.fixed, zone=row.zone
+            external=row.external,
+            ip=row.ip,
+            vrf=row.vrf,
+            fixed=row.fixed,
+            zone=row.zone,
+            limits=_limits(row.limits),
         )
     }
 
@@ -237,6 +251,7 @@ def _forwarding(row: Forwarding) -> dict[str, Any]:
             internal_last=row.internal[1],
             zone=row.zone,
             at=_hop(row.at),
+            limits=_limits(row.limits),
         )
     }
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.interop
 EXAMPLES = int(os.environ.get("EXAMPLES", "12"))
 PASSWORD = "correct horse"
 
-TENANTS = re.compile("/v2.0/(?!bgpvpn|quotas|agents|segments|qos/)")
+TENANTS = re.compile("/v2.0/(?!bgpvpn|quotas|agents|segments)")
 
 SINGULAR = {
     "network-ip-availabilities": "network-ip-availability",
@@ -134,6 +134,8 @@ class World:
             make(f"{quality}/dscp_marking_rules", "dscp_marking_rule", dscp_mark=26)
             least = {"min_kbps": 100, "direction": "egress"}
             make(f"{quality}/minimum_bandwidth_rules", "minimum_bandwidth_rule", **least)
+            template = {"direction": "egress", "remote_ip_prefix": cidr}
+            make("default-security-group-rules", "default_security_group_rule", **template)
             vpn = f"bgpvpn/bgpvpns/{make('bgpvpn/bgpvpns', 'bgpvpn')['id']}"
             make(f"{vpn}/network_associations", "network_association", network_id=free)
             make(f"{vpn}/router_associations", "router_association", router_id=router)

@@ -294,6 +294,15 @@ def test_rbac_policies(openstack: Client) -> None:
     assert shown["object_id"] == made["object_id"]
     assert after["shared"] is False
     assert rest == []
+    for kind, named in (("security_group", "security group"), ("address_group", "address group")):
+        _, made, shown = openstack(
+            f"{named} create -f json b-group",
+            f"network rbac create --type {kind} --action access_as_shared --target-all-projects"
+            " -f json b-group",
+            f"{named} show -f json b-group",
+        )
+        assert made["object_type"] == kind, shown
+        openstack(f"network rbac delete {made['id']}", f"{named} delete b-group")
 
 
 def test_what_operators_look_at(openstack: Client) -> None:
@@ -320,11 +329,12 @@ def test_quotas(openstack: Client) -> None:
     if not project:
         pytest.skip("nobody is in a project without identity")
     shown, usage = openstack(
-        f"quota set --networks 1 --no-force {project}",
+        f"quota set --networks 1 --router-routes 30 --no-force {project}",
         f"quota show --network -f json {project}",
         f"quota show --network --usage -f json {project}",
     )
-    assert {row["Resource"]: row["Limit"] for row in shown}["networks"] == 1
+    limits = {row["Resource"]: row["Limit"] for row in shown}
+    assert (limits["networks"], limits["router_routes"]) == (1, 30)
     [networks] = [row for row in usage if row["Resource"] == "networks"]
     assert (networks["Limit"], networks["In Use"], networks["Reserved"]) == (1, 1, 0)
     assert "Quota exceeded for resources: ['network']" in openstack.fails("network create q-more")

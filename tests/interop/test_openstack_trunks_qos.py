@@ -149,6 +149,30 @@ def test_qos(openstack: Client) -> None:
     (made,) = openstack("network create -f json q-by-default")
     assert made["qos_policy_id"] == policy["id"]
     assert "is used by network" in openstack.fails("network qos policy delete q-silver")
+    _, _, floating, none, again = openstack(
+        "network create --external -f json q-ext",
+        "subnet create --network q-ext --subnet-range 203.0.113.0/24 -f json q-extsub",
+        "floating ip create --qos-policy q-silver --floating-ip-address 203.0.113.9 -f json q-ext",
+        "floating ip unset --qos-policy 203.0.113.9",
+        "floating ip show -f json 203.0.113.9",
+        "floating ip set --qos-policy q-silver 203.0.113.9",
+        "floating ip show -f json 203.0.113.9",
+    )
+    assert [row["qos_policy_id"] for row in (floating, none, again)] == [
+        policy["id"],
+        None,
+        policy["id"],
+    ]
+    router, without = openstack(
+        "floating ip delete 203.0.113.9",
+        "router create --external-gateway q-ext --qos-policy q-silver -f json q-router",
+        "router set --external-gateway q-ext --no-qos-policy q-router",
+        "router show -f json q-router",
+        "router delete q-router",
+        "network delete q-ext",
+    )
+    assert router["external_gateway_info"]["qos_policy_id"] == policy["id"]
+    assert "qos_policy_id" not in without["external_gateway_info"]
     assert "already exists in QoS Policy" in openstack.fails(
         "network qos rule create --type dscp-marking --dscp-mark 10 q-silver"
     )

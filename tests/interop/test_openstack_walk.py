@@ -25,7 +25,6 @@ openstack = test_openstack_client.openstack
 """An administrator's client: without a token, with the built-in identity, and with Keystone."""
 
 NOT_SERVED = {
-    "default security group rule": "security-groups-default-rules",
     "local ip": "local_ip",
     "network agent (add|delete|remove|router|set)": "l3_agent_scheduler",
     "network auto allocated topology": "auto-allocated-topology",
@@ -105,6 +104,31 @@ def test_the_rest_of_the_commands(openstack: Client) -> None:
         assert shown["target_project_id"] == project["id"]
     else:
         openstack("network delete w-net")
+
+
+def test_the_rules_of_new_groups(openstack: Client) -> None:
+    before, made, shown, listed, _, rules = openstack(
+        "default security group rule list -f json",
+        "default security group rule create --protocol tcp --dst-port 22 --for-custom-sg"
+        " --remote-group PARENT --description ssh -f json",
+        "default security group rule list --protocol tcp -f json",
+        "default security group rule list -f json",
+        "security group create -f json d-group",
+        "security group rule list --protocol tcp -f json d-group",
+    )
+    assert len(before) == 4
+    assert [row["ID"] for row in shown] == [made["id"]]
+    assert len(listed) == 5
+    assert (made["used_in_default_sg"], made["used_in_non_default_sg"]) == (False, True)
+    assert [row["Port Range"] for row in rules] == ["22:22"]
+    one, after = openstack(
+        f"default security group rule show -f json {made['id']}",
+        "security group delete d-group",
+        f"default security group rule delete {made['id']}",
+        "default security group rule list -f json",
+    )
+    assert (one["description"], one["remote_group_id"]) == ("ssh", "PARENT")
+    assert after == before
 
 
 def test_the_way_out(openstack: Client) -> None:

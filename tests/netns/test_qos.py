@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -21,7 +20,7 @@ from scapy.packet import Raw
 from sdnctl.desired import Limit, LocalPort, Qos
 from sdnctl.types import Encapsulation
 from tests.netns.agents import Agent
-from tests.netns.wire import Wire
+from tests.netns.wire import Wire, pour
 from tests.netns.world import Cloud, Place, Tenant
 
 pytestmark = [pytest.mark.netns, pytest.mark.alone]
@@ -57,21 +56,8 @@ def flood(
     """Frames sent at 8 Mbit/s and those that arrived; how long the sending took."""
     mark = b"flood-of-%d-to-%d." % (source.number, target.number)
     frame = packet(tenant, source, target, 4, mark, 0)
-    sent = arrived = 0
-    with (
-        Wire(made.guests[tenant.number, source]) as out,
-        Wire(made.guests[tenant.number, target]) as into,
-    ):
-        begin = time.monotonic()
-        while (now := time.monotonic()) < begin + seconds:
-            for _ in range(int((now - begin) * 1000) + 1 - sent):
-                out.send(frame)
-                sent += 1
-            arrived += sum(mark in found for found in into.received())
-            time.sleep(0.002)
-        taken = time.monotonic() - begin
-        arrived += into.count(mark, within=0.5)
-    return sent, arrived, taken
+    guests = made.guests[tenant.number, source], made.guests[tenant.number, target]
+    return pour(*guests, frame, mark, seconds)
 
 
 def expected(limit: Limit, taken: float) -> float:

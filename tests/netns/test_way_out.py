@@ -7,6 +7,7 @@ external network by BGP alone.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -62,6 +63,15 @@ class House:
         return self.api.create(
             "/v2.0/floatingips", "floatingip", floating_network_id=self.external, **attributes
         )
+
+    def meters(self) -> list[str]:
+        """What is limited anywhere, each by its rate and burst."""
+        found: list[str] = []
+        for node in ("hv1", "hv2", "hv3"):
+            target = f"unix:{self.lab.switch(node).rundir / 'br-int.mgmt'}"
+            command = ["ovs-ofctl", "-O", "OpenFlow14", "dump-meters", target]
+            found += re.findall(r"rate=\d+ burst_size=\d+", self.lab.exec(node, command))
+        return found
 
     def change(self, **attributes: object) -> None:
         self.api.send("PUT", f"/v2.0/routers/{self.router}", {"router": attributes})
@@ -180,8 +190,16 @@ def test_a_floating_ip_its_status_and_its_end(house: House) -> None:
     assert shown["status"] == "ACTIVE"
     for node in ("vm1", "outside-red"):  # through the address, and through SNAT to it
         assert netns.ping(house.lab.namespace(node), mine)
+    policy = house.api.send("POST", "/v2.0/qos/policies", {"policy": {}})["policy"]["id"]
+    rule = {"bandwidth_limit_rule": {"max_kbps": 50_000, "direction": "ingress"}}
+    house.api.send("POST", f"/v2.0/qos/policies/{policy}/bandwidth_limit_rules", rule)
+    limited = {"floatingip": {"qos_policy_id": policy}}
+    house.api.send("PUT", f"/v2.0/floatingips/{made['id']}", limited)
+    wait_for("the limit", lambda: house.meters() == ["rate=50000 burst_size=40000"])
+    assert house.ask("outside-red", mine) == WORLD
     house.api.send("DELETE", f"/v2.0/floatingips/{made['id']}")
     house.await_seen("vm1", address)
+    wait_for("the limit to go", lambda: house.meters() == [])
     assert house.ask("outside-red", mine) == ""
 
 

@@ -102,6 +102,24 @@ class Wire:
         return seen
 
 
+def pour(
+    source: Namespace, target: Namespace, frame: bytes, mark: bytes, seconds: float = 2.0
+) -> tuple[int, int, float]:
+    """Frames sent, a thousand a second, and those with ``mark`` that arrived; how long it took."""
+    sent = arrived = 0
+    with Wire(source) as out, Wire(target) as into:
+        begin = time.monotonic()
+        while (now := time.monotonic()) < begin + seconds:
+            for _ in range(int((now - begin) * 1000) + 1 - sent):
+                out.send(frame)
+                sent += 1
+            arrived += sum(mark in found for found in into.received())
+            time.sleep(0.002)
+        taken = time.monotonic() - begin
+        arrived += into.count(mark, within=0.5)
+    return sent, arrived, taken
+
+
 def arp_request(source: Mac, sender: Mac, sender_ip: Ip, target_ip: Ip) -> bytes:
     """A broadcast request (RFC 826)."""
     request = ARP(op="who-has", hwsrc=str(sender), psrc=str(sender_ip), pdst=str(target_ip))

@@ -243,6 +243,11 @@ def quality(w: World, port: Port, network: Network) -> Qos | None:
     id_ = port.qos_policy_id
     if id_ is None and not port.device_owner.startswith("network:"):
         id_ = network.qos_policy_id
+    return said_by(w, id_)
+
+
+def said_by(w: World, id_: str | None) -> Qos | None:
+    """What a policy's rules say together."""
     if id_ is None or id_ not in w.qos_policy:
         return None
     said: dict[str, Limit | None] = {}

@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
-from sdnctl.desired import Desired, Exit, FloatingAddress, Forwarding, HidingAddress, NextHop
+from sdnctl.desired import (
+    Desired,
+    Exit,
+    FloatingAddress,
+    Forwarding,
+    HidingAddress,
+    Limits,
+    NextHop,
+)
 from sdnctl.intent import FloatingIp, Hypervisor, Network, Port, Router
 from sdnctl.routes import IpPrefixRoute, Path, RouteKey
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, RouteDistinguisher, Vni
@@ -207,6 +215,7 @@ def way(w: World, router: Router) -> list[Desired]:
             router.distributed,
             own_address(w, router),
             at,
+            limited_gateway(w, router),
         )
     ]
     for id_, floating, owner, _where in forwarded(w):
@@ -214,8 +223,26 @@ def way(w: World, router: Router) -> list[Desired]:
         if owner.id == router.id and at is not None:
             ends = (row.external, row.fixed_ip, row.internal)
             whose = (router.vni, id_, where.vni, floating.ip, row.protocol)
-            rows.append(Forwarding(*whose, *ends, zone, at))
+            rows.append(Forwarding(*whose, *ends, zone, at, limited(w, floating)))
     return rows
+
+
+def limited(w: World, row: FloatingIp) -> Limits | None:
+    """What a floating IP may send and be sent."""
+    said = oracle.said_by(w, row.qos_policy_id)
+    if said is None or not row.meter or said[:2] == (None, None):
+        return None
+    return Limits(row.meter, said.egress, said.ingress)
+
+
+def limited_gateway(w: World, router: Router) -> Limits | None:
+    """What a router's own address may send and be sent, where one hypervisor hides behind it."""
+    if router.gateway is None or not router.gateway.enable_snat or router.distributed:
+        return None
+    said = oracle.said_by(w, router.gateway.qos_policy_id)
+    if said is None or said[:2] == (None, None):
+        return None
+    return Limits(0x8000 + router.nat, said.egress, said.ingress)
 
 
 def here(w: World, host: Hypervisor) -> list[Desired]:
@@ -228,7 +255,8 @@ def here(w: World, host: Hypervisor) -> list[Desired]:
         _host, router, where = found
         if oracle.tunnels(w.network[where.id], host):
             zone = 0x8000 + router.nat
-            rows.append(FloatingAddress(where.vni, row.ip, router.vni, row.fixed_ip, zone))
+            ends = (where.vni, row.ip, router.vni, row.fixed_ip, zone)
+            rows.append(FloatingAddress(*ends, limited(w, row)))
     for port in w.port.values():
         where_ = outer(w.network.get(port.network_id))
         able = where_ and len(host.vtep) == 4 and oracle.tunnels(w.network[where_.id], host)

@@ -74,6 +74,7 @@ from tests.properties.strategies.small import (
     SUBNETS,
     Write,
     mostly,
+    some_qos,
 )
 from tests.properties.strategies.vpns import network_vpns, port_vpns, router_vpns, vpns
 
@@ -127,7 +128,7 @@ def leading_out(draw: st.DrawFn) -> list[Write]:
     """Rows that fit together: guests of a router that has a way out, and what stands for them."""
     net, router = draw(networks("n2")), draw(routers("r0"))
     inside, subnet = draw(networks("n0")), draw(subnets("s0"))
-    out = RouterGateway("n2", "w0", draw(mostly))
+    out = RouterGateway("n2", "w0", draw(mostly), draw(some_qos))
     replace = msgspec.structs.replace
     own = FixedIp("s0", IPS[0])
     interface = replace(

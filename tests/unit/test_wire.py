@@ -23,6 +23,7 @@ from sdnctl.desired import (
     HostName,
     Irb,
     Limit,
+    Limits,
     LocalPort,
     Neighbor,
     NextHop,
@@ -47,6 +48,7 @@ hops = st.builds(NextHop, ips, labels, vnis, tunnels, st.none() | macs)
 prefixes = ips.flatmap(lambda ip: st.integers(0, ip.bits).map(lambda n: Prefix.covering(ip, n)))
 interfaces = ips.flatmap(lambda ip: st.tuples(st.just(ip), st.integers(0, ip.bits)))
 limits = st.none() | st.builds(Limit, st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))
+bounds = st.none() | st.builds(Limits, st.integers(0, 2**31 - 1), limits, limits)
 zones = st.integers(0, 65535)
 port_ranges = st.tuples(zones, zones)
 desired: st.SearchStrategy[Desired] = st.one_of(
@@ -127,11 +129,13 @@ desired: st.SearchStrategy[Desired] = st.one_of(
         st.booleans(),
         st.none() | ips,
         st.none() | hops,
+        bounds,
     ),
-    st.builds(FloatingAddress, vnis, ips, vnis, ips, zones),
+    st.builds(FloatingAddress, vnis, ips, vnis, ips, zones, bounds),
     st.builds(HidingAddress, vnis, ips),
     st.builds(
-        Forwarding, vnis, texts, vnis, ips, zones, port_ranges, ips, port_ranges, zones, hops
+        *(Forwarding, vnis, texts, vnis, ips, zones, port_ranges, ips, port_ranges, zones, hops),
+        bounds,
     ),
     st.builds(FibEntry, vnis, prefixes, st.lists(hops).map(tuple), st.lists(hops).map(tuple)),
     st.builds(

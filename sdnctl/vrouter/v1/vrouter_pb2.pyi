@@ -198,6 +198,16 @@ class Limit(_message.Message):
     burst: int
     def __init__(self, rate: _Optional[int] = ..., burst: _Optional[int] = ...) -> None: ...
 
+class Limits(_message.Message):
+    __slots__ = ("number", "egress", "ingress")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EGRESS_FIELD_NUMBER: _ClassVar[int]
+    INGRESS_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    egress: Limit
+    ingress: Limit
+    def __init__(self, number: _Optional[int] = ..., egress: _Optional[_Union[Limit, _Mapping]] = ..., ingress: _Optional[_Union[Limit, _Mapping]] = ...) -> None: ...
+
 class AddressPair(_message.Message):
     __slots__ = ("mac", "prefix")
     MAC_FIELD_NUMBER: _ClassVar[int]
@@ -385,7 +395,7 @@ class Fib(_message.Message):
     def __init__(self, vrf: _Optional[int] = ..., prefix: _Optional[_Union[Prefix, _Mapping]] = ..., via: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ..., backup: _Optional[_Iterable[_Union[NextHop, _Mapping]]] = ...) -> None: ...
 
 class Exit(_message.Message):
-    __slots__ = ("vrf", "external", "zone", "prefixes", "snat", "distributed", "address", "at")
+    __slots__ = ("vrf", "external", "zone", "prefixes", "snat", "distributed", "address", "at", "limits")
     VRF_FIELD_NUMBER: _ClassVar[int]
     EXTERNAL_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -394,6 +404,7 @@ class Exit(_message.Message):
     DISTRIBUTED_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     vrf: int
     external: int
     zone: int
@@ -402,21 +413,24 @@ class Exit(_message.Message):
     distributed: bool
     address: bytes
     at: NextHop
-    def __init__(self, vrf: _Optional[int] = ..., external: _Optional[int] = ..., zone: _Optional[int] = ..., prefixes: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ..., snat: _Optional[bool] = ..., distributed: _Optional[bool] = ..., address: _Optional[bytes] = ..., at: _Optional[_Union[NextHop, _Mapping]] = ...) -> None: ...
+    limits: Limits
+    def __init__(self, vrf: _Optional[int] = ..., external: _Optional[int] = ..., zone: _Optional[int] = ..., prefixes: _Optional[_Iterable[_Union[Prefix, _Mapping]]] = ..., snat: _Optional[bool] = ..., distributed: _Optional[bool] = ..., address: _Optional[bytes] = ..., at: _Optional[_Union[NextHop, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
 
 class FloatingAddress(_message.Message):
-    __slots__ = ("external", "ip", "vrf", "fixed", "zone")
+    __slots__ = ("external", "ip", "vrf", "fixed", "zone", "limits")
     EXTERNAL_FIELD_NUMBER: _ClassVar[int]
     IP_FIELD_NUMBER: _ClassVar[int]
     VRF_FIELD_NUMBER: _ClassVar[int]
     FIXED_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     external: int
     ip: bytes
     vrf: int
     fixed: bytes
     zone: int
-    def __init__(self, external: _Optional[int] = ..., ip: _Optional[bytes] = ..., vrf: _Optional[int] = ..., fixed: _Optional[bytes] = ..., zone: _Optional[int] = ...) -> None: ...
+    limits: Limits
+    def __init__(self, external: _Optional[int] = ..., ip: _Optional[bytes] = ..., vrf: _Optional[int] = ..., fixed: _Optional[bytes] = ..., zone: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
 
 class HidingAddress(_message.Message):
     __slots__ = ("external", "ip")
@@ -427,7 +441,7 @@ class HidingAddress(_message.Message):
     def __init__(self, external: _Optional[int] = ..., ip: _Optional[bytes] = ...) -> None: ...
 
 class Forwarding(_message.Message):
-    __slots__ = ("vrf", "forwarding_id", "external", "ip", "protocol", "first", "last", "fixed", "internal_first", "internal_last", "zone", "at")
+    __slots__ = ("vrf", "forwarding_id", "external", "ip", "protocol", "first", "last", "fixed", "internal_first", "internal_last", "zone", "at", "limits")
     VRF_FIELD_NUMBER: _ClassVar[int]
     FORWARDING_ID_FIELD_NUMBER: _ClassVar[int]
     EXTERNAL_FIELD_NUMBER: _ClassVar[int]
@@ -440,6 +454,7 @@ class Forwarding(_message.Message):
     INTERNAL_LAST_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     vrf: int
     forwarding_id: str
     external: int
@@ -452,7 +467,8 @@ class Forwarding(_message.Message):
     internal_last: int
     zone: int
     at: NextHop
-    def __init__(self, vrf: _Optional[int] = ..., forwarding_id: _Optional[str] = ..., external: _Optional[int] = ..., ip: _Optional[bytes] = ..., protocol: _Optional[int] = ..., first: _Optional[int] = ..., last: _Optional[int] = ..., fixed: _Optional[bytes] = ..., internal_first: _Optional[int] = ..., internal_last: _Optional[int] = ..., zone: _Optional[int] = ..., at: _Optional[_Union[NextHop, _Mapping]] = ...) -> None: ...
+    limits: Limits
+    def __init__(self, vrf: _Optional[int] = ..., forwarding_id: _Optional[str] = ..., external: _Optional[int] = ..., ip: _Optional[bytes] = ..., protocol: _Optional[int] = ..., first: _Optional[int] = ..., last: _Optional[int] = ..., fixed: _Optional[bytes] = ..., internal_first: _Optional[int] = ..., internal_last: _Optional[int] = ..., zone: _Optional[int] = ..., at: _Optional[_Union[NextHop, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
 
 class Probe(_message.Message):
     __slots__ = ("vni", "vtep", "interval", "multiplier")

@@ -99,6 +99,8 @@ def floating_ips(key: str) -> st.SearchStrategy[Any]:
         port_id=st.sampled_from(["", "", *GUESTS[:3], "p9"]),
         fixed_ip=st.sampled_from([*OUTER_IPS, None]),
         router_id=st.sampled_from(["r0", "r0", "r0", "r1", "r9", ""]),
+        qos_policy_id=some_qos,
+        meter=st.sampled_from([0, 1, 2, 7]),
     )
 
 

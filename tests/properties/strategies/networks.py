@@ -104,6 +104,7 @@ ways_out = st.builds(
     network_id=st.sampled_from(["n2"] * 6 + ["n0", "n9"]),
     port_id=st.sampled_from(["w0", "w0", "w1", "p9"]),
     enable_snat=mostly,
+    qos_policy_id=some_qos,
 )
 static_routes = st.builds(
     HostRoute,

@@ -47,6 +47,7 @@ async def test_it_has_all_that_neutron_shows(api: Api) -> None:
         "port_forwardings": [],
         "dns_name": "www",
         "dns_domain": "example.org.",
+        "qos_policy_id": None,
     }
     [port] = await api.rows("ports?device_owner=network:floatingip")
     assert (port["device_id"], port["project_id"], port["status"]) == (made["id"], "", "N/A")

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from sdnctl.api.caller import Identity
-from sdnctl.intent import DscpMarkingRule
+from sdnctl.intent import DscpMarkingRule, FloatingIp
+from sdnctl.store import Ranges
 from tests.unit.api.client import Api, Known, opened
+from tests.unit.api.cloud import external_network
 
 GHOST = "00000000-0000-4000-8000-000000000000"
 
@@ -143,6 +145,102 @@ async def test_networks_and_ports_have_policies(api: Api) -> None:
     await api.update("networks", network["id"], qos_policy_id=None)
     for which in (gold, silver):
         await api.call("DELETE", f"qos/policies/{which['id']}", status=204)
+
+
+async def test_floating_ips_have_policies(api: Api) -> None:
+    gold = await policy(api)
+    external, _ = await external_network(api, "203.0.113.0/24")
+    of = {"floating_network_id": external["id"]}
+    one = await api.create("floatingips", **of, qos_policy_id=gold["id"])
+    other = await api.create("floatingips", **of)
+    assert (one["qos_policy_id"], other["qos_policy_id"]) == (gold["id"], None)
+    assert await api.ids(f"floatingips?qos_policy_id={gold['id']}") == {one["id"]}
+    path, user = f"qos/policies/{gold['id']}", f"fip {one['id']}"
+    await api.refused("DELETE", path, None, 409, "QosPolicyInUse", gold["id"], user)
+    for method, where, given in (
+        ("PUT", f"floatingips/{one['id']}", {}),
+        ("POST", "floatingips", of),
+    ):
+        body = {"floatingip": given | {"qos_policy_id": GHOST}}
+        await api.refused(method, where, body, 404, "QosPolicyNotFound", GHOST)
+
+    def meter(floating: dict[str, Any]) -> int:
+        row = api.store.get(FloatingIp, floating["id"])
+        assert row is not None
+        return row.meter
+
+    # The number that it is limited by is its own, from its first policy to its end.
+    first = meter(one)
+    assert first > 0
+    assert meter(other) == 0
+    assert (await api.update("floatingips", one["id"], qos_policy_id=None))["qos_policy_id"] is None
+    await api.update("floatingips", other["id"], qos_policy_id=gold["id"])
+    assert meter(one) == first
+    assert meter(other) not in {0, first}
+    for floating in (one, other):
+        await api.call("DELETE", f"floatingips/{floating['id']}", status=204)
+    await api.call("DELETE", path, status=204)
+
+
+async def test_gateways_have_policies(api: Api) -> None:
+    gold, silver = await policy(api), await policy(api)
+    external, _ = await external_network(api, "203.0.113.0/24")
+    info = {"network_id": external["id"]}
+
+    async def changed(router: Any, **more: Any) -> Any:
+        info_now = info | more
+        made = await api.update("routers", router["id"], external_gateway_info=info_now)
+        return made["external_gateway_info"]
+
+    router = await api.create("routers", external_gateway_info=info | {"qos_policy_id": gold["id"]})
+    assert router["external_gateway_info"]["qos_policy_id"] == gold["id"]
+    user = f"router {router['id']}"
+    path = f"qos/policies/{gold['id']}"
+    await api.refused("DELETE", path, None, 409, "QosPolicyInUse", gold["id"], user)
+    # What is not spoken of stays, as in Neutron.
+    assert (await changed(router, enable_snat=False))["qos_policy_id"] == gold["id"]
+    assert (await changed(router, qos_policy_id=silver["id"]))["qos_policy_id"] == silver["id"]
+    where, body = f"routers/{router['id']}", {"external_gateway_info": info}
+    ghost = {"router": {"external_gateway_info": info | {"qos_policy_id": GHOST}}}
+    await api.refused("PUT", where, ghost, 404, "QosPolicyNotFound", GHOST)
+    down = {"router": {"admin_state_up": False, "distributed": True}}
+    await api.refused("PUT", where, down, 400, "BadRequest", "distributed router")
+    assert "qos_policy_id" not in await changed(router, qos_policy_id=None)
+    made = {"router": body | {"distributed": True}}
+    made["router"]["external_gateway_info"] = info | {"qos_policy_id": gold["id"]}
+    await api.refused("POST", "routers", made, 400, "BadRequest", "distributed router")
+    await changed(router, qos_policy_id=gold["id"])
+    await api.update("routers", router["id"], external_gateway_info={})
+    await api.call("DELETE", path, status=204)
+
+
+async def test_numbers_to_limit_by_come_back(tmp_path: Path) -> None:
+    async with opened(tmp_path / "db", ranges=Ranges(meters=(1, 1))) as api:
+        gold = await policy(api)
+        external, _ = await external_network(api, "203.0.113.0/24")
+        given = {"floating_network_id": external["id"], "qos_policy_id": gold["id"]}
+        one = await api.create("floatingips", **given)
+        body = {"floatingip": given}
+        await api.refused("POST", "floatingips", body, 503, "ServiceUnavailable", "No meter")
+        await api.call("DELETE", f"floatingips/{one['id']}", status=204)
+        await api.create("floatingips", **given)
+
+
+async def test_who_uses_a_policy_for_an_address_keeps_it_open(anyone: Api) -> None:
+    admin, blue, manager = (anyone.by(name) for name in ("admin", "blue", "manager"))
+    external, _ = await external_network(admin, "203.0.113.0/24")
+    gold = await policy(manager)
+    given = {"floating_network_id": external["id"], "qos_policy_id": gold["id"]}
+    body = {"floatingip": given}
+    await blue.refused("POST", "floatingips", body, 404, "QosPolicyNotFound")
+    named = {"object_type": "qos_policy", "object_id": gold["id"], "target_tenant": "blue"}
+    shared = {"rbac_policy": named | {"action": "access_as_shared"}}
+    made = await manager.call("POST", "rbac-policies", shared, status=201)
+    floating = await blue.create("floatingips", **given)
+    path = f"rbac-policies/{made['rbac_policy']['id']}"
+    await manager.refused("DELETE", path, None, 409, "RbacPolicyInUse", "blue")
+    await blue.call("DELETE", f"floatingips/{floating['id']}", status=204)
+    await manager.call("DELETE", path, status=204)
 
 
 async def test_a_project_has_one_default(api: Api) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sdnctl.api import Settings
 from sdnctl.api.app import NEUTRON
 from sdnctl.api.caller import Identity
-from sdnctl.api.quotas import limited, parse_default
+from sdnctl.api.quotas import names, parse_default
 from tests.unit.api.client import Api, Known, opened
 
 EXCEEDED = (409, "OverQuota", "Quota exceeded for resources: ['port'].")
@@ -23,9 +23,8 @@ async def limit(api: Api, project_id: str, **limits: Any) -> Any:
 
 async def test_nothing_is_limited_until_somebody_says_so(api: Api) -> None:
     await api.create("networks", project_id="acme")
-    names = limited(NEUTRON)
     for path in ("quotas/acme", "quotas/acme/default"):
-        assert (await api.call("GET", path))["quota"] == dict.fromkeys(names, -1)
+        assert (await api.call("GET", path))["quota"] == dict.fromkeys(names(NEUTRON), -1)
     for path in ("quotas/acme/details.json", "quotas/acme/details"):
         details = (await api.call("GET", path))["quota"]
         assert details["network"] == {"limit": -1, "used": 1, "reserved": 0}
@@ -61,6 +60,32 @@ async def test_a_create_beyond_the_limit_is_refused(api: Api) -> None:
     await api.create("ports", **port)
     await limit(api, "acme", port=-1)
     await api.call("POST", "ports", {"ports": [port] * 3}, status=201)
+
+
+async def test_routes_are_limited_by_the_router(api: Api) -> None:
+    network, [subnet] = await api.network("10.0.0.0/24", project_id="acme")
+    del network
+    first, other = [await api.create("routers", project_id="acme") for _ in range(2)]
+    path = f"routers/{first['id']}"
+    await api.call("PUT", f"{path}/add_router_interface", {"subnet_id": subnet["id"]})
+
+    def routes(*numbers: int) -> list[dict[str, str]]:
+        return [{"destination": f"10.{n}.0.0/16", "nexthop": "10.0.0.9"} for n in numbers]
+
+    await limit(api, "acme", router_route=2)
+    over = (409, "OverQuota", "Quota exceeded for resources: ['router_route'].")
+    await api.refused("PUT", path, {"router": {"routes": routes(1, 2, 3)}}, *over)
+    await api.call("PUT", path, {"router": {"routes": routes(1, 2)}})
+    more = {"router": {"routes": routes(3)}}
+    await api.refused("PUT", f"{path}/add_extraroutes", more, *over)
+    details = (await api.call("GET", "quotas/acme/details"))["quota"]["router_route"]
+    assert details == {"limit": 2, "used": 0, "reserved": 0}
+    # A limit below what is there takes nothing away.
+    await limit(api, "acme", router_route=1, check_limit=True)
+    await api.update("routers", first["id"], name="x")
+    await api.call("PUT", f"{path}/remove_extraroutes", {"router": {"routes": routes(1)}})
+    await api.refused("PUT", f"{path}/add_extraroutes", more, *over)
+    assert (await api.update("routers", other["id"], name="y"))["routes"] == []
 
 
 async def test_creates_of_one_flush_do_not_exceed_it_together(api: Api) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sdnctl.api.caller import Identity
+from sdnctl.intent import RbacPolicy
 from tests.unit.api.client import Api, Known, opened
 
 CALLERS = {
@@ -177,3 +178,87 @@ async def test_pools_and_scopes(api: Api, kind: str) -> None:
     assert await blue.ids(collection) == set()
     await share(admin, made["id"], "*", kind)
     assert (await blue.call("GET", f"{collection}/{made['id']}"))[kind]["shared"] is True
+
+
+async def test_a_security_group_is_used_as_it_is_by_whom_it_is_shared_with(api: Api) -> None:
+    red, blue, green, admin = (api.by(name) for name in ("red", "blue", "green", "admin"))
+    group = await red.create("security-groups", name="web")
+    path = f"security-groups/{group['id']}"
+    rule = {"security_group_id": group["id"], "direction": "ingress", "protocol": "tcp"}
+    rule |= {"port_range_min": 80, "port_range_max": 80}
+    own_rule = await red.create("security-group-rules", **rule)
+    network = await blue.create("networks")
+    wanted = {"port": {"network_id": network["id"], "security_groups": [group["id"]]}}
+    await blue.refused("POST", "ports", wanted, 404, "SecurityGroupNotFound")
+    external = policy(group["id"], "blue", "security_group", "external")
+    await red.refused("POST", "rbac-policies", external, 400, "InvalidInput")
+    id_ = await share(red, group["id"], "blue", "security_group")
+    assert group["id"] in await blue.ids("security-groups")
+    assert group["id"] not in await green.ids("security-groups")
+    shown = (await blue.call("GET", path))["security_group"]
+    assert own_rule["id"] in {row["id"] for row in shown["security_group_rules"]}
+    # Its rules are its owner's to look at one by one and to change.
+    assert own_rule["id"] not in await blue.ids("security-group-rules")
+    more = {"security_group_rule": rule | {"port_range_max": 81}}
+    await blue.refused("POST", "security-group-rules", more, 403, "PolicyNotAuthorized")
+    where = f"security-group-rules/{own_rule['id']}"
+    await blue.refused("DELETE", where, None, 404, "SecurityGroupRuleNotFound")
+    body = {"security_group": {"name": "mine"}}
+    await blue.refused("PUT", path, body, 403, "PolicyNotAuthorized")
+    await blue.refused("DELETE", path, None, 403, "PolicyNotAuthorized")
+    mine = await blue.create("security-groups", name="mine")
+    named = {"security_group_id": mine["id"], "direction": "ingress"}
+    await blue.create("security-group-rules", **named, remote_group_id=group["id"])
+
+    port = await blue.create("ports", **wanted["port"])
+    assert port["security_groups"] == [group["id"]]
+    policy_path = f"rbac-policies/{id_}"
+    await red.refused("DELETE", policy_path, None, 409, "RbacPolicyInUse", "['blue']")
+    await red.refused("DELETE", path, None, 409, "SecurityGroupInUse")
+    # Who has it from everybody does not need it for itself.
+    everybodys = await share(admin, group["id"], "*", "security_group")
+    assert group["id"] in await green.ids("security-groups?shared=true")
+    await red.call("DELETE", policy_path, status=204)
+    await admin.refused("DELETE", f"rbac-policies/{everybodys}", None, 409, "RbacPolicyInUse")
+    await blue.update("ports", port["id"], security_groups=[])
+    await admin.call("DELETE", f"rbac-policies/{everybodys}", status=204)
+    assert group["id"] not in await blue.ids("security-groups")
+    again = await share(red, group["id"], "green", "security_group")
+    await red.call("DELETE", path, status=204)
+    assert api.store.get(RbacPolicy, again) is None
+
+
+async def test_an_address_group_is_referred_to_by_whom_it_is_shared_with(api: Api) -> None:
+    red, blue, admin = (api.by(name) for name in ("red", "blue", "admin"))
+    group = await red.create("address-groups", name="far", addresses=["192.0.2.0/24"])
+    path = f"address-groups/{group['id']}"
+    mine = await blue.create("security-groups", name="mine")
+    rule = {"security_group_id": mine["id"], "direction": "ingress"}
+    rule |= {"remote_address_group_id": group["id"]}
+    body = {"security_group_rule": rule}
+    await blue.refused("POST", "security-group-rules", body, 404, "AddressGroupNotFound")
+    id_ = await share(red, group["id"], "blue", "address_group")
+    assert (await blue.call("GET", path))["address_group"]["addresses"] == ["192.0.2.0/24"]
+    for action in ("add_addresses", "remove_addresses"):
+        named = {"addresses": ["192.0.2.0/24"]}
+        await blue.refused("PUT", f"{path}/{action}", named, 403, "PolicyNotAuthorized")
+    await blue.refused("DELETE", path, None, 403, "PolicyNotAuthorized")
+    made = await blue.create("security-group-rules", **rule)
+    await red.refused("DELETE", f"rbac-policies/{id_}", None, 409, "RbacPolicyInUse", "['blue']")
+    await red.refused("DELETE", path, None, 409, "AddressGroupInUse")
+    await blue.call("DELETE", f"security-group-rules/{made['id']}", status=204)
+    await red.call("DELETE", f"rbac-policies/{id_}", status=204)
+    assert await blue.ids("address-groups") == set()
+    await share(admin, group["id"], "*", "address_group")
+    assert await blue.ids("address-groups?shared=true") == {group["id"]}
+    await red.call("DELETE", path, status=204)
+    assert await admin.rows("rbac-policies") == []
+
+
+async def test_who_never_saw_it_is_not_shut_out(api: Api) -> None:
+    """What an administrator did for one project does not hold a policy for another."""
+    red, admin = api.by("red"), api.by("admin")
+    network = await red.create("networks")
+    await admin.create("ports", network_id=network["id"], project_id="blue")
+    id_ = await share(red, network["id"], "green")
+    await red.call("DELETE", f"rbac-policies/{id_}", status=204)

@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 from sdnctl.desired import (
     Desired,
     Evi,
+    Exit,
     FdbEntry,
     FibEntry,
+    FloatingAddress,
     FloodEntry,
+    Forwarding,
     Irb,
     Limit,
+    Limits,
     LocalPort,
     Neighbor,
     NextHop,
@@ -154,6 +158,21 @@ POOL: list[Desired] = [
         FibEntry(VRFS[0], Prefix.parse(prefix), via)
         for prefix in ("10.0.0.1/32", "10.0.0.0/24", "::/0")
         for via in ((HOPS[0],), (HOPS[1],), (HOPS[1], HOPS[2]), tuple(HOPS), (HOPS[5],))
+    ),
+    *(
+        FloatingAddress(VRFS[1], ip, VRFS[0], IP1, 0x8001, limits)
+        for ip in (IP2, Ip.parse("203.0.113.7"))
+        for limits in (None, Limits(1, Limit(1, 2)), Limits(1, None, Limit(3, 4)))
+    ),
+    *(
+        Exit(VRFS[0], VRFS[1], 0x8001, (), True, False, IP2, at, limits)
+        for at in (*HOPS[:2], None)
+        for limits in (None, Limits(0x8001, Limit(9, 8)))
+    ),
+    *(
+        Forwarding(VRFS[0], "x", VRFS[1], IP2, 6, (80, 80), IP1, (80, 80), 0x8001, at, limits)
+        for at in HOPS[:2]
+        for limits in (None, Limits(1, Limit(5, 6), Limit(7, 8)))
     ),
 ]
 """Resources that collide: few keys, each with several values, and values that share matches."""

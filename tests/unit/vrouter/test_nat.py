@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from sdnctl.desired import Exit, Forwarding, NextHop, Node
+from sdnctl.desired import Exit, FloatingAddress, Forwarding, Limit, Limits, NextHop, Node
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 from sdnctl_vrouter.drivers.ovs import nat
 from sdnctl_vrouter.drivers.ovs import templates as t
+from sdnctl_vrouter.drivers.ovs.meters import outside
 from sdnctl_vrouter.drivers.ovs.translation import Unreachable
 
 HERE, THERE = Ip.parse("192.0.2.1"), Ip.parse("192.0.2.2")
@@ -63,6 +65,33 @@ def test_what_cannot_be_forwarded_is_told() -> None:
     sctp = Forwarding(Vni(9), "f", Vni(8), FLOATING, 132, (1, 1), FIXED, (1, 1), ZONE, at(HERE))
     with pytest.raises(Unreachable, match="IP protocol 132"):
         nat.forwarding(sctp, NODE)
+
+
+def test_how_fast_an_address_may_be_is_not_what_it_stands_for() -> None:
+    row = FloatingAddress(Vni(8), FLOATING, Vni(9), FIXED, ZONE)
+    slow = msgspec.structs.replace(row, limits=Limits(7, Limit(1000, 800)))
+    assert not nat.gives_up(row, slow)
+    assert not nat.gives_up(slow, row)
+    assert nat.gives_up(row, None)
+    assert nat.gives_up(slow, msgspec.structs.replace(slow, fixed=HERE))
+
+
+def test_an_address_has_meters_of_its_own() -> None:
+    plain = nat.floating(FloatingAddress(Vni(8), FLOATING, Vni(9), FIXED, ZONE)).flows
+    for limits, metered in (
+        (Limits(7, Limit(1, 1)), {0: 0x1000E}),
+        (Limits(7, None, Limit(1, 1)), {2: 0x1000F}),
+        (Limits(0x7FFF, Limit(1, 1), Limit(1, 1)), {0: 0x1FFFE, 2: 0x1FFFF}),
+    ):
+        row = FloatingAddress(Vni(8), FLOATING, Vni(9), FIXED, ZONE, limits)
+        for number, flow in enumerate(nat.floating(row).flows):
+            through = b"\0\6\0\x08" + metered.get(number, 0).to_bytes(4, "big")
+            assert (through in flow) is (number in metered)
+            assert flow.replace(through, b"") == plain[number]
+        assert set(outside(limits)) == set(metered.values())
+    for number in (0, 0x10000):
+        with pytest.raises(ValueError, match="no meter"):
+            outside(Limits(number, Limit(1, 1)))
 
 
 def test_an_alias_stands_for_one_port() -> None:

@@ -1,9 +1,10 @@
-"""Meters: the bandwidths of ports, kept in step change by change.
+"""Meters: the bandwidths of ports and of addresses outside, kept in step change by change.
 
-Promise: what ``desired`` holds is a function of the ports that are present. The number of a meter
-follows from its port's OpenFlow port, so a restarted agent finds the meters that it made and
-changes none of them; of two units on one OpenFlow port the one whose name sorts first has it, as
-with flows. Numbers are small, as data paths count their meters.
+Promise: what ``desired`` holds is a function of the resources that are present. The number of a
+meter follows from its port's OpenFlow port, or from the number that the controller gave the
+address, so a restarted agent finds the meters that it made and changes none of them; of two units
+with one meter the one whose name sorts first has it, as with flows. Numbers are below 200,000,
+which the kernel's data path counts its meters to.
 
 Meters take no part in bundles. A meter is there before the bundle with the flows that go through
 it, and goes after the bundle that takes these away: the switch removes a flow with its meter.
@@ -16,7 +17,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from sdnctl.desired import Limit, Qos
+from sdnctl.desired import Limit, Limits, Qos
 from sdnctl_vrouter.drivers.ovs import templates
 from sdnctl_vrouter.platform.openflow import Connection
 
@@ -25,13 +26,14 @@ KBPS_BURST_STATS: Final = 1 | 4 | 8
 
 _CONFIG: Final = struct.Struct("!HHIHHII4x")
 _DROP: Final = 1
-_NUMBERS: Final = range(2, 1 << 16)
+_PORTS: Final = range(2, 1 << 16)
+_OUTSIDE: Final = range(_PORTS.stop + 2, _PORTS.stop + (1 << 17))
 
 
 def number(ofport: int, *, ingress: bool) -> int:
     """The meter of what a port sends, or is sent; ValueError if there is none."""
     found = 2 * ofport + ingress
-    if found not in _NUMBERS:
+    if found not in _PORTS:
         raise ValueError(f"OpenFlow port {ofport} has no meter")
     return found
 
@@ -42,12 +44,30 @@ def numbered(ofport: int, qos: Qos) -> dict[int, Limit]:
     return {number(ofport, ingress=way): limit for way, limit in ways if limit is not None}
 
 
+def number_outside(limits: Limits, *, ingress: bool) -> int:
+    """The meter of what an address outside sends, or is sent: 0 if that is not limited."""
+    if (limits.ingress if ingress else limits.egress) is None:
+        return 0
+    found = _PORTS.stop + 2 * limits.number + ingress
+    if found not in _OUTSIDE:
+        raise ValueError(f"there is no meter {limits.number}")
+    return found
+
+
+def outside(limits: Limits | None) -> dict[int, Limit]:
+    """The meters of an address outside."""
+    if limits is None:
+        return {}
+    ways = ((False, limits.egress), (True, limits.ingress))
+    return {number_outside(limits, ingress=way): limit for way, limit in ways if limit is not None}
+
+
 def parse(entry: bytes) -> tuple[int, Limit] | None:
     """One of a switch's meters, if it is ours (struct ofp_meter_config)."""
     if len(entry) != _CONFIG.size:
         return None
     _size, flags, meter, kind, _length, rate, burst = _CONFIG.unpack(entry)
-    ours = flags == KBPS_BURST_STATS and kind == _DROP and meter in _NUMBERS
+    ours = flags == KBPS_BURST_STATS and kind == _DROP and (meter in _PORTS or meter in _OUTSIDE)
     return (meter, Limit(rate, burst)) if ours else None
 
 
@@ -125,7 +145,7 @@ async def _found(connection: Connection) -> dict[int, Limit]:
 
 
 class Meters:
-    """The ports' side, see the module."""
+    """The resources' side, see the module."""
 
     def __init__(self) -> None:
         self._claims: dict[int, dict[str, Limit]] = {}

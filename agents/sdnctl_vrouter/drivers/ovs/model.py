@@ -42,7 +42,7 @@ from sdnctl_vrouter.drivers.ovs import nat, nexthops, standby, templates, transl
 from sdnctl_vrouter.drivers.ovs.floods import FloodList, Floods
 from sdnctl_vrouter.drivers.ovs.flows import Flow, Flows
 from sdnctl_vrouter.drivers.ovs.groups import Groups
-from sdnctl_vrouter.drivers.ovs.meters import Meters, numbered
+from sdnctl_vrouter.drivers.ovs.meters import Meters, numbered, outside
 from sdnctl_vrouter.drivers.ovs.policies import Acl, Policies, name_of
 from sdnctl_vrouter.drivers.ovs.ports import local_port
 from sdnctl_vrouter.drivers.ovs.segments import Segments
@@ -134,7 +134,7 @@ class Model:
                 self._meet((via,))
             case FibEntry(via=via, backup=backup):
                 self._meet((*via, *backup))
-            case FloatingAddress() if isinstance(old, FloatingAddress) and new != old:
+            case FloatingAddress() if isinstance(old, FloatingAddress) and nat.gives_up(old, new):
                 self._given_up.append(old)
             case Exit(at=NextHop() as at) | Forwarding(at=at):
                 self._meet((at,))
@@ -323,11 +323,16 @@ class Model:
                 if self.node is None:
                     return NOTHING
                 return nexthops.fib(resource, self.node, self.tunnels)
-            case Exit():
+            case Exit(at=at, limits=limits):
+                here = self.node is not None and at is not None and at.vtep == self.node.vtep
+                self.meters.use(unit, outside(limits) if here else {})
                 return nat.exit_(resource, self.node) if self.node is not None else NOTHING
-            case Forwarding():
+            case Forwarding(at=at, limits=limits):
+                here = self.node is not None and at.vtep == self.node.vtep
+                self.meters.use(unit, outside(limits) if here else {})
                 return nat.forwarding(resource, self.node) if self.node is not None else NOTHING
-            case FloatingAddress():
+            case FloatingAddress(limits=limits):
+                self.meters.use(unit, outside(limits))
                 return nat.floating(resource)
             case HidingAddress():
                 return nat.hiding(resource)

@@ -8,13 +8,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from sdnctl.desired import Exit, FloatingAddress, Forwarding, HidingAddress, LocalPort, Node
+import msgspec
+
+from sdnctl.desired import (
+    Desired,
+    Exit,
+    FloatingAddress,
+    Forwarding,
+    HidingAddress,
+    Limits,
+    LocalPort,
+    Node,
+)
 from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.ovs import templates as t
+from sdnctl_vrouter.drivers.ovs.meters import number_outside
 from sdnctl_vrouter.drivers.ovs.nexthops import routed
 from sdnctl_vrouter.drivers.ovs.pipeline import ALIASES, Preference, fib_priority
 from sdnctl_vrouter.drivers.ovs.rules import masked
-from sdnctl_vrouter.drivers.ovs.translation import Translation, Unreachable, netmask, with_actions
+from sdnctl_vrouter.drivers.ovs.translation import (
+    Translation,
+    Unreachable,
+    metered,
+    netmask,
+    with_actions,
+)
 
 MOST_PORTS: Final = 1024
 """Forwarded to as many others, in order: each is a flow of its own."""
@@ -29,6 +47,16 @@ def static() -> Iterator[bytes]:
         *(t.entered_alias, t.entered_alias_refused),
     ):
         yield pack()
+
+
+def _out(limits: Limits | None, flow: bytes) -> bytes:
+    """A flow that an address outside sends by, as far as it may."""
+    return flow if limits is None else metered(flow, number_outside(limits, ingress=False))
+
+
+def _in(limits: Limits | None, flow: bytes) -> bytes:
+    """A flow that an address outside is sent by."""
+    return flow if limits is None else metered(flow, number_outside(limits, ingress=True))
 
 
 def exit_(row: Exit, node: Node) -> Translation:
@@ -64,9 +92,9 @@ def _central(row: Exit) -> Iterator[bytes]:
         yield t.central_answer(row.vrf, row.zone)
         yield t.sourced_new(row.vrf, row.external)
     elif row.address is not None:
-        yield t.central_hide(row.vrf, row.zone, row.address)
+        yield _out(row.limits, t.central_hide(row.vrf, row.zone, row.address))
         yield t.sourced_central(row.vrf, row.address, row.external)
-        yield t.central_in(row.external, row.address, row.zone)
+        yield _in(row.limits, t.central_in(row.external, row.address, row.zone))
         yield t.hidden_behind_echo(row.external, row.address)
         origin = row.address.number
         yield t.entered_central_refused(row.external, row.address, origin)
@@ -77,12 +105,19 @@ def floating(row: FloatingAddress) -> Translation:
     """A floating IP of a guest here."""
     return Translation(
         (
-            t.floating_out(row.vrf, row.fixed, row.ip, row.zone),
+            _out(row.limits, t.floating_out(row.vrf, row.fixed, row.ip, row.zone)),
             t.sourced_floating(row.vrf, row.fixed.number, row.ip, row.external),
-            t.floating_in(row.external, row.ip, row.fixed, row.zone),
+            _in(row.limits, t.floating_in(row.external, row.ip, row.fixed, row.zone)),
             t.entered_floating(row.external, row.ip.number, row.fixed, row.vrf),
         )
     )
+
+
+def gives_up(old: FloatingAddress, new: Desired | None) -> bool:
+    """Whether what a floating IP stood for is no more: how fast it may be is another matter."""
+    if not isinstance(new, FloatingAddress):
+        return True
+    return msgspec.structs.replace(new, limits=old.limits) != old
 
 
 def hiding(row: HidingAddress) -> Translation:
@@ -138,13 +173,15 @@ def forwarding(row: Forwarding, node: Node) -> Translation:
 
 
 def _forwarding(row: Forwarding, packs: dict[str, Pack]) -> Iterator[bytes]:
-    yield from _forwarded_to(row, packs)
+    for flow in _forwarded_to(row, packs):
+        yield _in(row.limits, flow)
     origin = row.ip.number
     for ports in masked(*row.internal):
         yield packs["entered"](row.external, origin, row.fixed, *ports, row.vrf)
         yield packs["here"](row.vrf, row.fixed, *ports)
     for ports in masked(*row.ports):
-        yield packs["sourced"](row.vrf, row.fixed.number, row.ip, *ports, row.external)
+        flow = packs["sourced"](row.vrf, row.fixed.number, row.ip, *ports, row.external)
+        yield _out(row.limits, flow)
     yield t.forwarding_error(row.external, row.ip, row.zone)
     yield t.entered_error(row.external, origin, row.vrf)
     yield t.forwarding_complaint_here(row.vrf, row.fixed)

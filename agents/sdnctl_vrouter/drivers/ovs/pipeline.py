@@ -44,7 +44,9 @@ nothing from connections that it does not concern.
 
 A port's meters are where its packets enter, before all else, and where they would leave, after
 all that might refuse them: so what is refused on its way in costs the receiver nothing, and what
-the host itself answers is not counted.
+the host itself answers is not counted. Those of a floating IP, and of the address that a router
+hides guests behind, are where packets are translated, before the connection tracker; of forwarded
+ports, which are known by their translation, behind it on the way out.
 
 A frame with a VLAN tag is of a subport of the trunk whose VIF it came from, or is refused: the tag
 is taken off in CLASSIFY, and the frame comes in once more by the subport's own patch port. DELIVER

@@ -57,6 +57,14 @@ def with_actions(match: bytes, actions: bytes, *, meter: int = 0) -> bytes:
     return match + _INSTRUCTION(_APPLY_ACTIONS, 8 + len(actions)) + actions
 
 
+def metered(flow: bytes, meter: int) -> bytes:
+    """A flow whose packets go through a meter first; 0 is none."""
+    if not meter:
+        return flow
+    end = 32 + (int.from_bytes(flow[34:36], "big") + 7) // 8 * 8  # of the match
+    return flow[:end] + _METER(_GO_THROUGH_METER, 8, meter) + flow[end:]
+
+
 def netmask(length: int, bits: int) -> bytes:
     """The mask of a prefix length."""
     return ((1 << bits) - (1 << (bits - length))).to_bytes(bits // 8, "big")
