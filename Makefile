@@ -9,7 +9,8 @@ ifeq ($(PYTHON),)
 PYTHON := python3
 endif
 VENV := .venv
-# Tests wait for daemons more than they compute.
+# Tests wait for daemons more than they compute. In the order of their names those that take
+# minutes come early, so that no worker ends with one of them alone.
 WORKERS ?= 2
 BIN := $(VENV)/bin
 APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
@@ -49,7 +50,7 @@ format: setup  ## Rewrite to the house's style
 	$(BIN)/ruff format .
 
 test: setup packages-of-tests  ## Every test, data planes in namespaces included
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
 bench: bench-engine bench-api bench-flows bench-latency  ## All benchmarks, a JSON object each
