@@ -41,6 +41,12 @@ NLRIS_PER_UPDATE: Final = 1000
 """NLRIs handed to ExaBGP at a time; it cuts them into messages of the size negotiated."""
 
 
+WRITE_BYTES: Final = 4096
+"""Written at a time, or one message; a session's turn is 25 of these, some 10 ms."""
+
+SENT: Final = "send-update"
+"""ExaBGP's name of the counter."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -82,6 +88,7 @@ class AdjRibOut:
     def __init__(self, families: tuple[Family, ...], session: Attachment) -> None:
         self._families = families
         self._session = session
+        self._packer = labelled.Packer(session)
         self._add_path: frozenset[Family] = frozenset()
         self._paths: dict[tuple[Nlri, int], Path] = {}
         self._ids: dict[Nlri, set[int]] = {}
@@ -221,15 +228,16 @@ class AdjRibOut:
         for (family, _, _), routes in groups.items():
             (_, nlri, _), path = routes[0]
             try:
-                attributes = path and encode_attributes(family, nlri, path, self._session)
-                if family in labelled.FAMILIES:
+                if family in labelled.FAMILIES and isinstance(nlri, IpPrefixRoute):
                     packed = [
                         labelled.said(told.nlri, path, told.path_id)
                         for told, path in routes
                         if isinstance(told.nlri, IpPrefixRoute)
                     ]
-                    yield Labelled(family, packed, attributes)
+                    said = self._packer.attributes(family, nlri, path) if path else None
+                    yield Labelled(family, packed, said)
                     continue
+                attributes = path and encode_attributes(family, nlri, path, self._session)
                 nlris = [encode_nlri(t.nlri, p, t.path_id) for t, p in routes]
             except (ValueError, OverflowError, struct.error):
                 # One that cannot be said must not cost the session, and with it all others.
@@ -252,3 +260,20 @@ class AdjRibOut:
         for told, path in self._all():
             if told.family is wanted:
                 self._queue(told, path)
+
+
+def send_updates(proto: Any, include_withdraw: bool) -> Iterator[Any]:
+    """Send what is pending, in ExaBGP's place: it polls, writes and waits its turn for each UPDATE.
+
+    Here what is small goes together; yields once for each write.
+    """
+    together = bytearray()
+    for update in proto.neighbor.rib.outgoing.updates(True):
+        for message in update.messages(proto.negotiated, include_withdraw):
+            proto.peer.stats[SENT] += 1
+            together += message
+            if len(together) >= WRITE_BYTES:
+                yield from proto.connection.writer(bytes(together))
+                together.clear()
+    if together:
+        yield from proto.connection.writer(bytes(together))

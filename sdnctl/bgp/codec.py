@@ -87,16 +87,8 @@ def attribute_key(nlri: Nlri, path: Path) -> Path:
     )
 
 
-def encode_attributes(family: Family, nlri: Nlri, path: Path, session: Attachment) -> Attributes:
-    """All path attributes but MP_REACH_NLRI, which comes of ``encode_nlri``."""
-    attributes = Attributes()
-    attributes.add(Origin(path.origin))
-    if path.as_path:
-        own = [session.local_asn] if session.ebgp else []
-        attributes.add(ASPath([SEQUENCE([ASN(n) for n in (*own, *path.as_path)])]))
-    if path.med:
-        attributes.add(MED(path.med))
-    attributes.add(LocalPreference(path.local_preference))
+def extended_communities(family: Family, nlri: Nlri, path: Path) -> list[bytes]:
+    """Those of a route, sorted."""
     communities = [bytes(target) for target in path.route_targets]
     if family is not Family.ROUTE_TARGET:
         communities += [_encapsulation(e) for e in _encapsulations(family, path)]
@@ -108,8 +100,22 @@ def encode_attributes(family: Family, nlri: Nlri, path: Path, session: Attachmen
         communities.append(  # RFC 7432 section 7.7
             b"\x06\x00" + bytes((path.sticky, 0)) + path.sequence.to_bytes(4, "big")
         )
+    return sorted(communities)
+
+
+def encode_attributes(family: Family, nlri: Nlri, path: Path, session: Attachment) -> Attributes:
+    """All path attributes but MP_REACH_NLRI, which comes of ``encode_nlri``."""
+    attributes = Attributes()
+    attributes.add(Origin(path.origin))
+    if path.as_path:
+        own = [session.local_asn] if session.ebgp else []
+        attributes.add(ASPath([SEQUENCE([ASN(n) for n in (*own, *path.as_path)])]))
+    if path.med:
+        attributes.add(MED(path.med))
+    attributes.add(LocalPreference(path.local_preference))
+    communities = extended_communities(family, nlri, path)
     if communities:
-        attributes.add(ExtendedCommunities([ExtendedCommunity(c) for c in sorted(communities)]))
+        attributes.add(ExtendedCommunities([ExtendedCommunity(c) for c in communities]))
     if path.communities:
         attributes.add(Communities([Community(c.to_bytes(4, "big")) for c in path.communities]))
     if isinstance(nlri, InclusiveMulticastRoute):

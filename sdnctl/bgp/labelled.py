@@ -1,21 +1,31 @@
 """VPNv4 and VPNv6 routes to UPDATE messages, in one step.
 
-Promise: what ExaBGP would say of the same routes, in a third of the time: it makes seven objects of
-each route, and these are the routes that come by the hundred thousand. All attributes but
-MP_REACH_NLRI are still ExaBGP's. Knows nothing of which peer wants what.
+Promise: what ExaBGP would say of the same routes, in a fraction of the time: it makes seven objects
+of each route and five of its attributes, and these are the routes that come by the hundred
+thousand. MP_REACH_NLRI and the extended communities, which every VRF has of its own, are packed
+here; all other attributes are ExaBGP's, and kept. Knows nothing of which peer wants what.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
+import msgspec
 from exabgp.bgp.message.update.attribute import Attributes
 
-from sdnctl.bgp.codec import AFI_SAFI, V4_MAPPED, WITHDRAW_LABEL
+from sdnctl.bgp.codec import (
+    AFI_SAFI,
+    V4_MAPPED,
+    WITHDRAW_LABEL,
+    Attachment,
+    attribute_key,
+    encode_attributes,
+    extended_communities,
+)
 from sdnctl.bgp.peer import Family
 from sdnctl.routes import IpPrefixRoute, Path
-from sdnctl.types import IPV4_BYTES, Ip
+from sdnctl.types import IPV4_BYTES, Ip, Vni
 
 FAMILIES: Final = frozenset((Family.IPV4_VPN, Family.IPV6_VPN))
 
@@ -24,6 +34,9 @@ _HEADER: Final = 16 + 2 + 1 + 2 + 2
 """Octets of an UPDATE without withdrawn routes, attributes and NLRI (RFC 4271 section 4.3)."""
 
 _MARKER: Final = b"\xff" * 16
+_MOST_KEPT: Final = 1000
+"""Attributes that are kept packed: few differ in more than what is packed here."""
+
 _BOTTOM: Final = 1
 """Of the label stack (RFC 8277 section 2.2)."""
 
@@ -46,10 +59,71 @@ def said(nlri: IpPrefixRoute, path: Path | None, path_id: int = 0) -> Said:
     return Said(path_id, None if path is None else path.next_hop, packed)
 
 
+class Packing(Protocol):
+    """Path attributes, before it is known how the peer wants them."""
+
+    def pack(self, negotiated: Any) -> bytes:
+        """As they are on the wire."""
+
+
+class _Kept:
+    """ExaBGP's attributes, packed once a session."""
+
+    def __init__(self, attributes: Attributes) -> None:
+        self._attributes = attributes
+        self._negotiated: Any = None
+        self._packed = b""
+
+    def pack(self, negotiated: Any) -> bytes:
+        if negotiated is not self._negotiated:
+            self._packed = self._attributes.pack(negotiated)
+            self._negotiated = negotiated
+        return self._packed
+
+
+class _Complete(NamedTuple):
+    kept: _Kept
+    extended: bytes
+
+    def pack(self, negotiated: Any) -> bytes:
+        return self.kept.pack(negotiated) + self.extended
+
+
+class Packer:
+    """Attributes of VPN routes to one peer."""
+
+    def __init__(self, session: Attachment) -> None:
+        self._session = session
+        self._kept: dict[Path, _Kept] = {}
+
+    def attributes(self, family: Family, nlri: IpPrefixRoute, path: Path) -> Packing:
+        """All but MP_REACH_NLRI; ValueError if they cannot be said."""
+        common = msgspec.structs.replace(
+            attribute_key(nlri, path), vni=Vni(0), route_targets=(), encapsulations=()
+        )
+        kept = self._kept.get(common)
+        if kept is None:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            attributes = encode_attributes(family, nlri, common, self._session)
+            kept = self._kept[common] = _Kept(attributes)
+        return _Complete(kept, _extended(extended_communities(family, nlri, path)))
+
+
+def _extended(communities: list[bytes]) -> bytes:
+    """The attribute of RFC 4360: optional, transitive, the last of those that are used here."""
+    if not communities:
+        return b""
+    value = b"".join(communities)
+    if len(value) > 0xFF:
+        return bytes((0xD0, 16)) + len(value).to_bytes(2, "big") + value
+    return bytes((0xC0, 16, len(value))) + value
+
+
 class Labelled:
     """Routes of one family that differ in NLRI and next hop alone; withdrawn without attributes."""
 
-    def __init__(self, family: Family, routes: list[Said], attributes: Attributes | None) -> None:
+    def __init__(self, family: Family, routes: list[Said], attributes: Packing | None) -> None:
         self._afi_safi = AFI_SAFI[family]
         self._is_v6 = family is Family.IPV6_VPN
         self._routes = routes

@@ -24,7 +24,7 @@ from exabgp.reactor.peer import ACTION
 from exabgp.reactor.peer import Peer as ExaPeer
 
 from sdnctl.bgp.adjrib_in import MAXIMUM_PREFIXES, AdjRibIn
-from sdnctl.bgp.adjrib_out import AdjRibOut
+from sdnctl.bgp.adjrib_out import AdjRibOut, send_updates
 from sdnctl.bgp.codec import AFI_SAFI, FAMILIES, Attachment
 from sdnctl.bgp.neighbor import Retry, Rib, least_ttl, make_neighbor
 from sdnctl.bgp.peer import Family, Peer, SessionEvent
@@ -267,6 +267,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         router_id = Ip(received.router_id.pack())
         self.adj_rib_in.session_up(Attachment(peer.local_asn, peer.asn, peer.router_id, router_id))
         self.proto.read_message = functools.partial(self._read, self.proto.read_message)
+        self.proto.new_update = functools.partial(send_updates, self.proto)
         now = time.monotonic()
         negotiated = set(self._negotiated())
         self._retention.up(received.capabilities, negotiated, now)

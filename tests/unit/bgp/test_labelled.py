@@ -9,13 +9,16 @@ from hypothesis import strategies as st
 
 from sdnctl.bgp.adjrib_out import Grouped
 from sdnctl.bgp.codec import encode_attributes
-from sdnctl.bgp.labelled import Labelled, Said, said
+from sdnctl.bgp.labelled import Labelled, Packer, Said, said
 from sdnctl.bgp.peer import Family
 from sdnctl.routes import IpPrefixRoute, Path
 from sdnctl.types import Ip, Label, Prefix, RouteDistinguisher
 from tests.unit.bgp.exabgp_helpers import SENDER, negotiated, nlris, paths, stock_vpn, v4
 
 PREFIXES = nlris.filter(lambda nlri: isinstance(nlri, IpPrefixRoute))
+
+PACKER = Packer(SENDER)
+"""Of all examples, which share what it keeps."""
 
 
 def family_of(nlri: IpPrefixRoute) -> Family:
@@ -26,13 +29,25 @@ def family_of(nlri: IpPrefixRoute) -> Family:
 def test_announced_and_withdrawn_as_exabgp_would(
     nlri: IpPrefixRoute, path: Path, hop: Ip, withdrawn: bool
 ) -> None:
-    path = msgspec.structs.replace(path, next_hop=hop, route_targets=path.route_targets[:3])
+    path = msgspec.structs.replace(path, next_hop=hop)
     family, session = family_of(nlri), negotiated()
     about = None if withdrawn else path
     attributes = None if withdrawn else encode_attributes(family, nlri, path, SENDER)
-    ours = Labelled(family, [said(nlri, about)], attributes)
+    packed = None if withdrawn else PACKER.attributes(family, nlri, path)
+    ours = Labelled(family, [said(nlri, about)], packed)
     stock = Grouped(family, [stock_vpn(family, nlri, about)], attributes)
     assert list(ours.messages(session)) == list(stock.messages(session))
+
+
+@given(PREFIXES, paths, st.lists(paths, max_size=3))
+def test_attributes_are_kept_for_a_session_alone(
+    nlri: IpPrefixRoute, path: Path, others: list[Path]
+) -> None:
+    family, packer = family_of(nlri), Packer(SENDER)
+    for one in (path, *others, path):
+        for session in (negotiated(), negotiated(add_path=[family])):
+            ours = packer.attributes(family, nlri, one).pack(session)
+            assert ours == encode_attributes(family, nlri, one, SENDER).pack(session)
 
 
 def many(count: int) -> list[tuple[IpPrefixRoute, Path]]:
