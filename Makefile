@@ -14,7 +14,7 @@ VENV := .venv
 WORKERS ?= 2
 BIN := $(VENV)/bin
 APT := openvswitch-switch gobgpd tcpdump iproute2 iputils-ping ethtool python3-venv
-APT_TESTS := frr bird2 user-mode-linux udhcpc isc-dhcp-client curl
+APT_TESTS := frr bird2 user-mode-linux udhcpc isc-dhcp-client curl iperf3
 # Beside us in bench-latency, and run by it alone: PEER=0 does without.
 APT_PEER := ovn-central ovn-host
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +22,8 @@ from tests.waiting import until, wait_for
 
 pytestmark = [pytest.mark.interop]
 
-HERE = Ip.parse("127.0.0.1")
+HERE = Ip.from_number(0x7F400000 | os.getpid() & 0x3FFFFF, 4)
+"""A loopback address of this process alone: a port that is free on it stays free."""
 RD = RouteDistinguisher.parse("10.0.0.1:7")
 ROUTE = IpPrefixRoute(RD, Prefix.parse("10.1.0.5/32"))
 PATH = Path(
@@ -133,8 +135,9 @@ async def link(tmp_path: FilePath, gobgpd: Gobgpd) -> AsyncIterator[Link]:
     link = Link(tmp_path / "speaker.sock")
     link.set_peers([
         Peer(
-            name="gw", address=HERE, asn=64512, local_asn=64512, port=gobgpd.bgp,
-            router_id=Ip.parse("127.0.0.8"), families=(Family.IPV4_VPN, Family.ROUTE_TARGET),
+            name="gw", address=HERE, local_address=HERE, port=gobgpd.bgp,
+            asn=64512, local_asn=64512, router_id=Ip.parse("127.0.0.8"),
+            families=(Family.IPV4_VPN, Family.ROUTE_TARGET),
             add_path=True, long_lived_stale=60,
         )
     ])  # fmt: skip

@@ -6,6 +6,7 @@ external network by BGP alone.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -75,6 +76,15 @@ class House:
 
     def change(self, **attributes: object) -> None:
         self.api.send("PUT", f"/v2.0/routers/{self.router}", {"router": attributes})
+
+    def kill_agent(self, node: str) -> None:
+        (agent,) = [
+            p
+            for p in self.lab.state.processes
+            if (p.node, p.name) == (node, "sdnctl-vrouter") and p.alive
+        ]
+        os.kill(agent.pid, signal.SIGKILL)
+        wait_for("its end", lambda: not agent.alive)
 
     def elected(self) -> str:
         """Where the router's address is, as BGP has it."""
@@ -239,13 +249,7 @@ def test_a_connection_outlives_agents_and_controller(house: House) -> None:
         first = said()
         assert first.startswith(address)
         for node in ("hv1", "hv2", "hv3"):
-            (agent,) = [
-                p
-                for p in house.lab.state.processes
-                if (p.node, p.name) == (node, "sdnctl-vrouter") and p.alive
-            ]
-            os.kill(agent.pid, signal.SIGKILL)
-            wait_for("its end", lambda p=agent: not p.alive)  # type: ignore[misc]
+            house.kill_agent(node)
             assert said() == first
             services.start_agent(house.lab, house.lab.node(node))
         before = house.elected()
@@ -258,6 +262,38 @@ def test_a_connection_outlives_agents_and_controller(house: House) -> None:
         assert house.elected() == before, "a restart moves nothing"
         assert said() == first
         chat.kill()
+
+
+@pytest.mark.parametrize("way", ["floating", "snat"])
+def test_a_stream_flows_on_while_the_agent_restarts(house: House, way: str) -> None:
+    if way == "floating":
+        client, server = "outside-red", "vm1"
+        made = house.floating(port_id=house.ports["vm1"]["id"])
+        target, node = made["floating_ip_address"], "hv1"
+        house.await_seen("vm1", target)
+    else:
+        client, server, target, node = "vm3", "outside-red", WORLD, house.elected()
+        house.await_seen("vm3", house.address())
+    listener = subprocess.Popen(
+        house.inside(server, "iperf3", "-s", "-1", "--forceflush"), stdout=subprocess.PIPE
+    )
+    try:
+        assert listener.stdout is not None
+        listener.stdout.readline()
+        command = house.inside(client, "iperf3", "-c", target, "-t", "5", "-b", "20M", "-J")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:
+            time.sleep(1.5)
+            house.kill_agent(node)
+            time.sleep(0.5)
+            services.start_agent(house.lab, house.lab.node(node))
+            said = json.loads(sender.communicate(timeout=30)[0])
+    finally:
+        listener.kill()
+        listener.communicate()
+    assert "error" not in said
+    rates = [interval["sum"]["bits_per_second"] for interval in said["intervals"]]
+    assert len(rates) >= 5
+    assert min(rates) > 10e6, "no second without half of what was asked for"
 
 
 def test_another_takes_over_where_one_is_gone(house: House) -> None:
