@@ -20,7 +20,7 @@ from sdnctl.bgp.supervisor import speaker_command
 from sdnctl.delta import Change
 from sdnctl.routes import RouteKey
 from sdnctl.speaker.v1 import speaker_pb2 as pb
-from sdnctl.types import Ip, Label
+from sdnctl.types import Ip, Label, RouteTarget
 from tests.unit.bgp.conftest import PATH, Link, Start, host_route, peer, speakers
 from tests.unit.bgp.raw_peer import (
     END_OF_RIB,
@@ -64,6 +64,30 @@ async def test_garbage_costs_its_own_session_only(link: Link, start: Start) -> N
     assert good.sessions == 1
     assert good.notifications() == []
     assert next(s for s in link.sessions if s.peer == "bad").established == len(broken) + 1
+
+
+async def test_small_updates_go_together_and_each_is_counted(link: Link, start: Start) -> None:
+    """Each route has a target of its own, so each is an UPDATE; the peer parses all of them."""
+    raw = await start()
+    link.set_peers([peer("raw", raw)])
+    await until(raw.up.is_set)
+    count = 300
+    targets = [RouteTarget.parse(f"64512:{number}") for number in range(count)]
+    link.update([
+        Change(
+            RouteKey("raw", host_route(number)),
+            None,
+            msgspec.structs.replace(PATH, route_targets=(target,)),
+        )
+        for number, target in enumerate(targets)
+    ])  # fmt: skip
+    await until(lambda: len(raw.updates()) >= count)
+    routes = [body for body in raw.updates() if bytes(PATH.next_hop) in body]
+    assert len(routes) == count
+    for target in targets:
+        assert sum(bytes(target) in body for body in routes) == 1
+    await becomes(lambda: link.sessions[0].updates_sent, len(raw.updates()))
+    assert raw.sessions == 1
 
 
 async def test_unknown_families_and_attributes_are_passed_over(link: Link, start: Start) -> None:
