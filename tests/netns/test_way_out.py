@@ -266,6 +266,7 @@ def test_a_connection_outlives_agents_and_controller(house: House) -> None:
 
 @pytest.mark.parametrize("way", ["floating", "snat"])
 def test_a_stream_flows_on_while_the_agent_restarts(house: House, way: str) -> None:
+    made = None
     if way == "floating":
         client, server = "outside-red", "vm1"
         made = house.floating(port_id=house.ports["vm1"]["id"])
@@ -290,6 +291,8 @@ def test_a_stream_flows_on_while_the_agent_restarts(house: House, way: str) -> N
     finally:
         listener.kill()
         listener.communicate()
+        if made is not None:
+            house.api.send("DELETE", f"/v2.0/floatingips/{made['id']}")
     assert "error" not in said
     rates = [interval["sum"]["bits_per_second"] for interval in said["intervals"]]
     assert len(rates) >= 5
