@@ -89,9 +89,9 @@ class Delivery:
         for change in changes:
             self._spread(change, fast, slow, joined)
         for host in slow:
-            for group in joined.get(host, ()):
+            for group in sorted(joined.get(host, ())):
                 self.sessions[host].join(group)
-            for group in left.get(host, ()):
+            for group in sorted(left.get(host, ())):
                 self.sessions[host].leave(group)
         out: Outgoing = [
             (host, self.sessions[host].send(deltas, revision)) for host, deltas in fast.items()

@@ -65,7 +65,7 @@ class AgentSession:
     def start(self, hello: pb.Hello, groups: set[str], revision: int) -> list[bytes]:
         """Answer a Hello with what the agent lacks and what it no longer should hold."""
         self.revision = revision
-        for group in groups:
+        for group in sorted(groups):
             if group in hello.versions:
                 missed = self._tables.table(group).missed_since(hello.versions[group])
                 if missed is not None:

@@ -4,6 +4,8 @@ Promise: plain frozen values, complete in themselves; the same value means the s
 A resource belongs to one group: ``node/HOST`` (one hypervisor), ``evi/VNI`` (all that host the
 network), ``vrf/VNI`` (all that host the router), ``policy/ID`` (all that host a port of the
 security group) or ``remote/ID`` (all that host a port whose rules refer to these addresses).
+Its key names what the group is of, so that what moves to another group is another resource: the
+groups of an agent come and go independently of each other.
 Knows nothing of how it is carried (wire) or programmed (the agent's drivers).
 
 An entry of a group is the same for every member, the owner included: an agent whose own VTEP

@@ -32,8 +32,8 @@ class SecurityRule(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """By the rule's id."""
-        return f"rule/{self.rule_id}"
+        """By group and rule."""
+        return f"rule/{self.group}/{self.rule_id}"
 
 
 class RemoteAddresses(msgspec.Struct, frozen=True):

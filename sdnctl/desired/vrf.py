@@ -93,5 +93,5 @@ class Forwarding(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """By the forwarding's id."""
-        return f"forwarding/{self.forwarding_id}"
+        """By VRF and forwarding: another guest may get it, behind another router."""
+        return f"forwarding/{self.vrf}/{self.forwarding_id}"

@@ -30,7 +30,7 @@ async def moved(cloud: Cloud, *groups: Any, picks_up: bool = True) -> Tenant:
         for guest in cloud.guests.values():  # so that no kernel answers with a reset
             guest.run("ip", "addr", "flush", "dev", "eth0")
     agent = cloud.agents[1]
-    gone = [key for key in agent.desired if key.startswith("rule/web-")]
+    gone = [key for key in agent.desired if key.startswith("rule/web/web-")]
     keep = {rule.key for rule in groups}
     assert not await agent.drop([key for key in gone if key not in keep])
     port = msgspec.structs.replace(tenant.port(MOVED), security_groups=("web",), picks_up=picks_up)

@@ -68,6 +68,8 @@ def test_mirror_equals_desired(steps: list[list[Write]], data: st.DataObject) ->
         assert agent.in_sync
         live = house.live[host]
         assert live.programmed == live.received
+        of_groups = [group.rows for group in agent.session.groups.values()]
+        assert sum(map(len, of_groups)) == len(agent.desired), "a key is of one group"
     # A second look costs nothing: everyone holds the versions that the tables have.
     for host in HOSTS:
         house.cut(host)

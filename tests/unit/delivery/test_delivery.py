@@ -8,10 +8,27 @@ import pytest
 from sdnctl import wire
 from sdnctl.delivery import session
 from sdnctl.delivery.observed import REMEMBERED
-from sdnctl.desired import LocalPort
-from sdnctl.graph.relations.inputs import GATEWAY, HYPERVISOR, LEARNED, NETWORK, PORT
+from sdnctl.desired import LocalPort, SecurityRule
+from sdnctl.graph.relations.inputs import (
+    GATEWAY,
+    HYPERVISOR,
+    LEARNED,
+    NETWORK,
+    PORT,
+    SECURITY_GROUP,
+    SECURITY_GROUP_RULE,
+)
 from sdnctl.inspect import glass
-from sdnctl.intent import Binding, FixedIp, Gateway, Hypervisor, Network, Port
+from sdnctl.intent import (
+    Binding,
+    FixedIp,
+    Gateway,
+    Hypervisor,
+    Network,
+    Port,
+    SecurityGroup,
+    SecurityGroupRule,
+)
 from sdnctl.routes import MacIpRoute, Path, RouteKey
 from sdnctl.types import Ip, Label, Mac, RouteDistinguisher, RouteTarget, Vni
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
@@ -46,6 +63,11 @@ def house() -> House:
     )
     house.commit([net(1), net(2)])
     return house
+
+
+def rule(name: str, group: str) -> Write:
+    row = SecurityGroupRule(id=name, security_group_id=group, direction="ingress", ethertype="IPv4")
+    return SECURITY_GROUP_RULE, name, row
 
 
 def keys(message: bytes) -> list[str]:
@@ -235,3 +257,22 @@ def test_a_hypervisor_that_is_gone_is_forgotten(house: House) -> None:
     house.commit([(HYPERVISOR, "h0", None)])
     assert observed.known("h0") is None
     assert observed.known("h2") is None
+
+
+def test_what_moves_to_another_group_stays(house: House) -> None:
+    """Whatever the order in which an agent, here or away, hears of the two groups."""
+    groups = [(SECURITY_GROUP, name, SecurityGroup(id=name)) for name in ("a", "b")]
+    _relation, key, row = port(0, "h0")
+    both = msgspec.structs.replace(row, security_groups=("a", "b"))
+    house.commit([*groups, (PORT, key, both), rule("r1", "a"), rule("r2", "b")])
+    house.connect("h0")
+    house.settle()
+    for places in (("b", "a"), ("a", "b")):
+        for away in (False, True):
+            if away:
+                house.cut("h0")
+            house.commit([rule(f"r{n}", group) for n, group in enumerate(places, 1)])
+            house.settle()
+            held = house.agents["h0"].desired.values()
+            found = {r.rule_id: r.group for r in held if isinstance(r, SecurityRule)}
+            assert (found.get("r1"), found.get("r2")) == places

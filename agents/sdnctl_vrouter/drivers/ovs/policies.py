@@ -179,7 +179,7 @@ class Policies:
         self._forget(rule.key)
         rules.services(rule)
         self._known[rule.key] = rule
-        self._rules.setdefault(rule.group, {})[rule.rule_id] = rule
+        self._rules.setdefault(rule.group, {})[rule.key] = rule
         for number in self._by_group.get(rule.group, ()):
             self._add(number, rule)
 
@@ -195,7 +195,7 @@ class Policies:
         match self._known.pop(unit, None):
             case SecurityRule() as rule:
                 found = self._rules[rule.group]
-                del found[rule.rule_id]
+                del found[rule.key]
                 if not found:
                     del self._rules[rule.group]
                 for number in self._by_group.get(rule.group, ()):
@@ -238,7 +238,7 @@ class Policies:
     def _add(self, number: int, rule: SecurityRule) -> None:
         policy = self._policies[number]
         for service in _services(number, rule):
-            policy.services.setdefault(service, {})[rule.rule_id] = rule.remote
+            policy.services.setdefault(service, {})[rule.key] = rule.remote
             self._dirty[service] = None
         if rule.remote:
             use = (rule.ingress, rule.version, rule.remote)
@@ -247,14 +247,14 @@ class Policies:
                 self._users_of.setdefault(rule.remote, set()).add(number)
                 self._mark_set(number, use)
         if not rule.stateful:
-            policy.stateless.add(rule.rule_id)
+            policy.stateless.add(rule.key)
             self._dirty[Stateless(number)] = None
 
     def _remove(self, number: int, rule: SecurityRule) -> None:
         policy = self._policies[number]
         for service in _services(number, rule):
             found = policy.services[service]
-            del found[rule.rule_id]
+            del found[rule.key]
             if not found:
                 del policy.services[service]
             self._dirty[service] = None
@@ -268,8 +268,8 @@ class Policies:
                     self._users_of[rule.remote].discard(number)
                     if not self._users_of[rule.remote]:
                         del self._users_of[rule.remote]
-        if rule.rule_id in policy.stateless:
-            policy.stateless.discard(rule.rule_id)
+        if rule.key in policy.stateless:
+            policy.stateless.discard(rule.key)
             self._dirty[Stateless(number)] = None
 
     def _mark_set(self, number: int, use: tuple[bool, int, str]) -> None:
