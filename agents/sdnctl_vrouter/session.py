@@ -17,6 +17,7 @@ from sdnctl.delta import Change
 from sdnctl.desired import Desired
 from sdnctl.types import Ip, Mac
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
+from sdnctl_vrouter.drivers.base import VifStatus
 
 SOFTWARE: Final = "sdnctl-vrouter 0.1.0"
 
@@ -181,10 +182,17 @@ class ClientSession:
         return pb.Upstream(drops=pb.Drops(packets=packets)).SerializeToString()
 
     @staticmethod
-    def port_status(port_id: str, up: bool, reason: str) -> bytes:
-        """Tell of a VIF."""
+    def port_status(status: VifStatus, age_ms: int) -> bytes:
+        """Tell of a VIF, and for how long it has been so."""
         return pb.Upstream(
-            port_status=pb.PortStatus(port_id=port_id, up=up, reason=reason)
+            port_status=pb.PortStatus(
+                port_id=status.port_id,
+                up=status.up,
+                reason=status.reason,
+                awaited=status.awaited,
+                failed=status.failed,
+                age_ms=age_ms,
+            )
         ).SerializeToString()
 
     @staticmethod

@@ -90,7 +90,8 @@ class Stream:
         self._dataplane = dataplane
         self._credentials = credentials
         self._server_name = server_name
-        self._vifs: dict[str, VifStatus] = {}
+        self._vifs: dict[str, tuple[VifStatus, float]] = {}
+        """By port, with the time since when."""
         self._failures: dict[str, str] = {}
         self._drops: dict[str, int] = {}
         self._unreachable: set[Ip] = set()
@@ -142,8 +143,9 @@ class Stream:
             self._connection += 1
             self._call = call
             self._send(self._session.hello())
-            for status in self._vifs.values():
-                self.vif_changed(status)
+            for status, since in self._vifs.values():
+                age_ms = int(1000 * (time.monotonic() - since))
+                self._send(self._session.port_status(status, age_ms))
             for key, reason in self._failures.items():
                 self._send(self._session.nack(0, "", key, reason))
             for (port_id, ip), (mac, at) in self._claims.items():
@@ -203,8 +205,8 @@ class Stream:
 
     def vif_changed(self, status: VifStatus) -> None:
         """Tell of a VIF, now and at every connection to come."""
-        self._vifs[status.port_id] = status
-        self._send(self._session.port_status(status.port_id, status.up, status.reason))
+        self._vifs[status.port_id] = status, time.monotonic()
+        self._send(self._session.port_status(status, 0))
 
     def claimed(self, port: LocalPort, mac: Mac, ip: Ip) -> None:
         """Tell of an address that a guest says it has; once, while the controller agrees."""

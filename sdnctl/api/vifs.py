@@ -54,10 +54,15 @@ def vif_details(context: Context, host: str, vnic_type: str) -> dict[str, Json]:
     hypervisor = _bound_to(context, host, vnic_type)
     if hypervisor is None:
         return {}
-    return {
+    details: dict[str, Json] = {
         "connectivity": "l2",
         "port_filter": True,
         "ovs_hybrid_plug": False,
         "bridge_name": context.settings.bridge,
         "datapath_type": hypervisor.datapath_type,
     }
+    if hypervisor.datapath_type == "system":
+        # As in Neutron: os-vif makes the device too, so that the destination of a live migration
+        # is whole before its virtual machine is made (Nova from 2026.1; others do not look).
+        details["ovs_create_tap"] = True
+    return details

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, Final
 
 from sdnctl import wire
-from sdnctl.delivery.observed import AgentState, Observed
+from sdnctl.delivery.observed import AgentState, Observed, Vif, VifChange
 from sdnctl.delivery.session import CHUNK, AgentSession
 from sdnctl.delivery.tables import (
     GroupChange,
@@ -50,6 +50,19 @@ def _unheard(host: str, port_id: str, mac: Mac, ip: Ip, at: float) -> None:
     del host, port_id, mac, ip, at
 
 
+def _unseen(change: VifChange) -> None:
+    """Nobody wants to know."""
+    del change
+
+
+def _vif(said: pb.PortStatus) -> Vif:
+    if said.up:
+        return Vif.UP
+    if said.failed:
+        return Vif.FAILED
+    return Vif.AWAITED if said.awaited else Vif.GONE
+
+
 class SupersededError(Exception):
     """An agent has seen a controller with a higher epoch: this one must not write any more."""
 
@@ -64,6 +77,8 @@ class Delivery:
         self.revision = 0
         self.on_claim: Callable[[str, str, Mac, Ip, float], None] = _unheard
         """Told what guests say they have: hypervisor, port, MAC, address, and since when."""
+        self.on_vif: Callable[[VifChange], None] = _unseen
+        """Told how VIFs come and go."""
         self._epoch = epoch
         self._members: defaultdict[str, set[str]] = defaultdict(set)
         self._groups: defaultdict[str, set[str]] = defaultdict(set)
@@ -181,6 +196,18 @@ class Delivery:
         elif self._is_probed(host, vtep):
             state.unreachable.add(vtep)
 
+    def _plugged(self, host: str, state: AgentState, said: pb.PortStatus, now: float) -> None:
+        """A VIF of this hypervisor came, went or failed, or is as it was when last told."""
+        port_id = said.port_id
+        if f"port/{port_id}" not in self.tables.table(group_of_node(host)).entries:
+            return
+        old = state.ports.get(port_id, Vif.GONE)
+        new = _vif(said)
+        state.ports[port_id] = new
+        if new is not old:
+            age = min(said.age_ms, MOST_AGE_MS) / 1000
+            self.on_vif(VifChange(port_id, host, old, new, now - age))
+
     def _claimed(self, host: str, claim: pb.Claim, now: float) -> None:
         """An address that a guest of this hypervisor says it has; not of another's guest."""
         port = f"port/{claim.port_id}"
@@ -240,9 +267,7 @@ class Delivery:
             case "drops":
                 state.drops = dict(islice(message.drops.packets.items(), MOST_REASONS))
             case "port_status":
-                status = message.port_status
-                if f"port/{status.port_id}" in self.tables.table(group_of_node(host)).entries:
-                    state.ports[status.port_id] = "" if status.up else status.reason or "down"
+                self._plugged(host, state, message.port_status, now)
             case "reachability":
                 self._reached(host, state, message.reachability)
             case "claim":

@@ -7,10 +7,11 @@ restart, and nothing here decides what an agent is told.
 from __future__ import annotations
 
 import contextlib
+import enum
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from sdnctl.types import Ip
 
@@ -24,6 +25,33 @@ REMEMBERED: Final = 4096
 Watcher = Callable[[int | None], None]
 
 
+class Vif(enum.Enum):
+    """How far a port's VIF is on a hypervisor, by its agent's word.
+
+    AWAITED is on the bridge, without the device that the virtual machine brings. FAILED has flows
+    that the switch does not take. UP is programmed; all else is GONE.
+    """
+
+    GONE = enum.auto()
+    AWAITED = enum.auto()
+    FAILED = enum.auto()
+    UP = enum.auto()
+
+
+class VifChange(NamedTuple):
+    """What an agent said of a VIF, and what it had said before in this controller's life.
+
+    ``since`` is when it became so, in seconds of the monotonic clock: long ago, perhaps, of what is
+    told to a controller that was restarted.
+    """
+
+    port_id: str
+    host: str
+    old: Vif
+    new: Vif
+    since: float
+
+
 @dataclass(slots=True)
 class AgentState:
     """One agent as it was last seen; times are seconds of the monotonic clock."""
@@ -32,7 +60,7 @@ class AgentState:
     last_seen: float = 0.0
     software: str = ""
     drops: dict[str, int] = field(default_factory=dict)  # packets refused, by reason
-    ports: dict[str, str] = field(default_factory=dict)  # port id -> "" if up, or why not
+    ports: dict[str, Vif] = field(default_factory=dict)  # by port id
     unreachable: set[Ip] = field(default_factory=set)  # probed next hops that do not answer
 
 
@@ -109,7 +137,7 @@ class Observed:
     def is_plugged(self, port_id: str, host: str) -> bool:
         """The hypervisor's agent said last that the port's VIF is there and programmed."""
         state = self._agents.get(host)
-        return state is not None and state.ports.get(port_id) == ""
+        return state is not None and state.ports.get(port_id) is Vif.UP
 
     def port_is_up(self, port_id: str, host: str, now: float) -> bool:
         """The port's VIF is there and programmed on the hypervisor that it is bound to."""

@@ -146,6 +146,47 @@ async def test_a_vif_comes_and_goes(cloud: MakeCloud) -> None:
     assert await agent.reconciler.audit() == []
 
 
+async def test_a_vif_is_awaited_until_its_device_is_there(cloud: MakeCloud) -> None:
+    """os-vif puts it on the bridge before the virtual machine makes the device: Nova does not
+    start the machine at the destination of a migration before it has heard of that."""
+    made = await cloud(1)
+    peer = Place(0, 0, 2)
+    tenant = made.tenant(A, peer)
+    await made.program()
+    agent, port_id, switch = made.agents[0], tenant.port_id(peer), made.switches[0]
+    guest = made.guests[0, peer]
+    await asyncio.to_thread(guest.unplug)
+    await until(lambda: not agent.vifs[port_id].up)
+    # The switch is not waited for: it has no device to open.
+    iface = f"external_ids:iface-id={port_id}"
+    row = ("--", "set", "Interface", "tap-to-come", iface)
+    switch.vsctl("--no-wait", "add-port", "br-int", "tap-to-come", *row)
+    await until(lambda: agent.vifs[port_id].awaited)
+    assert agent.vifs[port_id].reason == "its VIF has no device yet"
+    assert not agent.vifs[port_id].up
+    # The switch's database comes back: nothing has changed.
+    switch.kill("ovsdb-server")
+    await asyncio.to_thread(switch.start_database)
+    switch.vsctl("--no-wait", "set", "Interface", "tap-to-come", "external_ids:seen=1")
+    await asyncio.sleep(0.5)
+    assert agent.vifs[port_id].awaited
+    # The device comes.
+    switch.vsctl("set", "Interface", "tap-to-come", "type=internal")
+    await agent.up(port_id)
+    assert not agent.vifs[port_id].awaited
+    switch.vsctl("del-port", "br-int", "tap-to-come")
+    await until(lambda: not agent.vifs[port_id].up)
+    assert agent.vifs[port_id].reason == "its VIF is not on the bridge"
+    # And one that goes before its device has come.
+    switch.vsctl("--no-wait", "add-port", "br-int", "tap-to-come", *row)
+    await until(lambda: agent.vifs[port_id].awaited)
+    switch.vsctl("--no-wait", "del-port", "br-int", "tap-to-come")
+    await until(lambda: not agent.vifs[port_id].awaited)
+    await asyncio.to_thread(guest.plug)
+    await agent.up(port_id)
+    assert await agent.reconciler.audit() == []
+
+
 async def test_a_vif_with_the_number_of_a_zone_gets_another(cloud: MakeCloud) -> None:
     made = await cloud(1)
     tenant = made.tenant(Place(0, 0, 1), Place(0, 0, 2))

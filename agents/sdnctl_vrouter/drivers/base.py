@@ -22,11 +22,17 @@ class Failure(NamedTuple):
 
 
 class VifStatus(NamedTuple):
-    """A local port's VIF is there with its flows in the switch, or is not, and why."""
+    """A local port's VIF is there with its flows in the switch, or is not, and why.
+
+    ``awaited``: it is on the bridge, and its device is still to come. ``failed``: the switch does
+    not take its flows.
+    """
 
     port_id: str
     up: bool
     reason: str = ""
+    awaited: bool = False
+    failed: bool = False
 
 
 class Reachability(NamedTuple):

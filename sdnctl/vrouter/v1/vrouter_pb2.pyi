@@ -569,14 +569,20 @@ class Drops(_message.Message):
     def __init__(self, packets: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class PortStatus(_message.Message):
-    __slots__ = ("port_id", "up", "reason")
+    __slots__ = ("port_id", "up", "reason", "awaited", "failed", "age_ms")
     PORT_ID_FIELD_NUMBER: _ClassVar[int]
     UP_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    AWAITED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    AGE_MS_FIELD_NUMBER: _ClassVar[int]
     port_id: str
     up: bool
     reason: str
-    def __init__(self, port_id: _Optional[str] = ..., up: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+    awaited: bool
+    failed: bool
+    age_ms: int
+    def __init__(self, port_id: _Optional[str] = ..., up: _Optional[bool] = ..., reason: _Optional[str] = ..., awaited: _Optional[bool] = ..., failed: _Optional[bool] = ..., age_ms: _Optional[int] = ...) -> None: ...
 
 class Reachability(_message.Message):
     __slots__ = ("vtep", "up")

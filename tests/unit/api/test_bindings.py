@@ -56,6 +56,7 @@ async def test_a_guest_is_migrated_as_nova_does_it(api: Api) -> None:
             "ovs_hybrid_plug": False,
             "bridge_name": "br-int",
             "datapath_type": "system",
+            "ovs_create_tap": True,
         },
         "vnic_type": "normal",
     }

@@ -95,6 +95,7 @@ async def test_a_bound_port_says_how_to_plug_it(tmp_path: Path) -> None:
             "ovs_hybrid_plug": False,
             "bridge_name": "br-int",
             "datapath_type": "system",
+            "ovs_create_tap": True,
         }
         assert bound["binding:profile"] == {"os_vif_delegation": True}
         assert bound["status"] == "DOWN"

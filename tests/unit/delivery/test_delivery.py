@@ -7,7 +7,7 @@ import pytest
 
 from sdnctl import wire
 from sdnctl.delivery import session
-from sdnctl.delivery.observed import REMEMBERED
+from sdnctl.delivery.observed import REMEMBERED, Vif, VifChange
 from sdnctl.desired import LocalPort, SecurityRule
 from sdnctl.graph.relations.inputs import (
     GATEWAY,
@@ -179,11 +179,35 @@ def test_only_what_is_there_is_reported(house: House) -> None:
     for name in ("p0", "p1", "nonsense"):
         house.delivery.received(live, report(name), 0.0, 0)
     observed = house.delivery.observed
-    assert observed.agent("h0").ports == {"p0": ""}
+    assert observed.agent("h0").ports == {"p0": Vif.UP}
     assert not observed.port_is_up("p1", "h1", 0.0)
     house.commit([(PORT, "p0", None)])
     house.delivery.received(live, report("p0", up=False), 0.0, 0)  # its VIF is unplugged later
     assert observed.agent("h0").ports == {}
+
+
+def test_who_wants_to_know_hears_once_what_becomes_of_a_vif(house: House) -> None:
+    house.commit([port(0, "h0"), port(1, "h1")])
+    house.connect("h0")
+    live, heard = house.live["h0"], list[VifChange]()
+    house.delivery.on_vif = heard.append
+
+    def said(now: float, port_id: str = "p0", **status: object) -> None:
+        told = pb.PortStatus(port_id=port_id, **status)  # type: ignore[arg-type]
+        house.delivery.received(live, pb.Upstream(port_status=told), now, 0)
+
+    said(1.0)
+    said(2.0, awaited=True, reason="no device")
+    said(3.0, awaited=True, reason="no device", age_ms=1000)  # by the next stream
+    said(4.0, failed=True, reason="no room")
+    said(9.0, up=True, age_ms=3000)
+    said(9.0, "p1", up=True)  # another hypervisor's
+    said(9.0, up=True, age_ms=3000)
+    assert heard == [
+        VifChange("p0", "h0", Vif.GONE, Vif.AWAITED, 2.0),
+        VifChange("p0", "h0", Vif.AWAITED, Vif.FAILED, 4.0),
+        VifChange("p0", "h0", Vif.FAILED, Vif.UP, 6.0),
+    ]
 
 
 def test_what_is_plugged_stays_so_when_a_guest_moves(house: House) -> None:

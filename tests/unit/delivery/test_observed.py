@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from sdnctl.delivery.observed import GRACE_SECONDS, REMEMBERED, Observed, Programmed
+from sdnctl.delivery.observed import GRACE_SECONDS, REMEMBERED, Observed, Programmed, Vif
 
 
 def test_grace() -> None:
     observed = Observed()
     assert not observed.is_alive("h", 0.0)
     state = observed.agent("h")
-    state.connected, state.last_seen, state.ports["p"] = True, 100.0, ""
+    state.connected, state.last_seen, state.ports["p"] = True, 100.0, Vif.UP
     assert observed.port_is_up("p", "h", 1e6)
     assert not observed.port_is_up("p", "other", 100.0)
     state.connected = False
     assert observed.port_is_up("p", "h", 100.0 + GRACE_SECONDS - 0.1)
     assert not observed.port_is_up("p", "h", 100.0 + GRACE_SECONDS)
-    state.connected, state.ports["p"] = True, "no such interface"
+    state.connected, state.ports["p"] = True, Vif.GONE
     assert not observed.port_is_up("p", "h", 100.0)
 
 

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from sdnctl.delivery import session as delivery_session
+from sdnctl.delivery.observed import Vif, VifChange
 from sdnctl.graph.relations.inputs import PORT
 from sdnctl.southbound.server import METHOD
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
@@ -252,6 +253,24 @@ async def test_one_agents_status_is_nobody_elses_business(house: House) -> None:
     assert not observed.port_is_up("n1p1", "h2", time.monotonic())
     house.commit((PORT, "n1p1", None))
     assert not observed.port_is_up("n1p1", "h1", time.monotonic())
+
+
+async def test_a_new_stream_tells_since_when_a_vif_is_there(house: House) -> None:
+    """So that a controller that was restarted knows what is old news."""
+    house.agent("h1")
+    house.commit(port(1, "h1"))
+    observed = house.delivery.observed
+    await until(lambda: observed.port_is_up("n1p1", "h1", time.monotonic()))
+    known = time.monotonic()
+    await house.stop()
+    await asyncio.sleep(0.2)
+    await house.start(hold=True)
+    heard: list[VifChange] = []
+    house.delivery.on_vif = heard.append
+    house.server.admit()
+    await until(lambda: bool(heard))
+    assert (heard[0].port_id, heard[0].old, heard[0].new) == ("n1p1", Vif.GONE, Vif.UP)
+    assert known - 5 < heard[0].since <= known + 0.05
 
 
 async def test_members_only(house: House) -> None:

@@ -2,8 +2,9 @@
 
 Promise: the bridge and our two tunnel ports are as configured whenever the database is
 reachable; VIFs are recognised as os-vif plugs them (``external_ids:iface-id`` on a port of the
-bridge that has an OpenFlow port). Subports of trunks have patch ports (see ``patches``), which
-are told like VIFs. Ports of others are never touched. Knows no flow.
+bridge that has an OpenFlow port; one whose device is still to come is awaited). Subports of trunks
+have patch ports (see ``patches``), which are told like VIFs. Ports of others are never touched.
+Knows no flow.
 """
 
 from __future__ import annotations
@@ -61,12 +62,18 @@ SCHEMA: Final[Schema] = {
 OURS: Final = (VXLAN_PORT, GRE_PORT, METADATA_PORT)
 """In the order of ``Tunnels``; the last only where metadata is served."""
 
+NO_DEVICE: Final = -1
+"""The switch's word for an interface whose device it cannot open."""
+
 RETRY_FIRST: Final = 0.05
 RETRY_MOST: Final = 2.0
 
 
 class Bridge:
-    """See the module. ``on_vif(port_id, ofport)`` and ``on_tunnels`` tell what changed."""
+    """See the module. ``on_vif(port_id, ofport)`` and ``on_tunnels`` tell what changed.
+
+    ``on_awaited`` tells of ports whose VIF was made before its device, and when that is over.
+    """
 
     def __init__(
         self,
@@ -76,6 +83,7 @@ class Bridge:
         on_vif: Callable[[str, int], None],
         on_tunnels: Callable[[Tunnels], None],
         *,
+        on_awaited: Callable[[str, bool], None],
         metadata: bool = False,
         inherit_dscp: bool = False,
     ) -> None:
@@ -84,6 +92,7 @@ class Bridge:
         self._datapath_type = datapath_type
         self._on_vif = on_vif
         self._on_tunnels = on_tunnels
+        self._on_awaited = on_awaited
         self._wanted = OURS if metadata else OURS[:2]
         self._tunnel_options = {"remote_ip": "flow"} | ({"tos": "inherit"} if inherit_dscp else {})
         self._vtep: Ip | None = None
@@ -95,6 +104,8 @@ class Bridge:
         """What an interface counts as."""
         self._claims: dict[str, dict[str, int]] = {}
         """By port id: OpenFlow ports by interface name."""
+        self._awaited: dict[str, str] = {}
+        """By interface that has no device yet: whose VIF it will be."""
         self._misnumbered: set[str] = set()
         """VIFs with OpenFlow ports that are no VIF's."""
         self._tunnel_rows: dict[str, str] = {}
@@ -250,12 +261,16 @@ class Bridge:
         self._port_of.clear()
         self._seen.clear()
         self._claims.clear()
+        awaited = set(self._awaited.values())
+        self._awaited.clear()
         for uuid in ovsdb.tables["Port"]:
             self._index_port(ovsdb, uuid)
         for uuid in ovsdb.tables["Interface"]:
             self._settle(ovsdb, uuid)
         for port_id in [port_id for port_id in self._told if port_id not in self._claims]:
             self._tell(port_id)
+        for port_id in awaited.difference(self._awaited.values()):
+            self._on_awaited(port_id, False)
         self.surveyed.set()
 
     def _changed(self, changes: list[tuple[str, str]]) -> None:
@@ -292,18 +307,18 @@ class Bridge:
             self._wake.set()
         new = self._well_numbered(uuid, self._claim(ovsdb, uuid, row))
         old = self._seen.get(uuid)
-        if new == old:
-            return
+        if new != old:
+            self._reclaim(uuid, old, new)
+        self._await(uuid, self._whose(ovsdb, uuid, row))
+
+    def _reclaim(self, uuid: str, old: _Claim | None, new: _Claim | None) -> None:
+        """What an interface counts as has changed: the ports that it is the VIF of."""
         if new is None:
             del self._seen[uuid]
         else:
             self._seen[uuid] = new
         if any(claim.name in OURS for claim in (old, new) if claim):
             self._settle_tunnels()
-        self._reclaim(old, new)
-
-    def _reclaim(self, old: _Claim | None, new: _Claim | None) -> None:
-        """What an interface counts as has changed: the ports that it is the VIF of."""
         if old and old.port_id:
             del self._claims[old.port_id][old.name]
             if not self._claims[old.port_id]:
@@ -313,11 +328,28 @@ class Bridge:
         for port_id in {claim.port_id for claim in (old, new) if claim and claim.port_id}:
             self._tell(port_id)
 
-    def _claim(self, ovsdb: Ovsdb, uuid: str, row: Row | None) -> _Claim | None:
+    def _is_on_bridge(self, ovsdb: Ovsdb, uuid: str) -> bool:
         bridge = self._bridge(ovsdb)
-        if row is None or bridge is None or self._port_of.get(uuid) not in bridge[1]["ports"]:
+        return bridge is not None and self._port_of.get(uuid) in bridge[1]["ports"]
+
+    def _whose(self, ovsdb: Ovsdb, uuid: str, row: Row | None) -> str:
+        """The port that an interface without a device is to be the VIF of; "" for none."""
+        if row is None or row["ofport"] != NO_DEVICE or not self._is_on_bridge(ovsdb, uuid):
+            return ""
+        iface_id: str = row["external_ids"].get("iface-id", "")
+        return iface_id
+
+    def _await(self, uuid: str, port_id: str) -> None:
+        old = self._awaited.pop(uuid, "")
+        if port_id:
+            self._awaited[uuid] = port_id
+        for changed in {old, port_id} - {""} if old != port_id else ():
+            self._on_awaited(changed, changed in self._awaited.values())
+
+    def _claim(self, ovsdb: Ovsdb, uuid: str, row: Row | None) -> _Claim | None:
+        if row is None or not self._is_on_bridge(ovsdb, uuid):
             return None
-        if row["error"]:
+        if row["error"] and not self._whose(ovsdb, uuid, row):
             log.warning("interface %s: %s", row["name"], row["error"])
         if not row["ofport"] or row["ofport"] < 1:
             return None

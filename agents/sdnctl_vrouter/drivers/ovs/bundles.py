@@ -102,8 +102,8 @@ class Bundles:
     def tell_away(self) -> None:
         """The switch hung up, and no port is up without it."""
         for status in list(self._told.values()):
-            if status.up:
-                self._report(status._replace(up=False, reason="the switch is away"))
+            if status.up or status.awaited:
+                self._report(VifStatus(status.port_id, up=False, reason="the switch is away"))
 
     def send(
         self, connection: Connection, differences: Iterable[Difference]
@@ -150,13 +150,16 @@ class Bundles:
         if not isinstance(port, LocalPort):
             return VifStatus(port_id, up=False, reason="not bound here")
         if not self._model.vif(port_id):
+            if port_id in self._model.awaited and port.admin_state_up:
+                reason = "its VIF has no device yet"
+                return VifStatus(port_id, up=False, reason=reason, awaited=True)
             return VifStatus(port_id, up=False, reason="its VIF is not on the bridge")
         if port.parent and not self._model.vif(port.parent):
             return VifStatus(port_id, up=False, reason="its trunk's VIF is not on the bridge")
         if not port.admin_state_up:
             return VifStatus(port_id, up=False, reason="administratively down")
         reason = self._model.failures.get(key, "")
-        return VifStatus(port_id, up=not reason, reason=reason)
+        return VifStatus(port_id, up=not reason, reason=reason, failed=bool(reason))
 
     def _through(self, connection: Connection, batch: _Batch, outcome: Outcome) -> None:
         if batch not in self._batches:

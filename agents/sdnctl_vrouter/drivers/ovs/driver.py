@@ -75,6 +75,7 @@ class OvsDriver:
         self._model = Model(answers_nd=self._answers_nd, resolver=resolver)
         self._bridge = Bridge(
             *(rundir, bridge, datapath_type, self._on_vif, self._on_tunnels),
+            on_awaited=self._on_awaited,
             metadata=metadata,
             inherit_dscp=inherit_dscp,
         )
@@ -212,6 +213,10 @@ class OvsDriver:
         self._model.set_vif(port_id, ofport)
         if self._recalled is not None:
             self._recalled.set_vif(port_id, ofport)
+        self._push()
+
+    def _on_awaited(self, port_id: str, awaited: bool) -> None:
+        self._model.await_vif(port_id, awaited=awaited)
         self._push()
 
     def _on_tunnels(self, tunnels: Tunnels) -> None:

@@ -100,6 +100,8 @@ class Model:
         self.tunnels = Tunnels()
         self.failures: dict[str, str] = {}
         """Resources that cannot be translated, and why."""
+        self.awaited: set[str] = set()
+        """Ports whose VIFs are on the bridge and have no device yet."""
         self.groups = Groups()
         self.meters = Meters()
         self._vifs = Vifs()
@@ -166,6 +168,11 @@ class Model:
     def set_vif(self, port_id: str, ofport: int) -> None:
         """The VIF of a port is on that OpenFlow port; 0 if it is not there."""
         self._dirty.update(dict.fromkeys(self._vifs.set(port_id, ofport)))
+
+    def await_vif(self, port_id: str, *, awaited: bool) -> None:
+        """The VIF of a port is on the bridge without a device, or is so no more."""
+        (self.awaited.add if awaited else self.awaited.discard)(port_id)
+        self._dirty[f"port/{port_id}"] = None
 
     def vif(self, port_id: str) -> int:
         """The OpenFlow port of a port's VIF, or 0."""
