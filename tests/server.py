@@ -22,7 +22,8 @@ import uvloop
 
 from sdnctl.api import Settings, make_app, make_server, read_token
 from sdnctl.api.identity import Directory, bootstrap
-from sdnctl.api.keystone import Account, Keystone, read_account
+from sdnctl.api.keystone import Keystone, read_account
+from sdnctl.keystone import Account
 from sdnctl.store import Store
 
 ROOT = Path(__file__).parents[1]

@@ -13,8 +13,6 @@ bind and trust checks, memcached.
 from __future__ import annotations
 
 import asyncio
-import configparser
-import dataclasses
 import hashlib
 import logging
 import time
@@ -26,49 +24,30 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
+from sdnctl import keystone
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import unavailable
 from sdnctl.api.settings import read_token
+from sdnctl.keystone import Account
 
 log = logging.getLogger(__name__)
 
 CACHE_S: Final = 300.0
 """keystonemiddleware's ``token_cache_time``."""
 
-TIMEOUT_S: Final = 10.0
 _MOST_TOKENS: Final = 10_000
 _MOST_QUESTIONS: Final = 64
 _LONGEST: Final = 8192
 SECTION: Final = "keystone_authtoken"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """Where Keystone is, and as whom we ask it."""
-
-    auth_url: str
-    username: str
-    password: str = dataclasses.field(repr=False)
-    project_name: str = "service"
-    user_domain_name: str = "Default"
-    project_domain_name: str = "Default"
-    cafile: str = ""
-
-
 def read_account(path: Path) -> Account:
     """The section ``[keystone_authtoken]`` of a file as other services have it."""
-    parser = configparser.ConfigParser(interpolation=None)
+    text = read_token(path)
     try:
-        parser.read_string(read_token(path))
-        section = dict(parser[SECTION])
-        names = {field.name for field in dataclasses.fields(Account)}
-        return Account(**{name: value for name, value in section.items() if name in names})
-    except (configparser.Error, KeyError, TypeError) as error:
-        # Not the parser's words, which quote the line.
-        raise ValueError(
-            f"{path} has no [{SECTION}] with auth_url, username and password "
-            f"({type(error).__name__})"
-        ) from None
+        return keystone.read_account(text, SECTION)[0]
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from None
 
 
 class _Known(NamedTuple):
@@ -104,10 +83,8 @@ class Keystone:
     def __init__(self, account: Account, clock: Callable[[], float] = time.time) -> None:
         self._account = account
         self._clock = clock
-        base = account.auth_url.rstrip("/").removesuffix("/v3")
-        self._url = f"{base}/v3/auth/tokens"
-        verify: Any = account.cafile or True
-        self._http = httpx.AsyncClient(timeout=TIMEOUT_S, verify=verify)
+        self._url = f"{account.url}/auth/tokens"
+        self._http = keystone.make_client(account)
         self._good, self._bad = _Memory(), _Memory()
         self._asked: dict[bytes, asyncio.Task[Identity | None]] = {}
         self._own_token = ""
@@ -180,25 +157,12 @@ class Keystone:
 
     async def _log_in(self) -> str:
         async with self._logging_in:
-            if self._own_token:
-                return self._own_token
-            account = self._account
-            user = {
-                "name": account.username,
-                "domain": {"name": account.user_domain_name},
-                "password": account.password,
-            }
-            project = {
-                "name": account.project_name,
-                "domain": {"name": account.project_domain_name},
-            }
-            identity = {"methods": ["password"], "password": {"user": user}}
-            body = {"auth": {"identity": identity, "scope": {"project": project}}}
-            answer = await self._request("POST", self._url, json=body)
-            if answer.status_code != httpx.codes.CREATED:
-                log.warning("keystone lets us not in: %d", answer.status_code)
-                raise unavailable("Keystone does not let us in.")
-            self._own_token = answer.headers["x-subject-token"]
+            if not self._own_token:
+                try:
+                    self._own_token = (await keystone.log_in(self._http, self._account)).token
+                except keystone.KeystoneError as error:
+                    log.warning("%s", error)
+                    raise unavailable(f"{error}.") from None
             return self._own_token
 
     async def _request(self, method: str, url: str, **more: Any) -> httpx.Response:

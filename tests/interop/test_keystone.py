@@ -12,7 +12,8 @@ import openstack as sdk
 import pytest
 
 from sdnctl.api import ApiError
-from sdnctl.api.keystone import Account, Keystone
+from sdnctl.api.keystone import Keystone
+from sdnctl.keystone import Account
 from tests.interop import keystone
 from tests.interop.keystone import PASSWORD
 from tests.unit.api.client import opened

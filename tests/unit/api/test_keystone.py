@@ -16,7 +16,8 @@ import pytest
 
 from sdnctl.api import ApiError
 from sdnctl.api import keystone as module
-from sdnctl.api.keystone import Account, Keystone, read_account
+from sdnctl.api.keystone import Keystone, read_account
+from sdnctl.keystone import Account
 from tests.server import running
 
 PASSWORD = "correct horse"
