@@ -6,7 +6,7 @@ The API asks; whoever hears from the agents answers. In a process without agents
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sdnctl.types import Ip
 
@@ -41,6 +41,10 @@ class Observed(Protocol):
         """Which hypervisors see a next hop, of those that probe it and whose agents are there."""
         ...
 
+    def nova_state(self) -> dict[str, Any] | None:
+        """How it stands with what Nova is told; None where nobody tells it."""
+        ...
+
 
 class NothingObserved:
     """No agent was ever heard of."""
@@ -59,3 +63,7 @@ class NothingObserved:
         """None probes it."""
         del address
         return Reach()
+
+    def nova_state(self) -> dict[str, Any] | None:
+        """Nobody is told."""
+        return None

@@ -13,6 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
 from sdnctl.api import HypervisorState, Reach
@@ -21,7 +22,7 @@ from sdnctl.app.liveness import Liveness
 from sdnctl.bgp.peer import Family, Peer, Secret, SessionEvent
 from sdnctl.bgp.speakers import Speakers
 from sdnctl.delivery.delivery import Delivery
-from sdnctl.delivery.observed import Observed
+from sdnctl.delivery.observed import Observed, VifChange
 from sdnctl.delivery.tables import group_of_evi, group_of_vrf
 from sdnctl.delta import Change
 from sdnctl.graph.engine import Engine, Log, Relation
@@ -37,7 +38,8 @@ from sdnctl.graph.relations.inputs import (
 )
 from sdnctl.graph.relations.resources import COMPETING, EVI_PROBE, IRB, LOCAL_PORT, VRF_PROBE
 from sdnctl.graph.relations.routes import ADVERTISED, Advertised
-from sdnctl.intent import KINDS, BgpPeer, Link
+from sdnctl.intent import KINDS, BgpPeer, Link, Port
+from sdnctl.nova import Events, Notifier
 from sdnctl.routes import Path, RouteKey
 from sdnctl.southbound.server import AgentServer
 from sdnctl.store import Commit, Store
@@ -65,6 +67,8 @@ class Controller:
         self._liveness = Liveness(self.observed)
         self.agents: AgentServer | None = None
         self.speakers: Speakers | None = None
+        self.nova: Notifier | None = None
+        self._events: Events | None = None
         self._asn = asn
         self._router_id = router_id
         self._wall_offset = time.time() - time.monotonic()
@@ -102,6 +106,8 @@ class Controller:
             )
             if "bgp_peer" in kinds:
                 self.tell_peers()
+            if self._events is not None:
+                self._events.committed(commit.changes)
         except Exception:
             _give_up(f"revision {commit.revision} could not be computed")
 
@@ -130,7 +136,10 @@ class Controller:
 
     def look_after(self) -> None:
         """Have others do what was for one to do that is gone; called every second or so."""
-        changed = self._liveness.look(self.engine.rows(HYPERVISOR), time.monotonic())
+        now = time.monotonic()
+        if self._events is not None:
+            self._events.look(now)
+        changed = self._liveness.look(self.engine.rows(HYPERVISOR), now)
         if not changed:
             return
         for host, down in sorted(changed.items()):
@@ -184,6 +193,16 @@ class Controller:
                 Change(key, None, row) for key, row in self.engine.rows(ADVERTISED).items()
             )
         )
+
+    def connect_nova(self, nova: Notifier) -> None:
+        """Tell Nova of its servers' ports from now on."""
+        self.nova = nova
+        self._events = Events(partial(self.store.get, Port), nova.put)
+        self.delivery.on_vif = self._vif_changed
+
+    def _vif_changed(self, change: VifChange) -> None:
+        if self._events is not None:
+            self._events.vif_changed(change, time.monotonic())
 
     def tell_peers(self) -> None:
         """Have exactly the sessions that the store asks for."""
@@ -259,6 +278,10 @@ class Controller:
             if state is not None and state.connected:
                 seen[address not in state.unreachable].append(host)
         return Reach(tuple(seen[True]), tuple(seen[False]))
+
+    def nova_state(self) -> dict[str, Any] | None:
+        """How the telling of events stands; None where nobody is told."""
+        return self.nova.state() if self.nova is not None else None
 
     def bgp_sessions(self) -> list[dict[str, Any]]:
         """Every BGP session, for people and programs."""

@@ -30,6 +30,7 @@ from sdnctl.bgp.speakers import Speakers
 from sdnctl.inspect.rest import make_routes
 from sdnctl.intent import Link, User
 from sdnctl.logs import set_up_logs
+from sdnctl.nova import Compute, Notifier, read_options
 from sdnctl.southbound.pki import PkiError, enrol, init_ca, server_credentials
 from sdnctl.southbound.server import AgentServer
 from sdnctl.store import Ranges, Store, StoreError
@@ -75,6 +76,12 @@ def parser() -> argparse.ArgumentParser:
         "--identity",
         action="store_true",
         help="serve users, projects and roles at /identity/v3; ask API clients for its tokens",
+    )
+    root.add_argument(
+        "--nova",
+        type=Path,
+        metavar="FILE",
+        help="tell Nova of its servers' ports; FILE has a section [nova], as Neutron's",
     )
     root.add_argument(
         "--agents",
@@ -230,15 +237,13 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         gc.disable()  # millions of objects are made here and none is garbage
         controller.load()
         gc.enable()
-        directory, keystone = None, None
+        if options.nova:
+            await _connect_nova(options.nova, controller, stack)
+        keystone = None
         if account is not None:
             keystone = Keystone(account)
             stack.push_async_callback(keystone.close)
-        if options.identity:
-            directory = await Directory.open(store)
-            stack.callback(directory.passwords.close)
-            if not store.rows(User):
-                _log.warning("nobody can log in yet: sdnctl-controller bootstrap")
+        directory = await _open_directory(store, stack) if options.identity else None
         api = _api(options, controller, token, keystone, directory)
         # Doors first: who cannot have them has not touched the speaker of who does.
         sockets = [_tcp(options.api), _unix(state / "api.sock")]
@@ -282,6 +287,30 @@ async def _admit(controller: Controller, speakers: Speakers) -> None:
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         controller.look_after()
+
+
+async def _open_directory(store: Store, stack: contextlib.AsyncExitStack) -> Directory:
+    directory = await Directory.open(store)
+    stack.callback(directory.passwords.close)
+    if not store.rows(User):
+        _log.warning("nobody can log in yet: sdnctl-controller bootstrap")
+    return directory
+
+
+async def _connect_nova(
+    path: Path, controller: Controller, stack: contextlib.AsyncExitStack
+) -> None:
+    text = read_token(path)
+    try:
+        nova = Compute(read_options(text))
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from None
+    stack.push_async_callback(nova.close)
+    notifier = Notifier(nova)
+    stack.push_async_callback(notifier.close)
+    controller.connect_nova(notifier)
+    telling = asyncio.create_task(notifier.run())
+    stack.callback(telling.cancel)
 
 
 async def _bootstrap(options: argparse.Namespace, password: str) -> None:
