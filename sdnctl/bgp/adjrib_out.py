@@ -262,9 +262,7 @@ class AdjRibOut:
                 self._queue(told, path)
 
 
-def send_updates(
-    proto: Any, on_full: Callable[[], None], include_withdraw: bool
-) -> Iterator[None]:
+def send_updates(proto: Any, on_full: Callable[[], None], include_withdraw: bool) -> Iterator[None]:
     """Send what is pending, in ExaBGP's place: it polls, writes and waits its turn for each UPDATE.
 
     Here what is small goes together. Yields once for each write, and as long as the socket takes

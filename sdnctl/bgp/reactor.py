@@ -217,11 +217,11 @@ class Reactor:
                     return False
                 if session.full:
                     break
-            return True
         except Exception:
             _log.exception("session with %s broke", session.peer.name)
             session.restart()
             return False
+        return True
 
     def _sleep(self, waiting: list[tuple[Session, bool]], limit: float) -> None:
         poller = select.poll()
