@@ -5,6 +5,9 @@ where Nova will never take the batch as it is, with AwayError where it may take 
 that Nova does not take is renewed once; after anything else that fails the next call logs in anew,
 and so finds a Nova that has moved. Keeps a token and an address; nothing of events. No secret is
 in what it says.
+
+The account is to be an administrator's: to one that has the role ``service`` alone, which its
+policy lets in, Nova 34 answers 404 for the servers of all other projects.
 """
 
 from __future__ import annotations
