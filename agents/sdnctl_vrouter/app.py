@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import ipaddress
 import logging
 import os
@@ -18,6 +17,7 @@ from typing import Any, Final
 import grpc
 import uvloop
 
+from sdnctl import garbage
 from sdnctl.logs import set_up_logs
 from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus
@@ -157,9 +157,7 @@ async def _run(options: argparse.Namespace) -> None:
         stream.reachability_changed(reachability)
 
     await reconciler.start(vif_changed, key_failed, reachability_changed)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    garbage.settle()
     parts = [stream.run(), stream.watch_drops(), memory.run()]
     if host_services:
         proxy = MetadataProxy(driver.guest, options.metadata, secret)

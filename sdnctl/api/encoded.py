@@ -15,13 +15,18 @@ from typing import Final, NamedTuple
 import msgspec
 
 from sdnctl.api.schema import Read, Resource, shower
+from sdnctl.api.values import Json
 from sdnctl.api.work import Context
 from sdnctl.intent import Row
 
 MOST: Final = 32 << 20
 """Octets of JSON that are kept."""
 
-Write = Callable[[Row], bytes]
+MOST_RESTS: Final = 1000
+"""Different values of what is computed each time; there are few."""
+
+Write = Callable[[Row, list[bytes]], None]
+"""Adds the JSON of a row to a list of parts: to join them all at once is to copy them once."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -31,6 +36,7 @@ class _Kept(NamedTuple):
     others: tuple[tuple[Callable[[str], Row | None], str, Row | None], ...]
     """How to look each up, its id, and what it was."""
     text: bytes
+    """Without the brace at its end."""
 
 
 class Encoded:
@@ -45,7 +51,7 @@ class Encoded:
     def fresh(self, readers: Mapping[str, Read]) -> Write:
         """A writer that keeps nothing."""
         show = shower(self._context, readers)
-        return lambda row: _encode(show(row))
+        return lambda row, parts: parts.append(_encode(show(row)))
 
     def kept(self, resource: Resource, readers: Mapping[str, Read]) -> Write:
         """The writer of these very ``readers``, which has to be asked for with no others."""
@@ -64,7 +70,7 @@ class Encoded:
         others = dict.fromkeys(other for name in steady for other in depends[name] or ())
         store, cache = self._context.store, dict[str, _Kept]()
         sources = [(store.getter(other.kind), attrgetter(other.field)) for other in others]
-        text_of, rest_of = self.fresh(steady), shower(self._context, fleeting)
+        text_of, rest_of = shower(self._context, steady), _rests(self._context, fleeting)
 
         def text(row: Row) -> bytes:
             found = cache.get(row.id)
@@ -75,14 +81,14 @@ class Encoded:
                 else:
                     return found.text
             seen = tuple((get, id_, get(id_)) for get, field in sources if (id_ := field(row)))
-            made = text_of(row)
+            made = _encode(text_of(row))[:-1]
             self._keep(cache, _Kept(row, seen, made))
             return made
 
-        def write(row: Row) -> bytes:
-            return text(row)[:-1] + b"," + _encode(rest_of(row))[1:]
+        def write(row: Row, parts: list[bytes]) -> None:
+            parts += (text(row), rest_of(row))
 
-        return write if fleeting else text
+        return write
 
     def _keep(self, cache: dict[str, _Kept], new: _Kept) -> None:
         old = cache.pop(new.row.id, None)
@@ -90,3 +96,27 @@ class Encoded:
         cache[new.row.id] = new
         while self._size > self._most and cache:
             self._size -= len(cache.pop(next(iter(cache))).text)
+
+
+def _rests(context: Context, readers: Mapping[str, Read]) -> Callable[[Row], bytes]:
+    """What ends the JSON of a row that begins with other members: these, and the brace."""
+    reads, show = tuple(readers.values()), shower(context, readers)
+    made: dict[tuple[Json, ...], bytes] = {}
+
+    def rest(row: Row) -> bytes:
+        shown = _encode(show(row))
+        return b"," + shown[1:] if len(shown) > len(b"{}") else b"}"
+
+    def kept(row: Row) -> bytes:
+        values = tuple([read(context, row) for read in reads])
+        try:
+            found = made.get(values)
+        except TypeError:  # a list, or another value that is no key
+            return rest(row)
+        if found is None:
+            if len(made) >= MOST_RESTS:
+                made.clear()
+            found = made[values] = rest(row)
+        return found
+
+    return kept if reads else lambda _row: b"}"

@@ -18,6 +18,7 @@ from typing import Final
 import uvicorn
 import uvloop
 
+from sdnctl import garbage
 from sdnctl.api import ApiError, Settings, make_app, make_server
 from sdnctl.api.app import NEUTRON
 from sdnctl.api.identity import Directory, bootstrap
@@ -260,10 +261,7 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         stack.push_async_callback(speakers.stop)
         admitting = asyncio.create_task(_admit(controller, speakers))
         stack.callback(admitting.cancel)
-        # What was loaded stays; a full collection over it would stop everything for 100 ms.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        garbage.settle()
         _log.info(
             "ready",
             extra={"api": options.api, "agents": options.agents, "revision": store.revision},

@@ -10,7 +10,6 @@ that is named; wall times include all that the machine does besides, the routers
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import time
@@ -18,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path as FilePath
 from typing import Any, Final
 
+from sdnctl import garbage
 from sdnctl.app.controller import _advertisements
 from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Family, Peer
@@ -260,10 +260,7 @@ async def bulk(routes: int, lab: Lab, rounds: int, names: Sequence[str]) -> Figu
         injector.gobgp("neighbor", addresses[name], "disable")
     world = Bulk(routes, lab)
     world.commit(cloud(routes, HYPERVISORS))
-    # As the controller does it: a collection over all that is there would be most of the time.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    garbage.settle()  # as the controller does
     await world.link.start()
     figures: Figures = {}
     try:
