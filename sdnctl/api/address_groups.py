@@ -13,7 +13,7 @@ from sdnctl.api.work import Work
 from sdnctl.intent import AddressGroup, DefaultRule, Row, RuleTerms, SecurityGroupRule
 from sdnctl.types import Prefix
 
-_ADDRESSES: Final = values.sequence(values.ADDRESS_OR_PREFIX, most=10_000, unique=False)
+_ADDRESSES: Final = values.sequence(values.PREFIX, most=10_000, unique=False)
 
 
 def _sorted(prefixes: set[Prefix]) -> tuple[Prefix, ...]:

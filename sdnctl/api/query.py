@@ -91,7 +91,9 @@ def _take(query: Query, name: str, value: str) -> None:
 
 def _check(resource: Resource, query: Query, readers: Mapping[str, Read]) -> None:
     for name in query.filters:
-        if name not in readers or not resource.by_name[name].filter:
+        attribute = resource.by_name.get(name)
+        # Some attributes are there to be filtered by, and shown to nobody.
+        if attribute is None or not attribute.filter or (attribute.visible and name not in readers):
             raise bad_request(f"['{name}'] is invalid attribute for filtering")
     for name in query.sort_keys:
         if name not in readers or not resource.by_name[name].sort:
@@ -107,10 +109,8 @@ def chosen(readers: Mapping[str, Read], fields: list[str]) -> Mapping[str, Read]
     return {name: readers[name] for name in fields if name in readers} if fields else readers
 
 
-async def select(
-    context: Context, resource: Resource, query: Query, scope: Scope
-) -> tuple[list[Row], bool]:
-    """The rows of one page in their order, and whether more lie beyond it."""
+async def select(context: Context, resource: Resource, query: Query, scope: Scope) -> list[Row]:
+    """The rows of one page in their order."""
     paged = bool(query.sort_keys or query.limit or query.marker)
     if resource.above is not None:
         found = context.store.find(resource.kind, resource.above.field, scope.above)
@@ -126,7 +126,7 @@ async def select(
                 return await _walk(context, resource, query, scope, field)
         rows, left = choice.rows(), choice.left
     rows = await passing(rows, _tests(context, resource, query, left))
-    return _page(context, resource, query, scope, rows) if paged else (rows, False)
+    return _page(context, resource, query, scope, rows) if paged else rows
 
 
 def _tests(
@@ -201,17 +201,17 @@ def _lookups(resource: Resource, query: Query) -> Iterator[tuple[str, list[Looku
 
 async def _walk(
     context: Context, resource: Resource, query: Query, scope: Scope, field: str
-) -> tuple[list[Row], bool]:
+) -> list[Row]:
     marker = _marker(context, resource, query, scope)
     tests = _tests(context, resource, query, query.filters)
     if not scope.caller.sees_all:
         sees, caller, get = scope.policy.sees, scope.caller, context.store.get
         tests.append(lambda row: sees(caller, row, get))
     backwards = ("desc" in query.sort_dirs) != query.page_reverse
-    rows, more = await walked(
+    rows = await walked(
         context, resource.kind, field, tests, limit=query.limit, marker=marker, backwards=backwards
     )
-    return (rows[::-1] if query.page_reverse else rows), more
+    return rows[::-1] if query.page_reverse else rows
 
 
 def _marker(context: Context, resource: Resource, query: Query, scope: Scope) -> Row | None:
@@ -262,7 +262,7 @@ def _tag_test(name: str, asked: set[str]) -> Callable[[Row], bool]:
 
 def _page(
     context: Context, resource: Resource, query: Query, scope: Scope, rows: list[Row]
-) -> tuple[list[Row], bool]:
+) -> list[Row]:
     marker = _marker(context, resource, query, scope)
     if marker is not None:
         rows = [row for row in rows if row.id != marker.id] + [marker]
@@ -276,8 +276,8 @@ def _page(
         at = next(i for i, row in enumerate(rows) if row.id == query.marker)
         rows = rows[:at] if query.page_reverse else rows[at + 1 :]
     if not query.limit or len(rows) <= query.limit:
-        return rows, False
-    return (rows[-query.limit :] if query.page_reverse else rows[: query.limit]), True
+        return rows
+    return rows[-query.limit :] if query.page_reverse else rows[: query.limit]
 
 
 def _sort_key(context: Context, attribute: Attribute) -> Callable[[Row], Any]:
@@ -290,7 +290,7 @@ def _sort_key(context: Context, attribute: Attribute) -> Callable[[Row], Any]:
     return key
 
 
-def links(url: str, query_string: bytes, query: Query, rows: list[Row], more: bool) -> Json:
+def links(url: str, query_string: bytes, query: Query, rows: list[Row]) -> Json:
     """The ``COLLECTION_links`` of a page; empty if the request set no limit."""
     if not query.limit or not rows:
         return []
@@ -299,10 +299,11 @@ def links(url: str, query_string: bytes, query: Query, rows: list[Row], more: bo
         for name, value in parse_qsl(query_string.decode("ascii"), keep_blank_values=True)
         if name not in {"marker", "page_reverse"}
     ]
-    found = []
-    if more or query.page_reverse:
+    # As in Neutron, which looks no further than the page: a full one may be followed by nothing.
+    full, found = len(rows) >= query.limit, []
+    if full or query.page_reverse:
         found.append({"rel": "next", "href": _url(url, [*kept, ("marker", rows[-1].id)])})
-    if query.marker if not query.page_reverse else more:
+    if full or not query.page_reverse:
         back = [("marker", rows[0].id), ("page_reverse", "True")]
         found.append({"rel": "previous", "href": _url(url, [*kept, *back])})
     return found

@@ -59,6 +59,9 @@ _WITH_PORTS: Final = {6, 17, 132}
 
 ICMP, ICMPV6 = 1, 58
 
+_OF_IPV6: Final = {number for name, number in PROTOCOLS.items() if name.startswith("ipv6-")}
+"""Extension headers of IPv6 and what else is carried by it alone, as Neutron has it."""
+
 
 def _protocol(value: Json) -> tuple[int | None, str | None]:
     """The number, None for any, and how it was said."""
@@ -185,10 +188,10 @@ def _check_remote(work: Work, rule: RuleTerms) -> None:
 
 
 def _of_version(work: Work, rule: T) -> T:
-    """ICMP is ICMPv6 in IPv6, and the other way round it is a mistake."""
+    """ICMP is ICMPv6 in IPv6; what is IPv6's is a mistake in IPv4."""
     if rule.ethertype == "IPv6" and rule.protocol == ICMP:
         return work.replace(rule, {"protocol": ICMPV6, "protocol_name": "ipv6-icmp"})
-    if rule.ethertype == "IPv4" and rule.protocol == ICMPV6:
+    if rule.ethertype == "IPv4" and rule.protocol in _OF_IPV6:
         raise _invalid(
             "SecurityGroupEthertypeConflictWithProtocol",
             f"Invalid ethertype {rule.ethertype} for protocol {rule.protocol_name}.",

@@ -28,7 +28,7 @@ from sdnctl.api.errors import (
     of_store,
 )
 from sdnctl.api.http import Listing
-from sdnctl.api.schema import Bare, Read, Resource
+from sdnctl.api.schema import Bare, Read, Resource, Sight
 from sdnctl.api.tags import TAGS, tagged
 from sdnctl.api.values import Json
 from sdnctl.api.work import Context, Work
@@ -109,7 +109,6 @@ class Service:
     async def _on_collection(self, resource: Resource, request: Request) -> Answer:
         match request.method:
             case "GET":
-                await self._sight(resource, request)
                 return await self._list(resource, request)
             case "POST":
                 return await self._create(resource, request)
@@ -137,11 +136,15 @@ class Service:
             return self._show(resource, request, id_, resource.looks[name])
         raise no_such_path()
 
-    async def _sight(self, resource: Resource, request: Request) -> None:
+    async def _sight(
+        self, sight: Sight, request: Request, filters: Mapping[str, list[str]]
+    ) -> None:
         """What is there without asking is there when somebody looks."""
-        sight = resource.sight
-        if sight is not None and not sight.there(self._context.store, request.caller):
-            await self._transact(request, sight.make)
+        project = request.caller.project_id
+        if request.caller.is_admin:
+            project = (filters.get("project_id") or filters.get("tenant_id") or [project])[0]
+        if not sight.there(self._context.store, request.caller, project):
+            await self._transact(request, lambda work: sight.make(work, project))
 
     async def _list(self, resource: Resource, request: Request) -> Answer:
         policy, store = self._policies[resource.name], self._context.store
@@ -152,11 +155,13 @@ class Service:
                 raise not_found(above.title, request.above)
         readers = policy.readers(request.caller)
         asked = query.parse(resource, request.query, readers)
+        if resource.sight is not None:
+            await self._sight(resource.sight, request, asked.filters)
         scope = query.Scope(request.caller, policy, request.above)
         revision = store.revision
-        rows, more = await query.select(self._context, resource, asked, scope)
+        rows = await query.select(self._context, resource, asked, scope)
         name = resource.collection.replace("-", "_")
-        links = query.links(request.url, request.query, asked, rows, more)
+        links = query.links(request.url, request.query, asked, rows)
         rest = {f"{name}_links": links} if links else {}
         if asked.fields:
             write = self._encoded.fresh(query.chosen(readers, asked.fields))
@@ -195,7 +200,7 @@ class Service:
                 raise bad_request(f"'{plural}' has more than {self._context.settings.max_bulk}")
         else:
             raise bad_request(f"Unable to find '{resource.name}' in request body")
-        parsed = [resource.parse_create(item) for item in bodies]
+        parsed = [resource.parse_create(_item(resource, item)) for item in bodies]
         policy = self._policies[resource.name]
         for given in parsed:
             policy.check_project(request.caller, given)
@@ -332,6 +337,13 @@ def _existing(work: Work, resource: Resource, policy: Policy, id_: str, request:
                 f"Constrained to {asked[1]}, but current revision is {row.revision_number}",
             )
     return row
+
+
+def _item(resource: Resource, item: Json) -> Json:
+    """One of a bulk create, which may have its name around it once more, as in Neutron."""
+    if isinstance(item, dict) and set(item) == {resource.name}:
+        return item[resource.name]
+    return item
 
 
 def _decode(body: bytes) -> Json:

@@ -9,6 +9,7 @@ import msgspec
 from sdnctl.api import router_gateways, snat, values
 from sdnctl.api.addressing import (
     add_automatic_address,
+    check_mtu,
     forms_addresses,
     is_automatic,
     serves,
@@ -198,9 +199,7 @@ def _check_prefix(work: Work, network: Network, prefix: Prefix, ip_version: int)
         raise invalid_input(f"cidr {prefix} does not match the ip_version {ip_version}")
     if prefix.length == 0:
         raise invalid_input(f"cidr {prefix} covers everything")
-    if prefix.version == 6 and network.mtu < 1280:
-        # RFC 8200 section 5: IPv6 requires that every link has an MTU of 1280 octets or more.
-        raise invalid_input(f"the mtu {network.mtu} of network {network.id} is too small for IPv6")
+    check_mtu(network.id, network.mtu, prefix.version)
     for other in work.tx.find(Subnet, "network_id", network.id):
         if overlap(prefix, other.prefix):
             raise invalid_input(
@@ -297,6 +296,11 @@ def _delete(work: Work, subnet: Subnet) -> None:
         work.put(port, fixed_ips=kept)
 
 
+def _shared(context: Context, subnet: Subnet) -> Json:
+    network = context.store.get(Network, subnet.network_id)
+    return network is not None and network.shared
+
+
 def _external(context: Context, subnet: Subnet) -> Json:
     network = context.store.get(Network, subnet.network_id)
     return network is not None and network.external
@@ -343,6 +347,14 @@ SUBNETS: Final = Resource(
             visible=False,
         ),
         stored("service_types", _SERVICE_TYPES, (), filter=False, sort=False),
+        Attribute(
+            name="shared",
+            type=values.BOOLEAN,
+            visible=False,
+            filter=True,
+            read=_shared,
+            of=(Of(Network, "network_id"),),
+        ),
         shown(
             "router:external",
             values.BOOLEAN,

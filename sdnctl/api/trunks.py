@@ -137,11 +137,6 @@ def _vlan(wish: Wish, network: Network) -> int:
     kind, tag = wish.kind, wish.tag
     if kind == "inherit":
         kind, tag = "vxlan", network.vni
-    if not kind or tag is None:
-        raise invalid_input(
-            f"Invalid subport details '{wish.port_id}': missing segmentation information. Must "
-            "specify both segmentation_id and segmentation_type"
-        )
     try:
         number: int = values.integer(-(1 << 63), 1 << 63).convert(tag)
     except ValueError:
@@ -155,11 +150,17 @@ def _vlan(wish: Wish, network: Network) -> int:
     return number
 
 
-def _check_unique(wishes: Iterable[Wish]) -> None:
+def _check_said(wishes: Iterable[Wish]) -> None:
+    """Each wish says all that is needed, and they contradict each other in nothing."""
     seen: set[object] = set()
     for wish in wishes:
+        if wish.kind != "inherit" and (not wish.kind or wish.tag is None):
+            raise invalid_input(
+                f"Invalid subport details '{wish.port_id}': missing segmentation information. "
+                "Must specify both segmentation_id and segmentation_type"
+            )
         for what, said in (("UUID", wish.port_id), ("tag", (wish.kind, str(wish.tag)))):
-            if said in seen and not (what == "tag" and (wish.tag is None or not wish.kind)):
+            if said in seen and not (what == "tag" and wish.tag is None):
                 raise invalid_input(
                     f"Non unique UUID for subport: '{wish.port_id}'"
                     if what == "UUID"
@@ -169,7 +170,6 @@ def _check_unique(wishes: Iterable[Wish]) -> None:
 
 
 def _add(work: Work, trunk_id: str, parent: Port, wishes: tuple[Wish, ...]) -> None:
-    _check_unique(wishes)
     widest = _network(work, parent).mtu
     for wish in wishes:
         if wish.port_id == parent.id:
@@ -225,6 +225,7 @@ def _touched(work: Work, trunk: Trunk) -> Trunk:
 
 def _add_subports(work: Work, trunk: Trunk, body: dict[str, Json]) -> Bare:
     wishes = _wishes(body)
+    _check_said(wishes)
     parent = work.tx.get(Port, trunk.port_id)
     if parent is None:
         raise not_found("Port", trunk.port_id)
@@ -253,6 +254,7 @@ def _remove_subports(work: Work, trunk: Trunk, body: dict[str, Json]) -> Bare:
 
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     trunk = Trunk(**row)
+    _check_said(given["sub_ports"])
     parent = _usable(work, trunk.port_id)
     nowhere = parent.vnic_type != "normal" or work.tx.get(Hypervisor, parent.host) is None
     if parent.device_owner.startswith("network:") or (parent.host and nowhere):
