@@ -180,6 +180,32 @@ async def test_pools_and_scopes(api: Api, kind: str) -> None:
     assert (await blue.call("GET", f"{collection}/{made['id']}"))[kind]["shared"] is True
 
 
+async def test_a_pool_is_shared_with_whom_its_address_scope_is(api: Api) -> None:
+    red, admin = api.by("red"), api.by("admin")
+    scope = await admin.create("address-scopes", name="s", ip_version=4)
+    await share(admin, scope["id"], "red", "address_scope")
+    pool = await red.create(
+        "subnetpools", name="p", prefixes=["10.0.0.0/8"], address_scope_id=scope["id"]
+    )
+    wish = policy(pool["id"], "blue", "subnetpool")
+    await red.refused("POST", "rbac-policies", wish, 400, "InvalidInput", scope["id"])
+    reds = await share(red, pool["id"], "red", "subnetpool")
+    body = {"rbac_policy": {"target_tenant": "blue"}}
+    await red.refused("PUT", f"rbac-policies/{reds}", body, 400, "InvalidInput", scope["id"])
+    await share(admin, scope["id"], "blue", "address_scope")
+    await share(red, pool["id"], "blue", "subnetpool")
+    # The scope's owner keeps it free of clashes: what is in it changes by administrators' hands.
+    path = f"subnetpools/{pool['id']}"
+    more = {"prefixes": ["10.0.0.0/8", "172.16.0.0/12"]}
+    for where, given in (
+        (path, {"subnetpool": more}),
+        (f"{path}/add_prefixes", {"prefixes": ["172.16.0.0/12"]}),
+        (f"{path}/remove_prefixes", {"prefixes": ["10.0.0.0/9"]}),
+    ):
+        await red.refused("PUT", where, given, 400, "IllegalSubnetPoolUpdate", scope["id"])
+    assert (await admin.update("subnetpools", pool["id"], **more))["prefixes"] == more["prefixes"]
+
+
 async def test_a_security_group_is_used_as_it_is_by_whom_it_is_shared_with(api: Api) -> None:
     red, blue, green, admin = (api.by(name) for name in ("red", "blue", "green", "admin"))
     group = await red.create("security-groups", name="web")
