@@ -252,11 +252,18 @@ def _tag_paths(path: str, resource: Resource) -> dict[str, Json]:
     }
 
 
-def view_paths(path: str, name: str, plural: str, *, by_id: bool) -> dict[str, Json]:
+def view_paths(
+    path: str, name: str, plural: str, *, by_id: bool, alias: bool = False
+) -> dict[str, Json]:
     """The paths of what is only looked at; its rows are not described further."""
     title, rows = _camel(name), {"type": "array", "items": {"type": "object"}}
     found: dict[str, Json] = {
-        path: {"get": {"operationId": f"list{title}", "responses": _answer(200, {plural: rows})}}
+        path: {
+            "get": {
+                "operationId": f"list{title}{'ByAlias' if alias else ''}",
+                "responses": _answer(200, {plural: rows}),
+            }
+        }
     }
     if by_id:
         one = _answer(200, {name: {"type": "object"}})
@@ -265,6 +272,21 @@ def view_paths(path: str, name: str, plural: str, *, by_id: bool) -> dict[str, J
             "get": {"operationId": f"show{title}", "responses": one},
         }
     return found
+
+
+def agent_changes(given: dict[str, Json]) -> dict[str, Json]:
+    """What is done to an agent; ``given`` is what may be said of one."""
+    return {
+        "put": {
+            "operationId": "updateAgent",
+            "requestBody": _body({"agent": _object(given)}),
+            "responses": _answer(200, {"agent": {"type": "object"}}),
+        },
+        "delete": {
+            "operationId": "deleteAgent",
+            "responses": {"204": {"description": "Gone."}} | _ERRORS,
+        },
+    }
 
 
 def quota_paths(path: str, names: Iterable[str]) -> dict[str, Json]:
