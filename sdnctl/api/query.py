@@ -292,7 +292,7 @@ def _sort_key(context: Context, attribute: Attribute) -> Callable[[Row], Any]:
 
 def links(url: str, query_string: bytes, query: Query, rows: list[Row]) -> Json:
     """The ``COLLECTION_links`` of a page; empty if the request set no limit."""
-    if not query.limit or not rows:
+    if not query.limit:
         return []
     kept = [
         (name, value)
@@ -302,11 +302,16 @@ def links(url: str, query_string: bytes, query: Query, rows: list[Row]) -> Json:
     # As in Neutron, which looks no further than the page: a full one may be followed by nothing.
     full, found = len(rows) >= query.limit, []
     if full or query.page_reverse:
-        found.append({"rel": "next", "href": _url(url, [*kept, ("marker", rows[-1].id)])})
+        found.append({"rel": "next", "href": _url(url, [*kept, *_after(rows[-1:])])})
     if full or not query.page_reverse:
-        back = [("marker", rows[0].id), ("page_reverse", "True")]
+        back = [*_after(rows[:1]), ("page_reverse", "True")]
         found.append({"rel": "previous", "href": _url(url, [*kept, *back])})
     return found
+
+
+def _after(rows: list[Row]) -> list[tuple[str, str]]:
+    """Where another page begins; an empty one is where the list ends, and leads to its end."""
+    return [("marker", row.id) for row in rows]
 
 
 def _url(url: str, pairs: list[tuple[str, str]]) -> str:

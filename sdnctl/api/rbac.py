@@ -216,8 +216,7 @@ def _applied(work: Work, thing: Shareable) -> None:
             thing,
             "There are routers attached to this network that depend on this policy for access.",
         )
-    if new is not thing:
-        work.tx.put(new)
+    work.put_changed(thing, new)
 
 
 def _narrower(thing: Shareable, new: Shareable) -> bool:

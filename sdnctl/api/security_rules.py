@@ -161,7 +161,10 @@ def _create_rule(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     if not work.caller.is_admin and group.project_id != work.caller.project_id:
         # Whom a group is shared with uses it as it is.
         raise forbidden("create", "security_group_rule")
-    return accepted(work, rule)
+    # Whoever adds it: the group's owner sees it and takes it away.
+    rule = work.replace(accepted(work, rule), {"project_id": group.project_id})
+    work.touch(group)
+    return rule
 
 
 def _check_remote(work: Work, rule: RuleTerms) -> None:
@@ -248,7 +251,9 @@ def _update_rule(
 
 
 def _delete_rule(work: Work, rule: SecurityGroupRule) -> None:
-    """Nothing hangs on a rule."""
+    group = work.tx.get(SecurityGroup, rule.security_group_id)
+    if group is not None:
+        work.touch(group)
 
 
 def _normalized(_context: Context, rule: SecurityGroupRule) -> Json:

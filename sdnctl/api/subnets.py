@@ -241,6 +241,7 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     else:
         row["pools"] = default_pools(prefix, row["gateway_ip"])
     subnet = Subnet(**row)
+    work.touch(network)
     if forms_addresses(subnet):
         for port in work.tx.find(Port, "network_id", network.id):
             owner = port.device_owner
@@ -274,6 +275,9 @@ def _update(work: Work, old: Subnet, given: dict[str, Any], row: dict[str, Any])
 
 
 def _delete(work: Work, subnet: Subnet) -> None:
+    network = work.tx.get(Network, subnet.network_id)
+    if network is not None:
+        work.touch(network)
     user = work.tx.first(Port, "subnet_id", subnet.id)
     if user is not None and forms_addresses(subnet):
         # Addresses that guests formed by themselves go with the subnet; a router's stays.

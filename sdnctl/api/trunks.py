@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from sdnctl.api import snat, values
 from sdnctl.api.authorization import forbidden, may_update
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
@@ -214,15 +212,6 @@ def _check_enabled(trunk: Trunk) -> None:
         raise conflict("TrunkDisabled", f"Trunk {trunk.id} is currently disabled.")
 
 
-def _touched(work: Work, trunk: Trunk) -> Trunk:
-    """The trunk changed, though its row says nothing of its subports."""
-    new = msgspec.structs.replace(
-        trunk, revision_number=trunk.revision_number + 1, updated_at=work.now
-    )
-    work.tx.put(new)
-    return new
-
-
 def _add_subports(work: Work, trunk: Trunk, body: dict[str, Json]) -> Bare:
     wishes = _wishes(body)
     _check_said(wishes)
@@ -231,7 +220,7 @@ def _add_subports(work: Work, trunk: Trunk, body: dict[str, Json]) -> Bare:
         raise not_found("Port", trunk.port_id)
     _check_enabled(trunk)
     _add(work, trunk.id, parent, wishes)
-    return Bare(_touched(work, trunk) if wishes else trunk)
+    return Bare(work.touch(trunk) if wishes else trunk)
 
 
 def _remove_subports(work: Work, trunk: Trunk, body: dict[str, Json]) -> Bare:
@@ -246,7 +235,7 @@ def _remove_subports(work: Work, trunk: Trunk, body: dict[str, Json]) -> Bare:
                 f"SubPort {wish.port_id} on trunk {trunk.id} could not be found.",
             )
         _release(work, port)
-    return Bare(_touched(work, trunk) if wishes else trunk)
+    return Bare(work.touch(trunk) if wishes else trunk)
 
 
 # ---- the resource ------------------------------------------------------------------------------

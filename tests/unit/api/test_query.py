@@ -235,4 +235,5 @@ async def test_links_are_neutrons(api: Api) -> None:
     assert await links("limit=5") == ["previous"]
     assert await links("limit=5&page_reverse=True") == ["next"]
     assert await links("limit=4&page_reverse=True") == ["next", "previous"]
+    assert await links("limit=5&name=none") == ["previous"]
     assert await links("") == await links("limit=0") == []

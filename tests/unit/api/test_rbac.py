@@ -52,7 +52,7 @@ async def test_a_project_sees_what_it_is_given_until_it_is_taken_away(api: Api) 
     assert await blue.ids("networks") == await blue.ids("networks?name=") == {network["id"]}
     assert await blue.ids("subnets") == {subnet["id"]}
     shown = (await blue.call("GET", path))["network"]
-    assert shown["revision_number"] == network["revision_number"]
+    assert shown["revision_number"] == network["revision_number"] + 2  # a subnet, and a policy
     for other in (green, api.by("nobody")):
         await other.refused("GET", path, None, 404, "NetworkNotFound")
         assert await other.ids("networks") == set()

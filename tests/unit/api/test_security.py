@@ -92,6 +92,21 @@ async def test_an_administrator_looks_for_the_default_group_of_a_project(tmp_pat
         }
 
 
+async def test_a_rule_that_an_administrator_adds_is_its_groups_owners(tmp_path: Path) -> None:
+    callers = Known(
+        red=Identity(project_id="red", roles=frozenset({"manager"})),
+        admin=Identity(project_id="cloud", roles=frozenset({"admin"})),
+    )
+    async with opened(tmp_path / "db", authenticator=callers) as api:
+        red, admin = api.by("red"), api.by("admin")
+        group = await red.create("security-groups", name="web")
+        given = {"security_group_id": group["id"], "direction": "ingress", "protocol": "tcp"}
+        made = await admin.create("security-group-rules", **given)
+        assert made["project_id"] == "red"
+        assert made["id"] in await red.ids("security-group-rules")
+        await red.call("DELETE", f"security-group-rules/{made['id']}", status=204)
+
+
 async def test_a_group_needs_room_for_the_rules_that_it_begins_with(tmp_path: Path) -> None:
     settings = Settings(quotas={"security_group_rule": 5})
     async with opened(tmp_path / "db", settings=settings) as api:
