@@ -36,7 +36,7 @@ from sdnctl.api.http import Gone, JsonResponse, Listing, base_url, header, read_
 from sdnctl.api.identity import Directory, IdentityApi, is_open
 from sdnctl.api.networks import NETWORKS
 from sdnctl.api.observed import NothingObserved, Observed
-from sdnctl.api.openapi import agent_changes, document, quota_paths, view_paths
+from sdnctl.api.openapi import agent_changes, by_alias, document, quota_paths, view_paths
 from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
 from sdnctl.api.ports import PORTS
 from sdnctl.api.qos import QOS_POLICIES
@@ -129,7 +129,7 @@ def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
         beside |= view_paths(f"/v2.0/{view.collection}", view.name, plural, by_id=by_id)
         if view.also:
             also = f"/v2.0/{view.also}"
-            beside |= view_paths(also, view.name, plural, by_id=by_id, alias=True)
+            beside |= by_alias(view_paths(also, view.name, plural, by_id=by_id))
     beside["/v2.0/agents/{id}"] |= agent_changes(
         {name: type_.schema for name, type_ in agents.TYPES.items()}
     )

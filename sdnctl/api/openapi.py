@@ -52,6 +52,9 @@ def document(
             path = f"{prefix}/{collection}"
             schemas |= _schemas(resource)
             paths |= _paths(path, resource)
+            if resource.prefix and "tags" in resource.by_name:
+                where = f"{prefix}/{resource.collection}/{{id}}/tags"
+                paths |= by_alias(_tag_paths(where, resource))
             for part in resource.parts:
                 schemas |= _schemas(part)
                 below = f"{path}/{{{resource.name}_id}}/{part.collection}"
@@ -90,10 +93,15 @@ def document(
 def _alias_paths(prefix: str, part: Resource) -> dict[str, Json]:
     """A part's members under their own ids alone."""
     where = f"{prefix}/{part.aliased.path}"
-    member = _paths(where, part.aliased)[f"{where}/{{id}}"]
-    for verb in ("get", "put", "delete"):
-        member[verb]["operationId"] += "ByAlias"
-    return {f"{where}/{{id}}": member}
+    return by_alias({f"{where}/{{id}}": _paths(where, part.aliased)[f"{where}/{{id}}"]})
+
+
+def by_alias(paths: dict[str, Json]) -> dict[str, Json]:
+    """The same operations once more, each with a name of its own."""
+    for operations in paths.values():
+        for verb in operations.keys() & {"get", "put", "post", "delete"}:
+            operations[verb]["operationId"] += "ByAlias"
+    return paths
 
 
 def _json(schema: Json) -> Json:
@@ -252,15 +260,13 @@ def _tag_paths(path: str, resource: Resource) -> dict[str, Json]:
     }
 
 
-def view_paths(
-    path: str, name: str, plural: str, *, by_id: bool, alias: bool = False
-) -> dict[str, Json]:
+def view_paths(path: str, name: str, plural: str, *, by_id: bool) -> dict[str, Json]:
     """The paths of what is only looked at; its rows are not described further."""
     title, rows = _camel(name), {"type": "array", "items": {"type": "object"}}
     found: dict[str, Json] = {
         path: {
             "get": {
-                "operationId": f"list{title}{'ByAlias' if alias else ''}",
+                "operationId": f"list{title}",
                 "responses": _answer(200, {plural: rows}),
             }
         }

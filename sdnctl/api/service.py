@@ -73,6 +73,10 @@ class Service:
         parts = [part for resource in resources.values() for part in resource.parts]
         aliases = [part.aliased for part in parts if part.alias]
         self._aliases = {alias.path: alias for alias in aliases}
+        # Neutron's clients look for tags where there is no prefix, which is where it has them.
+        self._tagged = {
+            r.collection: r for r in resources.values() if r.prefix and "tags" in r.by_name
+        }
         self._encoded = Encoded(context)
         self._policies = {r.name: Policy(r) for r in (*resources.values(), *parts, *aliases)}
 
@@ -96,6 +100,8 @@ class Service:
             row = self._context.store.get(alias.kind, id_)
             above = getattr(row, alias.above.field, "")
             return alias, request._replace(path=(id_,), above=above)
+        if "tags" in request.path[2:3] and request.path[0] in self._tagged:
+            return self._tagged[request.path[0]], request._replace(path=request.path[1:])
         for length in (1, 2):
             resource = self._resources.get("/".join(request.path[:length]))
             if resource is not None:
