@@ -36,7 +36,8 @@ from sdnctl.api.http import Gone, JsonResponse, Listing, base_url, header, read_
 from sdnctl.api.identity import Directory, IdentityApi, is_open
 from sdnctl.api.networks import NETWORKS
 from sdnctl.api.observed import NothingObserved, Observed
-from sdnctl.api.openapi import agent_changes, by_alias, document, quota_paths, view_paths
+from sdnctl.api.openapi import by_alias, document
+from sdnctl.api.openapi_beside import agent_changes, quota_paths, view_paths
 from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
 from sdnctl.api.ports import PORTS
 from sdnctl.api.qos import QOS_POLICIES
