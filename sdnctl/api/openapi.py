@@ -23,6 +23,7 @@ _ERROR: Final = {
 }
 
 ERRORS: Final = {"4XX": {"$ref": "#/components/responses/Error"}}
+"""What any operation may answer."""
 
 _PAGING: Final = {
     "fields": ("array", "Attributes to show; all without it."),

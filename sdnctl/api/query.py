@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-from sdnctl.api.authorization import Policy
+from sdnctl.api.authorization import Policy, as_seen
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import bad_request, invalid_value
 from sdnctl.api.pages import Test, order_of, passing, walked, walks
 from sdnctl.api.schema import Attribute, Lookup, Read, Resource, converted
 from sdnctl.api.values import BOOLEAN, Json, integer
 from sdnctl.api.work import Context
-from sdnctl.intent import Row
+from sdnctl.intent import Row, Shareable
 
 _TAGS: Final[dict[str, Callable[[set[str], set[str]], bool]]] = {
     "tags": lambda asked, has: asked <= has,
@@ -125,15 +125,28 @@ async def select(context: Context, resource: Resource, query: Query, scope: Scop
             if known and walks(total, choice.about, query.limit):
                 return await _walk(context, resource, query, scope, field)
         rows, left = choice.rows(), choice.left
-    rows = await passing(rows, _tests(context, resource, query, left))
+    rows = await passing(rows, _tests(context, resource, query, left, scope.caller))
     return _page(context, resource, query, scope, rows) if paged else rows
 
 
 def _tests(
-    context: Context, resource: Resource, query: Query, filters: dict[str, list[str]]
+    context: Context,
+    resource: Resource,
+    query: Query,
+    filters: dict[str, list[str]],
+    caller: Identity,
 ) -> list[Test]:
-    tests = [_test(context, resource.by_name[name], texts) for name, texts in filters.items()]
+    tests = []
+    for name, texts in filters.items():
+        test = _test(context, resource.by_name[name], texts)
+        if name == "shared" and issubclass(resource.kind, Shareable):
+            test = _seen_by(caller, test)
+        tests.append(test)
     return tests + [_tag_test(name, set(texts)) for name, texts in query.tags.items()]
+
+
+def _seen_by(caller: Identity, test: Test) -> Test:
+    return lambda row: test(as_seen(caller, row))
 
 
 def _visible(context: Context, scope: Scope, rows: list[Row]) -> list[Row]:
@@ -203,7 +216,7 @@ async def _walk(
     context: Context, resource: Resource, query: Query, scope: Scope, field: str
 ) -> list[Row]:
     marker = _marker(context, resource, query, scope)
-    tests = _tests(context, resource, query, query.filters)
+    tests = _tests(context, resource, query, query.filters, scope.caller)
     if not scope.caller.sees_all:
         sees, caller, get = scope.policy.sees, scope.caller, context.store.get
         tests.append(lambda row: sees(caller, row, get))

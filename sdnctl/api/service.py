@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from sdnctl.api import query, quotas
-from sdnctl.api.authorization import Policy, sees
+from sdnctl.api.authorization import Policy, as_seen, sees
 from sdnctl.api.caller import Identity
 from sdnctl.api.encoded import Encoded
 from sdnctl.api.errors import (
@@ -32,7 +32,7 @@ from sdnctl.api.schema import Bare, Read, Resource, Sight
 from sdnctl.api.tags import TAGS, tagged
 from sdnctl.api.values import Json
 from sdnctl.api.work import Context, Work
-from sdnctl.intent import Row
+from sdnctl.intent import Row, Shareable
 from sdnctl.store import StoreError, Transaction
 
 T = TypeVar("T")
@@ -173,6 +173,8 @@ class Service:
             write = self._encoded.fresh(query.chosen(readers, asked.fields))
         else:
             write = self._encoded.kept(resource, readers)
+        if issubclass(resource.kind, Shareable):
+            rows = [as_seen(request.caller, row) for row in rows]
         return Answer(200, Listing(name, rows, write, rest, revision))
 
     def _show(
@@ -191,7 +193,8 @@ class Service:
         readers = policy.readers(request.caller)
         if request.query:
             readers = query.chosen(readers, query.parse(resource, request.query, readers).fields)
-        return Answer(200, {resource.name: resource.show(self._context, row, readers)})
+        shown = resource.show(self._context, as_seen(request.caller, row), readers)
+        return Answer(200, {resource.name: shown})
 
     async def _create(self, resource: Resource, request: Request) -> Answer:
         body = _decode(request.body)

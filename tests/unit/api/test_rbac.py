@@ -53,6 +53,13 @@ async def test_a_project_sees_what_it_is_given_until_it_is_taken_away(api: Api) 
     assert await blue.ids("subnets") == {subnet["id"]}
     shown = (await blue.call("GET", path))["network"]
     assert shown["revision_number"] == network["revision_number"] + 2  # a subnet, and a policy
+    # It is shared for whom it is shared with, and its owner's alone for its owner.
+    for one, shared in ((blue, True), (red, False), (api.by("admin"), False)):
+        assert (await one.call("GET", path))["network"]["shared"] is shared
+        assert [row["shared"] for row in await one.rows("networks?fields=shared")] == [shared]
+        assert [row["shared"] for row in await one.rows("networks")] == [shared]
+        assert await one.ids(f"networks?shared={shared}") == {network["id"]}
+        assert await one.ids(f"networks?shared={not shared}") == set()
     for other in (green, api.by("nobody")):
         await other.refused("GET", path, None, 404, "NetworkNotFound")
         assert await other.ids("networks") == set()
@@ -120,7 +127,7 @@ async def test_shared_is_the_policy_for_everybody(api: Api) -> None:
     own = await share(admin, network["id"], "blue")
     await admin.call("PUT", path, closed)
     assert [row["id"] for row in await admin.rows("rbac-policies")] == [own]
-    assert (await blue.call("GET", path))["network"]["shared"] is False
+    assert (await blue.call("GET", path))["network"]["shared"] is True  # with it
     everybodys = await share(admin, network["id"], "*")
     assert (await blue.call("GET", path))["network"]["shared"] is True
     await admin.call("DELETE", f"rbac-policies/{everybodys}", status=204)
