@@ -7,7 +7,8 @@ difference but in ``Path.source``. Knows nothing of wire formats: that is bgp's 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Hashable, Iterable
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -102,3 +103,15 @@ class Path(msgspec.Struct, frozen=True, kw_only=True):
     communities: tuple[int, ...] = ()
     default_gateway: bool = False
     stale: bool = False
+
+
+K = TypeVar("K", bound=Hashable)
+P = TypeVar("P", Path, Path | None)
+
+
+def by_path(routes: Iterable[tuple[K, P]]) -> list[tuple[K, P]]:
+    """In an order in which those of one path follow each other, as one UPDATE says them."""
+    groups: dict[P, list[tuple[K, P]]] = {}
+    for route in routes:
+        groups.setdefault(route[1], []).append(route)
+    return [route for group in groups.values() for route in group]

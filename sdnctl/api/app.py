@@ -119,10 +119,11 @@ def make_app(
         api = IdentityApi(directory)
         routes = [*routes, *(Route(path, api) for path in ("/identity", "/identity/{path:path}"))]
     who = AnyOf(*known) if len(known) > 1 else known[0] if known else Nobody(settings)
-    return _Guard(_router(context, routes), context, who)
+    resources = _Endpoint(context, NEUTRON)
+    return _Guard(_ByCollection(_router(context, routes, resources), resources), context, who)
 
 
-def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
+def _router(context: Context, routes: Sequence[BaseRoute], resources: _Endpoint) -> Router:
     beside = quota_paths("/v2.0/quotas", names(NEUTRON))
     for view in VIEWS:
         plural = view.collection.rpartition("/")[2].replace("-", "_")
@@ -173,7 +174,7 @@ def _router(context: Context, routes: Sequence[BaseRoute]) -> Router:
             *(Route(f"{_BINDINGS}{end}", binding_api) for end in ("", "/{path:path}")),
             Route("/openapi.json", openapi_document),
             Route("/sdn/v1/status", own_status),
-            Route("/v2.0/{path:path}", _Endpoint(context, NEUTRON)),
+            Route("/v2.0/{path:path}", resources),
             Route("/sdn/v1/{path:path}", _Endpoint(context, OWN)),
         ],
         redirect_slashes=False,
@@ -209,10 +210,30 @@ class _Endpoint:
             await JsonResponse(answer.body, answer.status)(scope, receive, send)
 
 
+class _ByCollection:
+    """Collections and what is in them, which nearly all requests are for, by one look.
+
+    A router tries all its routes one by one; what is left to it has paths of other forms.
+    """
+
+    def __init__(self, router: Router, resources: _Endpoint) -> None:
+        self._router = router
+        self._resources = resources
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        version, _slash, path = scope["path"][1:].partition("/")
+        collection, _slash, id_ = path.partition("/")
+        if version == "v2.0" and collection in NEUTRON and "/" not in id_:
+            scope["path_params"] = {"path": path}
+            await self._resources(scope, receive, send)
+        else:
+            await self._router(scope, receive, send)
+
+
 class _Guard:
     """Authentication before, errors after."""
 
-    def __init__(self, router: Router, context: Context, authenticator: Authenticator) -> None:
+    def __init__(self, router: ASGIApp, context: Context, authenticator: Authenticator) -> None:
         self._router = router
         self._store = context.store
         self._authenticator = authenticator

@@ -32,7 +32,7 @@ from sdnctl.bgp.codec import (
 )
 from sdnctl.bgp.labelled import Labelled
 from sdnctl.bgp.peer import Family, families_of
-from sdnctl.routes import IpPrefixRoute, MembershipRoute, Nlri, Path
+from sdnctl.routes import IpPrefixRoute, MembershipRoute, Nlri, Path, by_path
 
 ROUTES_AT_ONCE: Final = 20_000
 """Routes that are grouped in one go, so that other sessions have their turn."""
@@ -200,7 +200,7 @@ class AdjRibOut:
 
     def _all(self) -> Iterator[tuple[_Told, Path]]:
         """What the peer is to hold."""
-        for (nlri, path_id), path in self._paths.items():
+        for (nlri, path_id), path in by_path(self._paths.items()):
             for family in self._carried(nlri, path):
                 if family in self._add_path:
                     yield _Told(family, nlri, path_id), path
@@ -262,10 +262,11 @@ class AdjRibOut:
                 self._queue(told, path)
 
 
-def send_updates(proto: Any, include_withdraw: bool) -> Iterator[Any]:
+def send_updates(proto: Any, on_full: Callable[[], None], include_withdraw: bool) -> Iterator[None]:
     """Send what is pending, in ExaBGP's place: it polls, writes and waits its turn for each UPDATE.
 
-    Here what is small goes together; yields once for each write.
+    Here what is small goes together. Yields once for each write, and as long as the socket takes
+    no more, of which ``on_full`` is told.
     """
     together = bytearray()
     for update in proto.neighbor.rib.outgoing.updates(True):
@@ -273,7 +274,14 @@ def send_updates(proto: Any, include_withdraw: bool) -> Iterator[Any]:
             proto.peer.stats[SENT] += 1
             together += message
             if len(together) >= WRITE_BYTES:
-                yield from proto.connection.writer(bytes(together))
+                yield from _written(proto, bytes(together), on_full)
                 together.clear()
     if together:
-        yield from proto.connection.writer(bytes(together))
+        yield from _written(proto, bytes(together), on_full)
+
+
+def _written(proto: Any, data: bytes, on_full: Callable[[], None]) -> Iterator[None]:
+    for done in proto.connection.writer(data):
+        if not done:
+            on_full()
+        yield

@@ -26,7 +26,7 @@ from sdnctl.bgp.learned import Learned
 from sdnctl.bgp.peer import Family, Peer, SessionEvent
 from sdnctl.bgp.supervisor import Supervisor
 from sdnctl.delta import Change
-from sdnctl.routes import Path, RouteKey
+from sdnctl.routes import Path, RouteKey, by_path
 from sdnctl.speaker.v1 import speaker_pb2 as pb
 
 ROUTES_PER_BATCH: Final = 250
@@ -141,7 +141,7 @@ class SpeakerLink:
         The next hop is announced as it is, to iBGP and eBGP peers alike. Routes for a peer that
         is not configured wait for it.
         """
-        for key, _, path in changes:
+        for key, path in by_path((key, new) for key, _old, new in changes):
             routes = self._desired.setdefault(key.source, {})
             if routes.get(key) == path:
                 continue
@@ -281,7 +281,8 @@ class SpeakerLink:
 
     def _keys(self, peers: Iterable[str]) -> Iterator[RouteKey]:
         """What is desired of these peers as of now; a key may be gone when its turn comes."""
-        return iter([key for p in peers for key in self._desired.get(p, ())])
+        desired = [route for p in peers for route in self._desired.get(p, {}).items()]
+        return iter([key for key, _path in by_path(desired)])
 
     async def _write(self, call: Any) -> None:
         try:

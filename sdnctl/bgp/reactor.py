@@ -208,15 +208,20 @@ class Reactor:
 
     @staticmethod
     def _turn(session: Session, now: float) -> bool:
-        """Whether the session wants more at once."""
+        """Whether the session wants more at once, or as soon as its socket takes more."""
         if session.neighbor["passive"] and session.proto is None:
             return False
         try:
-            return all(session.turn(now) == ACTION.NOW for _ in range(TURNS))
+            for _ in range(TURNS):
+                if session.turn(now) != ACTION.NOW:
+                    return False
+                if session.full:
+                    break
         except Exception:
             _log.exception("session with %s broke", session.peer.name)
             session.restart()
             return False
+        return True
 
     def _sleep(self, waiting: list[tuple[Session, bool]], limit: float) -> None:
         poller = select.poll()

@@ -84,6 +84,8 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         self._end_of_rib_sent: set[Family] = set()
         self._closing = False
         self._attempt = 0.0
+        self.full = False
+        """In its last turn its socket took no more."""
         self._told: SessionEvent | None = None
         self._last_error = ""
         self._since = time.time()
@@ -106,6 +108,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         elif now - self._attempt > CONNECT_LIMIT:
             self._last_error = "no answer to the connection attempt"
             self.generator = None
+        self.full = False
         action = self.run()
         return ACTION.NOW if self.neighbor.refresh and self.fsm == FSM.ESTABLISHED else action
 
@@ -267,7 +270,7 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         router_id = Ip(received.router_id.pack())
         self.adj_rib_in.session_up(Attachment(peer.local_asn, peer.asn, peer.router_id, router_id))
         self.proto.read_message = functools.partial(self._read, self.proto.read_message)
-        self.proto.new_update = functools.partial(send_updates, self.proto)
+        self.proto.new_update = functools.partial(send_updates, self.proto, self._on_full)
         now = time.monotonic()
         negotiated = set(self._negotiated())
         self._retention.up(received.capabilities, negotiated, now)
@@ -282,6 +285,9 @@ class Session(ExaPeer):  # type: ignore[misc]  # ExaBGP has no types
         self._end_of_rib_sent = set()
         self._send_end_of_rib()
         self._tell()
+
+    def _on_full(self) -> None:
+        self.full = True
 
     def _on_down(self, *, notified: bool) -> None:
         if self._closing:

@@ -11,6 +11,7 @@ the speaker says of it in a family what belongs there.
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import msgspec
@@ -50,7 +51,7 @@ EVPN: Final = "l2vpn-evpn"
 VPN_FAMILIES: Final = {4: "ipv4-vpn", 6: "ipv6-vpn"}
 
 
-FAMILIES: Final = (*VPN_FAMILIES.values(), EVPN)
+_PREFIX_FAMILIES: Final = {version: (family, EVPN) for version, family in VPN_FAMILIES.items()}
 
 
 def families_of(nlri: Nlri) -> tuple[str, ...]:
@@ -58,10 +59,11 @@ def families_of(nlri: Nlri) -> tuple[str, ...]:
     if isinstance(nlri, MembershipRoute):
         return (ROUTE_TARGET,)
     if isinstance(nlri, IpPrefixRoute):
-        return VPN_FAMILIES[nlri.prefix.version], EVPN
+        return _PREFIX_FAMILIES[nlri.prefix.version]
     return (EVPN,)
 
 
+@functools.cache  # asked of every route, with few answers
 def is_carried(family: str, encapsulations: tuple[Encapsulation, ...]) -> bool:
     """Whether a hypervisor that accepts these tunnels can be reached by a family's routes."""
     if family == EVPN:
@@ -69,8 +71,11 @@ def is_carried(family: str, encapsulations: tuple[Encapsulation, ...]) -> bool:
     return any(e is not Encapsulation.VXLAN for e in encapsulations)
 
 
-ANY: Final = ""
-"""Stands for every family: whether there are peers at all, which is all that most clouds read."""
+_EITHER: Final[dict[tuple[str, ...], str]] = {
+    families: "+".join(families) for families in _PREFIX_FAMILIES.values()
+}
+"""Stand for two families: whether any peer speaks one of them, which is all that is read of a route
+in a cloud without peers; and a peer that speaks neither does not concern the route."""
 
 SELF: Final = ""
 """The source of routes that no hypervisor originates."""
@@ -81,8 +86,9 @@ _OUR_MEMBERSHIP: Final = Path(next_hop=Ip(bytes(4)), route_targets=(), encapsula
 
 def family_peers(family: str, v: View) -> FamilyPeers | None:
     """By name; a row of its own, so that what else changes about a peer concerns no route."""
-    if family == ANY:
-        return FamilyPeers(()) if any(v.exists(BGP_PEER, "family", f) for f in FAMILIES) else None
+    either = family.split("+")
+    if len(either) > 1:
+        return FamilyPeers(()) if any(v.exists(BGP_PEER, "family", f) for f in either) else None
     found = sorted(v.find(BGP_PEER, "family", family))
     if not found:
         return None
@@ -126,14 +132,15 @@ def advertised(key: RouteKey, v: View) -> Advertised | None:
     if isinstance(key.nlri, MembershipRoute):
         return _our_membership(key.nlri, v)
     path = v.get(ORIGINATED, key) or of_router(key, v)
-    if path is None or v.get(FAMILY_PEERS, ANY) is None:
+    families = families_of(key.nlri)
+    if path is None or v.get(FAMILY_PEERS, _EITHER.get(families, EVPN)) is None:
         return None
     hypervisor = v.get(HYPERVISOR, key.source)
     if hypervisor is None:
         return None
     told: set[str] = set()
     constrained: set[str] = set()
-    for family in families_of(key.nlri):
+    for family in families:
         if is_carried(family, hypervisor.encapsulations):
             peers = v.get(FAMILY_PEERS, family)
             if peers is not None:
@@ -170,6 +177,8 @@ def _as_said(key: RouteKey, path: Path, encapsulations: tuple[Encapsulation, ...
     RFC 9135 section 5.1).
     """
     if isinstance(key.nlri, IpPrefixRoute):
+        if path.encapsulations == encapsulations:
+            return path  # as nearly always: one for all routes of a VRF on a hypervisor
         return msgspec.structs.replace(path, encapsulations=encapsulations)
     bridged = msgspec.structs.replace(path, encapsulations=(Encapsulation.VXLAN,))
     if isinstance(key.nlri, MacIpRoute):
@@ -208,7 +217,10 @@ RULES: Final = (
     Rule(
         FAMILY_PEERS,
         family_peers,
-        (on(BGP_PEER, BGP_PEER.indexes["family"]), on(BGP_PEER, lambda _key, _row: (ANY,))),
+        (
+            on(BGP_PEER, BGP_PEER.indexes["family"]),
+            on(BGP_PEER, lambda _key, _row: tuple(_EITHER.values())),
+        ),
     ),
     Rule(IRB_ROUTES, irb_routes, (on(EVI_MEMBER, same_key),)),
     *constraint.RULES,

@@ -26,7 +26,7 @@ class Compacted(StoreError):
 
 
 class CommitFailed(StoreError):
-    """The backend could not make the transaction durable; nothing changed."""
+    """The backend could not make the transaction durable; nothing that is shown changed."""
 
 
 class Taken(StoreError):

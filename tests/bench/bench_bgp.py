@@ -1,13 +1,14 @@
 """How long VPN routes take from the controller to a router's table, and from a peer to us.
 
-``python -m tests.bench.bench_bgp [--routes N]``, as root. The last line is a JSON object:
+``python -m tests.bench.bench_bgp [--routes N] [--router NAME]``, as root. The last line is JSON:
 
 - ``median_ms``, ``p99_ms``: one route, from ``SpeakerLink.update`` to the peer's socket;
   ``learn_median_ms``, ``learn_p99_ms``: one route, from the peer's socket to ``on_learned``;
 - ``frr``, ``gobgp``, ``bird``: N routes of the graph into that router's table, from the commit
   that adds the peer until the router counts them all; of it ``graph_s`` is the engine's, with the
   CPU seconds of the controller's side and of the speaker; ``one_route_median_ms`` is one port
-  more among them; ``gobgp`` within is a gobgpd that sends the same to the same router;
+  more among them; ``gobgp`` within is a gobgpd that is given the same routes over gRPC, from the
+  first of them until the router counts them all (``held``: that has them as its session begins);
 - ``learned``: N routes from a speaker into a graph that imports them all.
 """
 
@@ -28,7 +29,7 @@ from sdnctl.bgp.supervisor import speaker_command
 from sdnctl.delta import Change
 from sdnctl.routes import IpPrefixRoute, Nlri, Path, RouteKey
 from sdnctl.types import Encapsulation, Ip, Label, Prefix, RouteDistinguisher, RouteTarget
-from tests.bench.bgp_bulk import bulk
+from tests.bench.bgp_bulk import KINDS, bulk
 from tests.interop.routers import Lab
 from tests.unit.bgp.raw_peer import RawPeer, update, vpnv4
 from tests.waiting import until
@@ -98,12 +99,15 @@ def main() -> None:
     parser.add_argument("--routes", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--changes", type=int, default=5)
+    parser.add_argument("--router", action="append", choices=KINDS, help="default: all three")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         one = asyncio.run(latency(FilePath(directory), options.rounds))
         lab = Lab(FilePath(directory))
         try:
-            many = asyncio.run(bulk(options.routes, lab, options.changes))
+            many = asyncio.run(
+                bulk(options.routes, lab, options.changes, options.router or list(KINDS))
+            )
         finally:
             lab.close()
     parameters = vars(options)

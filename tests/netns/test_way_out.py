@@ -28,6 +28,7 @@ from sdnctl.lab.process import wait_for
 
 TOPOLOGY = Path(__file__).parents[2] / "labs" / "demo" / "demo.clab.yml"
 TALK = (sys.executable, str(Path(__file__).with_name("talk.py")))
+IPERF = ("iperf3", "-t", "5", "-b", "20M", "-J", "-c")
 WORLD = "203.0.113.10"
 WORLD_6 = "2001:db8:71::10"
 
@@ -42,6 +43,7 @@ class House:
     api: Api
     router: str
     external: str
+    group: str
     ports: dict[str, dict[str, Any]]
 
     def inside(self, node: str, *command: str) -> list[str]:
@@ -98,6 +100,33 @@ class House:
         return str(next(f["ip_address"] for f in fixed if "." in f["ip_address"]))
 
 
+class Chat:
+    """A connection from ``node`` that asks when it is told to."""
+
+    def __init__(self, house: House, node: str, target: str) -> None:
+        self._process = subprocess.Popen(
+            house.inside(node, *TALK, "chat", target, "7777"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Chat:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def ask(self) -> str:
+        """What the other end says of us, or what went wrong."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("who\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip()
+
+
 def build(site: Lab, api: Api) -> House:
     tenants.register(site, api)
     external = api.create("/v2.0/networks", "network", **{"name": "ext", "router:external": True})
@@ -125,9 +154,9 @@ def build(site: Lab, api: Api) -> House:
         subnets.append(subnet)
         path = f"/v2.0/routers/{router['id']}/add_router_interface"
         api.send("PUT", path, {"subnet_id": subnet["id"]})
-    house = House(site, api, router["id"], external["id"], {})
-    house.change(external_gateway_info={"network_id": external["id"]})
     group = api.create("/v2.0/security-groups", "security_group", name="open")
+    house = House(site, api, router["id"], external["id"], group["id"], {})
+    house.change(external_gateway_info={"network_id": external["id"]})
     for ethertype in ("IPv4", "IPv6"):
         api.create(
             *("/v2.0/security-group-rules", "security_group_rule"),
@@ -232,67 +261,82 @@ def test_a_port_is_forwarded(house: House) -> None:
 def test_a_connection_outlives_agents_and_controller(house: House) -> None:
     address = house.address()
     house.await_seen("vm3", address)
-    command = house.inside("vm3", *TALK, "chat", WORLD, "7777")
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as chat:
-        assert chat.stdin is not None
-        assert chat.stdout is not None
-
-        def said() -> str:
-            assert chat.stdin is not None
-            assert chat.stdout is not None
-            chat.stdin.write("who\n")
-            chat.stdin.flush()
-            return chat.stdout.readline()
-
-        first = said()
+    with Chat(house, "vm3", WORLD) as chat:
+        first = chat.ask()
         assert first.startswith(address)
         for node in ("hv1", "hv2", "hv3"):
             house.kill_agent(node)
-            assert said() == first
+            assert chat.ask() == first
             services.start_agent(house.lab, house.lab.node(node))
         before = house.elected()
         controller = [p for p in house.lab.state.processes if p.name == "sdnctl-controller"][-1]
         os.kill(controller.pid, signal.SIGKILL)
         wait_for("its end", lambda: not controller.alive)
-        assert said() == first
+        assert chat.ask() == first
         services.start_controller(house.lab, house.lab.node("controller"))
         time.sleep(2)
         assert house.elected() == before, "a restart moves nothing"
-        assert said() == first
-        chat.kill()
+        assert chat.ask() == first
 
 
-@pytest.mark.parametrize("way", ["floating", "snat"])
-def test_a_stream_flows_on_while_the_agent_restarts(house: House, way: str) -> None:
-    made = None
-    if way == "floating":
-        client, server = "outside-red", "vm1"
-        made = house.floating(port_id=house.ports["vm1"]["id"])
-        target, node = made["floating_ip_address"], "hv1"
-        house.await_seen("vm1", target)
-    else:
-        client, server, target, node = "vm3", "outside-red", WORLD, house.elected()
-        house.await_seen("vm3", house.address())
+@dataclass(frozen=True)
+class Way:
+    """From a client to a server, translated on ``node``: the client is seen as ``seen``."""
+
+    client: str
+    server: str
+    target: str
+    seen: str
+    node: str
+    direction: str
+    """Of the rule that allows it."""
+
+
+@pytest.fixture(params=["floating", "snat"])
+def way(house: House, request: pytest.FixtureRequest) -> Iterator[Way]:
+    if request.param == "snat":
+        seen = house.address()
+        house.await_seen("vm3", seen)
+        yield Way("vm3", "outside-red", WORLD, seen, house.elected(), "egress")
+        return
+    made = house.floating(port_id=house.ports["vm1"]["id"])
+    address = made["floating_ip_address"]
+    house.await_seen("vm1", address)
+    yield Way("outside-red", "vm1", address, WORLD, "hv1", "ingress")
+    house.api.send("DELETE", f"/v2.0/floatingips/{made['id']}")
+
+
+def test_a_removed_rule_cuts_what_is_translated(house: House, way: Way) -> None:
+    rules = "/v2.0/security-group-rules"
+    terms = {"security_group_id": house.group, "direction": way.direction, "ethertype": "IPv4"}
+    query = "&".join(f"{name}={value}" for name, value in terms.items())
+    (rule,) = house.api.send("GET", f"{rules}?{query}")["security_group_rules"]
+    with Chat(house, way.client, way.target) as chat:
+        assert chat.ask().startswith(way.seen)
+        house.api.send("DELETE", f"{rules}/{rule['id']}")
+        time.sleep(0.5)
+        assert chat.ask() == "TimeoutError"
+    house.api.create(rules, "security_group_rule", **terms)
+    wait_for("the way", lambda: house.ask(way.client, way.target) == way.seen, timeout=20)
+
+
+def test_a_stream_flows_on_while_the_agent_restarts(house: House, way: Way) -> None:
     listener = subprocess.Popen(
-        house.inside(server, "iperf3", "-s", "-1", "--forceflush"), stdout=subprocess.PIPE
+        house.inside(way.server, "iperf3", "-s", "-1", "--forceflush"), stdout=subprocess.PIPE
     )
     try:
         assert listener.stdout is not None
         listener.stdout.readline()
-        command = house.inside(client, "iperf3", "-c", target, "-t", "5", "-b", "20M", "-J")
+        command = house.inside(way.client, *IPERF, way.target)
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:
             time.sleep(1.5)
-            house.kill_agent(node)
+            house.kill_agent(way.node)
             time.sleep(0.5)
-            services.start_agent(house.lab, house.lab.node(node))
+            services.start_agent(house.lab, house.lab.node(way.node))
             said = json.loads(sender.communicate(timeout=30)[0])
     finally:
         listener.kill()
         listener.communicate()
-        if made is not None:
-            house.api.send("DELETE", f"/v2.0/floatingips/{made['id']}")
     assert "error" not in said
     rates = [interval["sum"]["bits_per_second"] for interval in said["intervals"]]
     assert len(rates) >= 5
