@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterable
 from typing import Any, Final
 
+import msgspec
+
 from sdnctl.api import HypervisorState, Reach
 from sdnctl.app.claims import Claims
 from sdnctl.app.liveness import Liveness
@@ -37,7 +39,7 @@ from sdnctl.graph.relations.inputs import (
 )
 from sdnctl.graph.relations.resources import COMPETING, EVI_PROBE, IRB, LOCAL_PORT, VRF_PROBE
 from sdnctl.graph.relations.routes import ADVERTISED, Advertised
-from sdnctl.intent import KINDS, BgpPeer, Link
+from sdnctl.intent import KINDS, BgpPeer, Link, Row
 from sdnctl.routes import Path, RouteKey
 from sdnctl.southbound.server import AgentServer
 from sdnctl.store import Commit, Store
@@ -93,8 +95,8 @@ class Controller:
                 [
                     *(
                         (_RELATIONS[kind], id_, new)
-                        for (kind, id_), _old, new in commit.changes
-                        if kind in _RELATIONS
+                        for (kind, id_), old, new in commit.changes
+                        if kind in _RELATIONS and not _only_counted(old, new)
                     ),
                     *gone,
                 ],
@@ -279,6 +281,19 @@ class Controller:
             }
             for event in self.speakers.sessions
         ]
+
+
+def _only_counted(old: Row | None, new: Row | None) -> bool:
+    """Whether nothing but a row's revision and time moved: something that belongs to it did.
+
+    No rule reads these, and who depends on a group or a network may be many.
+    """
+    if old is None or new is None or old.revision_number == new.revision_number:
+        return False
+    counted = msgspec.structs.replace(
+        old, revision_number=new.revision_number, updated_at=new.updated_at
+    )
+    return counted == new
 
 
 def _give_up(why: str) -> None:
