@@ -87,13 +87,13 @@ keystone: .cache/keystone/ready  ## A real Keystone for the tests, in an environ
 	@.cache/keystone/bin/python -m pip install -q --disable-pip-version-check 'keystone>=30,<31'
 	@touch $@
 
-tempest: setup .cache/tempest/ready  ## tempest's network tests; KEYSTONE=1 with a real Keystone
-	$(BIN)/python -m tests.tempest $(if $(filter-out 0,$(KEYSTONE)),--keystone) $(if $(ONLY),--only '$(ONLY)')
+tempest: setup .cache/tempest/ready  ## tempest's network tests; KEYSTONE=1 with a real Keystone; PLUGIN=1: Neutron's own
+	$(BIN)/python -m tests.tempest $(if $(filter-out 0,$(KEYSTONE)),--keystone) $(if $(filter-out 0,$(PLUGIN)),--plugin) $(if $(ONLY),--only '$(ONLY)')
 
 .cache/tempest/ready:
 	@mkdir -p .cache
 	@$(PYTHON) -m venv .cache/tempest
-	@.cache/tempest/bin/python -m pip install -q --disable-pip-version-check 'tempest>=47,<48'
+	@.cache/tempest/bin/python -m pip install -q --disable-pip-version-check 'tempest>=47,<48' 'neutron-tempest-plugin>=3.3,<4'
 	@touch $@
 
 templates: setup  ## Packed flows from their shapes

@@ -28,9 +28,10 @@ class Process:
     def __init__(self, state: Path, log: Path, *arguments: str) -> None:
         self.state = state
         self.log = log
-        options = {"--api": f"127.0.0.1:{free_port()}", "--agents": f"127.0.0.1:{free_port()}"}
-        options.update(zip(arguments[::2], arguments[1::2], strict=False))
-        words = [word for option in options.items() for word in option if word]
+        given = list(zip(arguments[::2], arguments[1::2], strict=False))  # some more than once
+        options = [(one, f"127.0.0.1:{free_port()}") for one in ("--api", "--agents")]
+        options = [one for one in options if one[0] not in dict(given)] + given
+        words = [word for option in options for word in option if word]
         with log.open("ab") as out:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", "sdnctl.app", "--state-dir", str(state), *words],

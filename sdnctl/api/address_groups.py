@@ -13,7 +13,9 @@ from sdnctl.api.work import Work
 from sdnctl.intent import AddressGroup, DefaultRule, Row, RuleTerms, SecurityGroupRule
 from sdnctl.types import Prefix
 
-_ADDRESSES: Final = values.sequence(values.ADDRESS_OR_PREFIX, most=10_000, unique=False)
+_ADDRESSES: Final = values.sequence(values.PREFIX, most=10_000, unique=False)
+_NAMED: Final = values.sequence(values.ADDRESS_OR_PREFIX, most=10_000, unique=False)
+"""As in Neutron, what comes and goes later may be an address without a length."""
 
 
 def _sorted(prefixes: set[Prefix]) -> tuple[Prefix, ...]:
@@ -47,7 +49,7 @@ def _named(body: dict[str, Json]) -> set[Prefix]:
     inner = body.get("addresses")
     if not isinstance(inner, list) or set(body) != {"addresses"}:
         raise ApiError(400, "HTTPBadRequest", "Must specify valid addresses.")
-    return set(converted("addresses", _ADDRESSES, inner))
+    return set(converted("addresses", _NAMED, inner))
 
 
 def _listed(prefixes: set[Prefix]) -> str:
@@ -92,8 +94,8 @@ ADDRESS_GROUPS: Final = Resource(
     delete=_delete_addresses,
     actions={"add_addresses": _add_addresses, "remove_addresses": _remove_addresses},
     bodies={
-        "add_addresses": {"addresses": _ADDRESSES.schema},
-        "remove_addresses": {"addresses": _ADDRESSES.schema},
+        "add_addresses": {"addresses": _NAMED.schema},
+        "remove_addresses": {"addresses": _NAMED.schema},
     },
     attributes=(
         *STANDARD,

@@ -66,6 +66,20 @@ def serving(subnets: Iterable[Subnet], owner: str) -> list[Subnet]:
     return sorted((s for s in subnets if serves(s, owner)), key=lambda s: not s.service_types)
 
 
+LEAST_MTU: Final = {4: 68, 6: 1280}
+"""Octets that every link carries, by IP version (RFC 791 section 3.2, RFC 8200 section 5)."""
+
+
+def check_mtu(network_id: str, mtu: int, version: int) -> None:
+    """Refuse subnets on a network that is too narrow for them."""
+    least = LEAST_MTU[version]
+    if mtu < least:
+        raise conflict(
+            "NetworkMTUSubnetConflict",
+            f"MTU of {network_id} is not valid, subnet requires a minimum of {least} bytes.",
+        )
+
+
 def eui64(prefix: Prefix, mac: Mac) -> Ip:
     """The address with a modified EUI-64 interface identifier (RFC 4291 appendix A)."""
     return Ip(prefix.ip[:8] + bytes((mac[0] ^ 2,)) + mac[1:3] + b"\xff\xfe" + mac[3:])

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sdnctl.api import bindings
+from sdnctl.api import agents, bindings
 from sdnctl.api.address_groups import ADDRESS_GROUPS
 from sdnctl.api.authentication import AnyOf, Authenticator, Nobody, StaticToken
 from sdnctl.api.authorization import forbidden
@@ -36,7 +36,8 @@ from sdnctl.api.http import Gone, JsonResponse, Listing, base_url, header, read_
 from sdnctl.api.identity import Directory, IdentityApi, is_open
 from sdnctl.api.networks import NETWORKS
 from sdnctl.api.observed import NothingObserved, Observed
-from sdnctl.api.openapi import document, quota_paths, view_paths
+from sdnctl.api.openapi import by_alias, document
+from sdnctl.api.openapi_beside import agent_changes, quota_paths, view_paths
 from sdnctl.api.operators import BGP_PEERS, GATEWAYS, HYPERVISORS, LINKS
 from sdnctl.api.ports import PORTS
 from sdnctl.api.qos import QOS_POLICIES
@@ -128,6 +129,12 @@ def _router(context: Context, routes: Sequence[BaseRoute], resources: _Endpoint)
         plural = view.collection.rpartition("/")[2].replace("-", "_")
         by_id = view.one is not None
         beside |= view_paths(f"/v2.0/{view.collection}", view.name, plural, by_id=by_id)
+        if view.also:
+            also = f"/v2.0/{view.also}"
+            beside |= by_alias(view_paths(also, view.name, plural, by_id=by_id))
+    beside["/v2.0/agents/{id}"] |= agent_changes(
+        {name: type_.schema for name, type_ in agents.TYPES.items()}
+    )
     beside |= bindings.paths(_BINDINGS)
     openapi = _encode(document({"/v2.0": NEUTRON, "/sdn/v1": OWN}, beside))
     quotas = QuotaApi(context, NEUTRON)
@@ -135,6 +142,9 @@ def _router(context: Context, routes: Sequence[BaseRoute], resources: _Endpoint)
 
     async def own_status(_request: StarletteRequest) -> Response:
         return JsonResponse({"status": status(context)})
+
+    async def agent_changed(request: StarletteRequest) -> Response:
+        return await agents.change(context, request)
 
     def viewed(view: View) -> Callable[[StarletteRequest], Awaitable[Response]]:
         async def answered(request: StarletteRequest) -> Response:
@@ -154,9 +164,11 @@ def _router(context: Context, routes: Sequence[BaseRoute], resources: _Endpoint)
             Route("/v2.0/extensions", _extensions),
             Route("/v2.0/extensions/{alias}", _extension),
             *(Route(path, quotas) for path in ("/v2.0/quotas", "/v2.0/quotas/{path:path}")),
+            Route("/v2.0/agents/{id}", agent_changed, methods=("PUT", "DELETE")),
             *(
-                Route(f"/v2.0/{view.collection}{end}", viewed(view), methods=_METHODS)
+                Route(f"/v2.0/{path}{end}", viewed(view), methods=_METHODS)
                 for view in VIEWS
+                for path in filter(None, (view.collection, view.also))
                 for end in ("", "/{id}")
             ),
             *(Route(f"{_BINDINGS}{end}", binding_api) for end in ("", "/{path:path}")),

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import msgspec
+
 from sdnctl.api.caller import Identity, Rank, Who
 from sdnctl.api.errors import ApiError, bad_request, not_found
 from sdnctl.api.policy import POLICY, Rules
@@ -76,6 +78,13 @@ def _by_sharing(caller: Identity, thing: Shareable | None) -> int:
     ):
         found |= _EXTERNAL
     return found
+
+
+def as_seen(caller: Identity, row: R) -> R:
+    """What is shared with the caller's project is shared, to whom it is shared with."""
+    if isinstance(row, Shareable) and caller.project_id in row.shared_with and not row.shared:
+        return msgspec.structs.replace(row, shared=True)
+    return row
 
 
 def may_update(caller: Identity, row: Row, get: Get) -> bool:

@@ -32,7 +32,7 @@ from sdnctl.api.errors import (
     of_store,
 )
 from sdnctl.api.http import JsonResponse, read_body
-from sdnctl.api.openapi import binding_paths
+from sdnctl.api.openapi_beside import binding_paths
 from sdnctl.api.policy import POLICY
 from sdnctl.api.schema import converted
 from sdnctl.api.values import Json

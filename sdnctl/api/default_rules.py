@@ -101,8 +101,8 @@ def _delete(work: Work, rule: DefaultRule) -> None:
     """Nothing hangs on a template."""
 
 
-def _there(store: Store, caller: Identity) -> bool:
-    del caller
+def _there(store: Store, caller: Identity, project_id: str) -> bool:
+    del caller, project_id
     return store.get(Seeded, _KIND) is not None
 
 
@@ -126,7 +126,7 @@ DEFAULT_RULES: Final = Resource(
     create=_create,
     update=_update,
     delete=_delete,
-    sight=Sight(_there, _seed),
+    sight=Sight(_there, lambda work, _project_id: _seed(work)),
     attributes=(
         *(
             _secret(attribute) if attribute.name in {"project_id", "tenant_id"} else attribute

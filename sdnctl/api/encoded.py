@@ -8,13 +8,13 @@ what is kept longest goes first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple
 
 import msgspec
 
-from sdnctl.api.schema import Read, Resource, shower
+from sdnctl.api.schema import Read, Resource, Sparse, shower
 from sdnctl.api.values import Json
 from sdnctl.api.work import Context
 from sdnctl.intent import Row
@@ -25,8 +25,8 @@ MOST: Final = 32 << 20
 MOST_RESTS: Final = 1000
 """Different values of what is computed each time; there are few."""
 
-Write = Callable[[Row, list[bytes]], None]
-"""Adds the JSON of a row to a list of parts: to join them all at once is to copy them once."""
+Write = Callable[[Sequence[Row]], list[bytes]]
+"""The JSON of rows in parts, after each row a comma: to join all at once is to copy them once."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -51,7 +51,7 @@ class Encoded:
     def fresh(self, readers: Mapping[str, Read]) -> Write:
         """A writer that keeps nothing."""
         show = shower(self._context, readers)
-        return lambda row, parts: parts.append(_encode(show(row)))
+        return lambda rows: [part for row in rows for part in (_encode(show(row)), b",")]
 
     def kept(self, resource: Resource, readers: Mapping[str, Read]) -> Write:
         """The writer of these very ``readers``, which has to be asked for with no others."""
@@ -72,21 +72,26 @@ class Encoded:
         sources = [(store.getter(other.kind), attrgetter(other.field)) for other in others]
         text_of, rest_of = shower(self._context, steady), _rests(self._context, fleeting)
 
-        def text(row: Row) -> bytes:
-            found = cache.get(row.id)
-            if found is not None and found.row is row:
-                for get, id_, other in found.others:
-                    if get(id_) is not other:
-                        break
-                else:
-                    return found.text
+        def renewed(row: Row) -> _Kept:
             seen = tuple((get, id_, get(id_)) for get, field in sources if (id_ := field(row)))
-            made = _encode(text_of(row))[:-1]
-            self._keep(cache, _Kept(row, seen, made))
-            return made
+            new = _Kept(row, seen, _encode(text_of(row))[:-1])
+            self._keep(cache, new)
+            return new
 
-        def write(row: Row, parts: list[bytes]) -> None:
-            parts += (text(row), rest_of(row))
+        def write(rows: Sequence[Row]) -> list[bytes]:
+            # In one piece, for it is what a long list costs.
+            parts: list[bytes] = []
+            for row in rows:
+                kept = cache.get(row.id)
+                if kept is None or kept.row is not row:
+                    kept = renewed(row)
+                else:
+                    for get, id_, other in kept.others:
+                        if get(id_) is not other:
+                            kept = renewed(row)
+                            break
+                parts += (kept.text, rest_of(row), b",")
+            return parts
 
         return write
 
@@ -100,7 +105,8 @@ class Encoded:
 
 def _rests(context: Context, readers: Mapping[str, Read]) -> Callable[[Row], bytes]:
     """What ends the JSON of a row that begins with other members: these, and the brace."""
-    reads, show = tuple(readers.values()), shower(context, readers)
+    reads = [read.read if isinstance(read, Sparse) else read for read in readers.values()]
+    show = shower(context, readers)
     made: dict[tuple[Json, ...], bytes] = {}
 
     def rest(row: Row) -> bytes:

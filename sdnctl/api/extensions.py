@@ -46,6 +46,11 @@ _SERVED: Final = (
         "2019-11-01T10:00:00-00:00",
     ),
     (
+        "floating-ip-port-forwarding-detail",
+        "Floating IP port forwarding detail",
+        "2022-05-06T10:00:00-00:00",
+    ),
+    (
         "floating-ip-port-forwarding-port-ranges",
         "Floating IP Port Forwarding support port ranges",
         "2020-07-01T10:00:00-00:00",

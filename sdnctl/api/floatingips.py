@@ -66,6 +66,10 @@ def _address(work: Work, network: Network, mac: Any, wish: Wish) -> FixedIp:
 
 
 def _update(work: Work, old: FloatingIp, given: dict[str, Any], row: dict[str, Any]) -> Row:
+    if not given:
+        # Before it had other attributes, to say nothing was to take it away from its port; and
+        # there are still clients that do so.
+        given = {"port_id": None}
     qos.check_update(work, row, old)
     new = _metered(work, work.replace(old, row))
     if "port_id" in given:

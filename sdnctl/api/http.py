@@ -34,7 +34,7 @@ SLICE: Final = 500
 
 
 class Listing(NamedTuple):
-    """A list: ``write`` adds a row's JSON to parts, if the list is long when its turn comes.
+    """A list: ``write`` makes the JSON of rows, if the list is long when their turn comes.
 
     ``rows`` are of ``revision`` or, where it took long to find them, later; what is computed from
     other rows is as of its row's turn. ``rest`` are the members of the answer that follow the list.
@@ -42,7 +42,8 @@ class Listing(NamedTuple):
 
     name: str
     rows: Sequence[Any]
-    write: Callable[[Any, list[bytes]], None]
+    write: Callable[[Sequence[Any]], list[bytes]]
+    """In parts, a comma after each row."""
     rest: Mapping[str, Json]
     revision: int
 
@@ -53,26 +54,18 @@ class Listing(NamedTuple):
         headers = [(b"content-type", b"application/json")]
         if len(self.rows) <= LONG:
             # Neither head nor body is sent before it is whole: a row may still fail.
-            body = b"".join((before, *self._parts(0, len(self.rows)), end))
+            body = b"".join((before, *self.write(self.rows)[:-1], end))
             headers.append((b"content-length", str(len(body)).encode()))
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
             return
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         for at in range(0, len(self.rows), SLICE):
-            body = b"".join((before, *self._parts(at, at + SLICE)))
+            body = b"".join((before, *self.write(self.rows[at : at + SLICE])[:-1]))
             await send({"type": "http.response.body", "body": body, "more_body": True})
             await asyncio.sleep(0)
             before = b","
         await send({"type": "http.response.body", "body": end, "more_body": False})
-
-    def _parts(self, start: int, end: int) -> list[bytes]:
-        """The JSON of these rows, with the commas between them."""
-        parts: list[bytes] = []
-        for row in self.rows[start:end]:
-            self.write(row, parts)
-            parts.append(b",")
-        return parts[:-1]
 
 
 class Gone(Exception):

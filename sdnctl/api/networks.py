@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sdnctl.api import outside, qos, rbac, values, zones
+from sdnctl.api import addressing, outside, qos, rbac, values, zones
 from sdnctl.api.associations import dissociate
 from sdnctl.api.errors import conflict, invalid_input
 from sdnctl.api.guests import DNS_DOMAIN
@@ -99,11 +99,9 @@ def _update(work: Work, old: Network, given: dict[str, Any], row: dict[str, Any]
     del given
     check_targets(work, row)
     _mtu(work, row)
-    if row.get("mtu", old.mtu) < 1280 and any(
-        subnet.prefix.version == 6 for subnet in work.tx.find(Subnet, "network_id", old.id)
-    ):
-        # RFC 8200 section 5: IPv6 requires that every link has an MTU of 1280 octets or more.
-        raise invalid_input(f"mtu {row['mtu']} is too small for the IPv6 subnets of {old.id}")
+    if "mtu" in row:
+        for subnet in work.tx.find(Subnet, "network_id", old.id):
+            addressing.check_mtu(old.id, row["mtu"], subnet.prefix.version)
     qos.check_update(work, row, old)
     new = work.replace(old, row)
     if {"shared", "external"}.isdisjoint(row):

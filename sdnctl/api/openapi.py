@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sdnctl.api.authorization import Policy
@@ -22,7 +22,8 @@ _ERROR: Final = {
     "required": ["NeutronError"],
 }
 
-_ERRORS: Final = {"4XX": {"$ref": "#/components/responses/Error"}}
+ERRORS: Final = {"4XX": {"$ref": "#/components/responses/Error"}}
+"""What any operation may answer."""
 
 _PAGING: Final = {
     "fields": ("array", "Attributes to show; all without it."),
@@ -52,11 +53,14 @@ def document(
             path = f"{prefix}/{collection}"
             schemas |= _schemas(resource)
             paths |= _paths(path, resource)
+            if resource.prefix and "tags" in resource.by_name:
+                where = f"{prefix}/{resource.collection}/{{id}}/tags"
+                paths |= by_alias(_tag_paths(where, resource))
             for part in resource.parts:
                 schemas |= _schemas(part)
                 below = f"{path}/{{{resource.name}_id}}/{part.collection}"
                 for found, operations in _paths(below, part).items():
-                    above = _in_path(f"{resource.name}_id")
+                    above = in_path(f"{resource.name}_id")
                     paths[found] = operations | {
                         "parameters": above + operations.get("parameters", [])
                     }
@@ -90,10 +94,15 @@ def document(
 def _alias_paths(prefix: str, part: Resource) -> dict[str, Json]:
     """A part's members under their own ids alone."""
     where = f"{prefix}/{part.aliased.path}"
-    member = _paths(where, part.aliased)[f"{where}/{{id}}"]
-    for verb in ("get", "put", "delete"):
-        member[verb]["operationId"] += "ByAlias"
-    return {f"{where}/{{id}}": member}
+    return by_alias({f"{where}/{{id}}": _paths(where, part.aliased)[f"{where}/{{id}}"]})
+
+
+def by_alias(paths: dict[str, Json]) -> dict[str, Json]:
+    """The same operations once more, each with a name of its own."""
+    for operations in paths.values():
+        for verb in operations.keys() & {"get", "put", "post", "delete"}:
+            operations[verb]["operationId"] += "ByAlias"
+    return paths
 
 
 def _json(schema: Json) -> Json:
@@ -104,24 +113,25 @@ def _schemas(resource: Resource) -> dict[str, Json]:
     title = resource.title
     shown = {a.name: a.type.schema for a in resource.attributes if a.visible}
     return {
-        title: _object(
+        title: object_of(
             shown,
             # What everybody is shown; the rest of it is for administrators or services.
             [n for n in Policy(resource).readers(Identity()) if n not in resource.sparse],
         ),
         # Of what was asked for with ``fields``, as much as there is.
-        f"{title}Fields": _object(
+        f"{title}Fields": object_of(
             {a.name: a.type.schema for a in resource.attributes if a.visible}
         ),
-        f"{title}Create": _object(
+        f"{title}Create": object_of(
             {a.name: _with_default(a) for a in resource.attributes if a.post},
             [a.name for a in resource.attributes if a.post and a.default is REQUIRED],
         ),
-        f"{title}Update": _object({a.name: a.type.schema for a in resource.attributes if a.put}),
+        f"{title}Update": object_of({a.name: a.type.schema for a in resource.attributes if a.put}),
     }
 
 
-def _object(properties: dict[str, Json], required: list[str] | None = None) -> Json:
+def object_of(properties: dict[str, Json], required: list[str] | None = None) -> Json:
+    """An object of these and no other properties; all may be missing but ``required``."""
     found: dict[str, Any] = {
         "type": "object",
         "properties": properties,
@@ -136,7 +146,8 @@ def _with_default(attribute: Attribute) -> Json:
     return attribute.type.schema | {"default": attribute.type.show(attribute.default)}
 
 
-def _in_path(name: str) -> list[Json]:
+def in_path(name: str) -> list[Json]:
+    """A parameter of the path."""
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
 
 
@@ -146,27 +157,29 @@ def _paths(path: str, resource: Resource) -> dict[str, Json]:
     one = {"$ref": f"#/components/schemas/{title}"}
     chosen = {"$ref": f"#/components/schemas/{title}Fields"}
     found, new = {name: one}, {"$ref": f"#/components/schemas/{title}Create"}
-    id_ = _in_path("id")
+    id_ = in_path("id")
     paths: dict[str, Json] = {
         path: {
             "get": {
                 "operationId": f"list{title}",
                 "parameters": _list_parameters(resource),
-                "responses": _answer(200, {plural: {"type": "array", "items": chosen}}),
+                "responses": answers(200, {plural: {"type": "array", "items": chosen}}),
             },
             "post": {
                 "operationId": f"create{title}",
                 "requestBody": {
                     "required": True,
-                    "content": _json({"anyOf": [_object({name: new}, [name]), _many(plural, new)]}),
+                    "content": _json(
+                        {"anyOf": [object_of({name: new}, [name]), _many(plural, new)]}
+                    ),
                 },
                 "responses": {
                     "201": {
                         "description": "Made: all or nothing.",
-                        "content": _json({"anyOf": [_object(found, [name]), _many(plural, one)]}),
+                        "content": _json({"anyOf": [object_of(found, [name]), _many(plural, one)]}),
                     }
                 }
-                | _ERRORS,
+                | ERRORS,
             },
         },
         f"{path}/{{id}}": {
@@ -174,7 +187,7 @@ def _paths(path: str, resource: Resource) -> dict[str, Json]:
             "get": {
                 "operationId": f"show{title}",
                 "parameters": [_parameter("fields", *_PAGING["fields"])],
-                "responses": _answer(200, {name: chosen}),
+                "responses": answers(200, {name: chosen}),
             },
             "put": {
                 "operationId": f"update{title}",
@@ -186,12 +199,12 @@ def _paths(path: str, resource: Resource) -> dict[str, Json]:
                         "schema": {"type": "string", "pattern": "^revision_number=[0-9]{1,18}$"},
                     }
                 ],
-                "requestBody": _body({name: {"$ref": f"#/components/schemas/{title}Update"}}),
-                "responses": _answer(200, found),
+                "requestBody": body_of({name: {"$ref": f"#/components/schemas/{title}Update"}}),
+                "responses": answers(200, found),
             },
             "delete": {
                 "operationId": f"delete{title}",
-                "responses": {"204": {"description": "Gone."}} | _ERRORS,
+                "responses": {"204": {"description": "Gone."}} | ERRORS,
             },
         },
     }
@@ -202,159 +215,58 @@ def _paths(path: str, resource: Resource) -> dict[str, Json]:
             "parameters": id_,
             "put": {
                 "operationId": action,
-                "requestBody": _body(resource.bodies.get(action, {}), required=False),
-                "responses": _answer(200, None),
+                "requestBody": body_of(resource.bodies.get(action, {}), required=False),
+                "responses": answers(200, None),
             },
         }
     for look in resource.looks:
         paths[f"{path}/{{id}}/{look}"] = {
             "parameters": id_,
-            "get": {"operationId": look, "responses": _answer(200, {})},
+            "get": {"operationId": look, "responses": answers(200, {})},
         }
     return paths
 
 
 def _many(plural: str, one: Json) -> Json:
-    return _object({plural: {"type": "array", "items": one, "minItems": 1}}, [plural])
+    return object_of({plural: {"type": "array", "items": one, "minItems": 1}}, [plural])
 
 
 def _tag_paths(path: str, resource: Resource) -> dict[str, Json]:
     title, tags = resource.title, {"tags": resource.by_name["tags"].type.schema}
-    gone = {"204": {"description": "Gone."}} | _ERRORS
+    gone = {"204": {"description": "Gone."}} | ERRORS
     return {
         path: {
-            "parameters": _in_path("id"),
-            "get": {"operationId": f"listTagsOf{title}", "responses": _answer(200, tags)},
+            "parameters": in_path("id"),
+            "get": {"operationId": f"listTagsOf{title}", "responses": answers(200, tags)},
             "put": {
                 "operationId": f"replaceTagsOf{title}",
-                "requestBody": _body(tags),
-                "responses": _answer(200, tags),
+                "requestBody": body_of(tags),
+                "responses": answers(200, tags),
             },
             "post": {
                 "operationId": f"addTagsTo{title}",
-                "requestBody": _body(tags),
-                "responses": _answer(200, tags),
+                "requestBody": body_of(tags),
+                "responses": answers(200, tags),
             },
             "delete": {"operationId": f"removeTagsOf{title}", "responses": gone},
         },
         f"{path}/{{tag}}": {
-            "parameters": _in_path("id") + _in_path("tag"),
+            "parameters": in_path("id") + in_path("tag"),
             "get": {
                 "operationId": f"showTagOf{title}",
-                "responses": {"204": {"description": "It is there."}} | _ERRORS,
+                "responses": {"204": {"description": "It is there."}} | ERRORS,
             },
             "put": {
                 "operationId": f"addTagTo{title}",
-                "responses": {"201": {"description": "It is there."}} | _ERRORS,
+                "responses": {"201": {"description": "It is there."}} | ERRORS,
             },
             "delete": {"operationId": f"removeTagOf{title}", "responses": gone},
         },
     }
 
 
-def view_paths(path: str, name: str, plural: str, *, by_id: bool) -> dict[str, Json]:
-    """The paths of what is only looked at; its rows are not described further."""
-    title, rows = _camel(name), {"type": "array", "items": {"type": "object"}}
-    found: dict[str, Json] = {
-        path: {"get": {"operationId": f"list{title}", "responses": _answer(200, {plural: rows})}}
-    }
-    if by_id:
-        one = _answer(200, {name: {"type": "object"}})
-        found[f"{path}/{{id}}"] = {
-            "parameters": _in_path("id"),
-            "get": {"operationId": f"show{title}", "responses": one},
-        }
-    return found
-
-
-def quota_paths(path: str, names: Iterable[str]) -> dict[str, Json]:
-    """The paths of quotas, which have a limit of each name."""
-    limit = {"type": "integer", "minimum": -1}
-    usage = _object(dict.fromkeys(("limit", "used", "reserved"), limit))
-    limits, usages = _object(dict.fromkeys(names, limit)), _object(dict.fromkeys(names, usage))
-    shown, id_ = _answer(200, {"quota": limits}), _in_path("project_id")
-    details = _answer(200, {"quota": usages})
-    return view_paths(path, "quota", "quotas", by_id=False) | {
-        f"{path}/{{project_id}}": {
-            "parameters": id_,
-            "get": {"operationId": "showQuota", "responses": shown},
-            "put": {
-                "operationId": "updateQuota",
-                "requestBody": _body({"quota": {"type": "object", "additionalProperties": True}}),
-                "responses": shown,
-            },
-            "delete": {
-                "operationId": "deleteQuota",
-                "responses": {"204": {"description": "Gone."}} | _ERRORS,
-            },
-        },
-        f"{path}/{{project_id}}/default": {
-            "parameters": id_,
-            "get": {"operationId": "showDefaultQuota", "responses": shown},
-        },
-        f"{path}/{{project_id}}/details.json": {
-            "parameters": id_,
-            "get": {"operationId": "showQuotaDetails", "responses": details},
-        },
-    }
-
-
-def binding_paths(
-    path: str, shown: dict[str, Json], given: dict[str, Json], filters: Iterable[str]
-) -> dict[str, Json]:
-    """The paths of a port's bindings; ``given`` is what may be said of one, its host first."""
-    one = _object(shown, list(shown))
-    found = _answer(200, {"binding": one})
-    port, host = _in_path("port_id"), [*_in_path("port_id"), *_in_path("host")]
-    needed = list(given)[:1]
-    return {
-        path: {
-            "parameters": port,
-            "get": {
-                "operationId": "listPortBinding",
-                "parameters": [_filter(name) for name in filters],
-                "responses": _answer(200, {"bindings": {"type": "array", "items": one}}),
-            },
-            "post": {
-                "operationId": "createPortBinding",
-                "requestBody": _body({"binding": _object(given, needed)}),
-                "responses": _answer(201, {"binding": one}) | _NOT_BOUND,
-            },
-        },
-        f"{path}/{{host}}": {
-            "parameters": host,
-            "get": {"operationId": "showPortBinding", "responses": found},
-            "put": {
-                "operationId": "updatePortBinding",
-                "requestBody": _body({"binding": _object(given)}),
-                "responses": found | _NOT_BOUND,
-            },
-            "delete": {
-                "operationId": "deletePortBinding",
-                "responses": {"204": {"description": "Gone."}} | _ERRORS,
-            },
-        },
-        f"{path}/{{host}}/activate": {
-            "parameters": host,
-            "put": {"operationId": "activatePortBinding", "responses": _answer(200, shown)},
-        },
-    }
-
-
-_NOT_BOUND: Final = {
-    "500": {
-        "description": "PortBindingError: no agent there would plug it.",
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-    }
-}
-"""Neutron's answer where a port cannot be bound."""
-
-
-def _camel(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_"))
-
-
-def _filter(name: str, value: Json = None) -> dict[str, Any]:
+def filter_by(name: str, value: Json = None) -> dict[str, Any]:
+    """A filter of a list; of plain text unless ``value`` says otherwise."""
     return {
         "name": name,
         "in": "query",
@@ -364,7 +276,7 @@ def _filter(name: str, value: Json = None) -> dict[str, Any]:
 
 
 def _list_parameters(resource: Resource) -> list[Json]:
-    filters = [_filter(a.name, _compared(a)) for a in resource.attributes if a.filter]
+    filters = [filter_by(a.name, _compared(a)) for a in resource.attributes if a.filter]
     return filters + [_parameter(name, *about) for name, about in _PAGING.items()]
 
 
@@ -387,16 +299,17 @@ def _is_scalar(schema: Json) -> bool:
     )
 
 
-def _body(properties: dict[str, Json], *, required: bool = True) -> Json:
+def body_of(properties: dict[str, Json], *, required: bool = True) -> Json:
+    """A request's body."""
     return {
         "required": True,
-        "content": _json(_object(properties, list(properties) if required else None)),
+        "content": _json(object_of(properties, list(properties) if required else None)),
     }
 
 
-def _answer(status: int, properties: dict[str, Json] | None) -> Json:
+def answers(status: int, properties: dict[str, Json] | None) -> Json:
     """What is there on success; None is an object of its own."""
     schema: Json = {"type": "object"}
     if properties is not None:
         schema |= {"properties": properties, "required": list(properties)[:1]}
-    return {str(status): {"description": "Done.", "content": _json(schema)}} | _ERRORS
+    return {str(status): {"description": "Done.", "content": _json(schema)}} | ERRORS

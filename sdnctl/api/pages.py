@@ -65,21 +65,21 @@ async def walked(
     limit: int,
     marker: Row | None,
     backwards: bool,
-) -> tuple[list[Row], bool]:
-    """The first rows on the way from the marker that pass the tests, and whether more do."""
+) -> list[Row]:
+    """The first rows on the way from the marker that pass the tests."""
     store, tests, found = context.store, list(tests), list[Row]()
     order = store.ordered(kind, field)
     page = order.before if backwards else order.after
     place = order.place(marker) if marker is not None else None
-    step = min(max(limit + 1, 256), SLICE)
+    step = min(max(limit, 256), SLICE)
     while True:
         places = page(place, step)
         for place in places:
             row = store.get(kind, place[2])
             if row is not None and all(test(row) for test in tests):
                 found.append(row)
-                if len(found) > limit:
-                    return found[:limit], True
+                if len(found) == limit:
+                    return found
         if len(places) < step:
-            return found, False
+            return found
         await asyncio.sleep(0)

@@ -113,7 +113,7 @@ POLICY: Final[dict[str, Rules]] = {
         create=NETWORK_MEMBER,
         update=MEMBER | NETWORK_MEMBER,
         delete=MEMBER | NETWORK_MEMBER,
-        attributes=(_hidden("segment_id"), _settable("service_types")),
+        attributes=(_hidden("segment_id"),),
     ),
     "port": Rules(
         see=READER | NETWORK_READER | SERVICE,

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-from sdnctl.api.authorization import Policy
+from sdnctl.api.authorization import Policy, as_seen
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import bad_request, invalid_value
 from sdnctl.api.pages import Test, order_of, passing, walked, walks
 from sdnctl.api.schema import Attribute, Lookup, Read, Resource, converted
 from sdnctl.api.values import BOOLEAN, Json, integer
 from sdnctl.api.work import Context
-from sdnctl.intent import Row
+from sdnctl.intent import Row, Shareable
 
 _TAGS: Final[dict[str, Callable[[set[str], set[str]], bool]]] = {
     "tags": lambda asked, has: asked <= has,
@@ -91,7 +91,9 @@ def _take(query: Query, name: str, value: str) -> None:
 
 def _check(resource: Resource, query: Query, readers: Mapping[str, Read]) -> None:
     for name in query.filters:
-        if name not in readers or not resource.by_name[name].filter:
+        attribute = resource.by_name.get(name)
+        # Some attributes are there to be filtered by, and shown to nobody.
+        if attribute is None or not attribute.filter or (attribute.visible and name not in readers):
             raise bad_request(f"['{name}'] is invalid attribute for filtering")
     for name in query.sort_keys:
         if name not in readers or not resource.by_name[name].sort:
@@ -107,10 +109,8 @@ def chosen(readers: Mapping[str, Read], fields: list[str]) -> Mapping[str, Read]
     return {name: readers[name] for name in fields if name in readers} if fields else readers
 
 
-async def select(
-    context: Context, resource: Resource, query: Query, scope: Scope
-) -> tuple[list[Row], bool]:
-    """The rows of one page in their order, and whether more lie beyond it."""
+async def select(context: Context, resource: Resource, query: Query, scope: Scope) -> list[Row]:
+    """The rows of one page in their order."""
     paged = bool(query.sort_keys or query.limit or query.marker)
     if resource.above is not None:
         found = context.store.find(resource.kind, resource.above.field, scope.above)
@@ -125,15 +125,28 @@ async def select(
             if known and walks(total, choice.about, query.limit):
                 return await _walk(context, resource, query, scope, field)
         rows, left = choice.rows(), choice.left
-    rows = await passing(rows, _tests(context, resource, query, left))
-    return _page(context, resource, query, scope, rows) if paged else (rows, False)
+    rows = await passing(rows, _tests(context, resource, query, left, scope.caller))
+    return _page(context, resource, query, scope, rows) if paged else rows
 
 
 def _tests(
-    context: Context, resource: Resource, query: Query, filters: dict[str, list[str]]
+    context: Context,
+    resource: Resource,
+    query: Query,
+    filters: dict[str, list[str]],
+    caller: Identity,
 ) -> list[Test]:
-    tests = [_test(context, resource.by_name[name], texts) for name, texts in filters.items()]
+    tests = []
+    for name, texts in filters.items():
+        test = _test(context, resource.by_name[name], texts)
+        if name == "shared" and issubclass(resource.kind, Shareable):
+            test = _seen_by(caller, test)
+        tests.append(test)
     return tests + [_tag_test(name, set(texts)) for name, texts in query.tags.items()]
+
+
+def _seen_by(caller: Identity, test: Test) -> Test:
+    return lambda row: test(as_seen(caller, row))
 
 
 def _visible(context: Context, scope: Scope, rows: list[Row]) -> list[Row]:
@@ -201,17 +214,17 @@ def _lookups(resource: Resource, query: Query) -> Iterator[tuple[str, list[Looku
 
 async def _walk(
     context: Context, resource: Resource, query: Query, scope: Scope, field: str
-) -> tuple[list[Row], bool]:
+) -> list[Row]:
     marker = _marker(context, resource, query, scope)
-    tests = _tests(context, resource, query, query.filters)
+    tests = _tests(context, resource, query, query.filters, scope.caller)
     if not scope.caller.sees_all:
         sees, caller, get = scope.policy.sees, scope.caller, context.store.get
         tests.append(lambda row: sees(caller, row, get))
     backwards = ("desc" in query.sort_dirs) != query.page_reverse
-    rows, more = await walked(
+    rows = await walked(
         context, resource.kind, field, tests, limit=query.limit, marker=marker, backwards=backwards
     )
-    return (rows[::-1] if query.page_reverse else rows), more
+    return rows[::-1] if query.page_reverse else rows
 
 
 def _marker(context: Context, resource: Resource, query: Query, scope: Scope) -> Row | None:
@@ -262,7 +275,7 @@ def _tag_test(name: str, asked: set[str]) -> Callable[[Row], bool]:
 
 def _page(
     context: Context, resource: Resource, query: Query, scope: Scope, rows: list[Row]
-) -> tuple[list[Row], bool]:
+) -> list[Row]:
     marker = _marker(context, resource, query, scope)
     if marker is not None:
         rows = [row for row in rows if row.id != marker.id] + [marker]
@@ -276,8 +289,8 @@ def _page(
         at = next(i for i, row in enumerate(rows) if row.id == query.marker)
         rows = rows[:at] if query.page_reverse else rows[at + 1 :]
     if not query.limit or len(rows) <= query.limit:
-        return rows, False
-    return (rows[-query.limit :] if query.page_reverse else rows[: query.limit]), True
+        return rows
+    return rows[-query.limit :] if query.page_reverse else rows[: query.limit]
 
 
 def _sort_key(context: Context, attribute: Attribute) -> Callable[[Row], Any]:
@@ -290,22 +303,28 @@ def _sort_key(context: Context, attribute: Attribute) -> Callable[[Row], Any]:
     return key
 
 
-def links(url: str, query_string: bytes, query: Query, rows: list[Row], more: bool) -> Json:
+def links(url: str, query_string: bytes, query: Query, rows: list[Row]) -> Json:
     """The ``COLLECTION_links`` of a page; empty if the request set no limit."""
-    if not query.limit or not rows:
+    if not query.limit:
         return []
     kept = [
         (name, value)
         for name, value in parse_qsl(query_string.decode("ascii"), keep_blank_values=True)
         if name not in {"marker", "page_reverse"}
     ]
-    found = []
-    if more or query.page_reverse:
-        found.append({"rel": "next", "href": _url(url, [*kept, ("marker", rows[-1].id)])})
-    if query.marker if not query.page_reverse else more:
-        back = [("marker", rows[0].id), ("page_reverse", "True")]
+    # As in Neutron, which looks no further than the page: a full one may be followed by nothing.
+    full, found = len(rows) >= query.limit, []
+    if full or query.page_reverse:
+        found.append({"rel": "next", "href": _url(url, [*kept, *_after(rows[-1:])])})
+    if full or not query.page_reverse:
+        back = [*_after(rows[:1]), ("page_reverse", "True")]
         found.append({"rel": "previous", "href": _url(url, [*kept, *back])})
     return found
+
+
+def _after(rows: list[Row]) -> list[tuple[str, str]]:
+    """Where another page begins; an empty one is where the list ends, and leads to its end."""
+    return [("marker", row.id) for row in rows]
 
 
 def _url(url: str, pairs: list[tuple[str, str]]) -> str:

@@ -76,6 +76,13 @@ def check_create(work: Work, resource: Resource, project_id: str) -> None:
         raise conflict("OverQuota", f"Quota exceeded for resources: ['{resource.name}'].")
 
 
+def check_made(work: Work, resource: Resource, project_id: str) -> None:
+    """Refuse what was made along with something, if it is more than the project may have."""
+    limit = limit_of(work.tx, work.settings.quotas, project_id, resource.name)
+    if 0 <= limit < work.tx.count(resource.kind, "project_id", project_id):
+        raise conflict("OverQuota", f"Quota exceeded for resources: ['{resource.name}'].")
+
+
 def check_within(work: Work, name: str, project_id: str, wanted: int) -> None:
     """Refuse more in one thing than its project may have there."""
     if 0 <= limit_of(work.tx, work.settings.quotas, project_id, name) < wanted:

@@ -180,6 +180,20 @@ def _check_target(work: Work, verb: str, target: str) -> None:
         raise forbidden(verb, "rbac_policy", "target_tenant")
 
 
+def _check_scope(work: Work, thing: Shareable, target: str) -> None:
+    """Who uses a pool uses the address scope that it is in."""
+    if not isinstance(thing, SubnetPool) or thing.address_scope_id is None:
+        return
+    scope = work.tx.get(AddressScope, thing.address_scope_id)
+    if scope is not None and not (
+        scope.shared or target == scope.project_id or target in scope.shared_with
+    ):
+        raise invalid_input(
+            f"subnetpool {thing.id} cannot be shared with {target}, with whom its address scope "
+            f"{scope.id} is not shared"
+        )
+
+
 def _check_new(work: Work, policy: RbacPolicy) -> None:
     for other in work.tx.find(RbacPolicy, "object_id", policy.object_id):
         same = (other.action, other.target_project) == (policy.action, policy.target_project)
@@ -202,8 +216,7 @@ def _applied(work: Work, thing: Shareable) -> None:
             thing,
             "There are routers attached to this network that depend on this policy for access.",
         )
-    if new is not thing:
-        work.tx.put(new)
+    work.put_changed(thing, new)
 
 
 def _narrower(thing: Shareable, new: Shareable) -> bool:
@@ -237,6 +250,7 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     if row["action"] == EXTERNAL and not isinstance(thing, Network):
         raise invalid_input(f"action {EXTERNAL} is not valid for {row['object_type']}")
     _check_target(work, "create", row["target_project"])
+    _check_scope(work, thing, row["target_project"])
     policy = RbacPolicy(**row)
     _check_new(work, policy)
     work.tx.put(policy)
@@ -249,6 +263,9 @@ def _update(work: Work, old: RbacPolicy, given: dict[str, Any], row: dict[str, A
     new = work.replace(old, row)
     if new is not old:
         _check_target(work, "update", new.target_project)
+        thing = work.tx.get(_KINDS[new.object_type], new.object_id)
+        if thing is not None:
+            _check_scope(work, thing, new.target_project)
         _check_new(work, new)
         work.tx.put(new)
         _reapply(work, old)

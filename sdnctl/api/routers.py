@@ -192,8 +192,16 @@ def _add_interface(work: Work, router: Router, body: dict[str, Json]) -> dict[st
     if subnet_id is not None and port_id is not None:
         raise _bad_router("Cannot specify both subnet-id and port-id")
     if port_id is not None:
-        return _add_port(work, router, port_id)
-    return _add_subnet(work, router, str(subnet_id))
+        added = _add_port(work, router, port_id)
+    else:
+        added = _add_subnet(work, router, str(subnet_id))
+    _touch(work, router)
+    return added
+
+
+def _touch(work: Work, router: Router) -> None:
+    """An interface came or went; the row may have changed with it."""
+    work.touch(work.tx.get(Router, router.id) or router)
 
 
 def _add_port(work: Work, router: Router, port_id: str) -> dict[str, Json]:
@@ -284,6 +292,7 @@ def _remove_interface(work: Work, router: Router, body: dict[str, Json]) -> dict
         kept = tuple(fixed for fixed in port.fixed_ips if fixed.subnet_id != subnet_id)
         part = port_id is None and bool(kept)
         _check_leaves(work, router, [str(subnet_id)] if part else subnet_ids)
+        _touch(work, router)
         if part:
             work.put(port, fixed_ips=kept)
             return _answer(router, port, [str(subnet_id)])

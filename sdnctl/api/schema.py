@@ -181,10 +181,13 @@ Action = Callable[[Work, Any, dict[str, Json]], dict[str, Json] | Row | Bare]
 
 
 class Sight(NamedTuple):
-    """What is there without asking: ``there`` says whether it is, and ``make`` makes it so."""
+    """What is there without asking: ``there`` says whether it is, and ``make`` makes it so.
 
-    there: Callable[[Store, Identity], bool]
-    make: Callable[[Work], object]
+    Both are of a project: the caller's, or the one that an administrator names in a filter.
+    """
+
+    there: Callable[[Store, Identity, str], bool]
+    make: Callable[[Work, str], object]
 
 
 class Above(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, Final
 
-from sdnctl.api import default_rules, rbac, values
+from sdnctl.api import default_rules, quotas, rbac, values
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import conflict, not_found
 from sdnctl.api.schema import Resource, Sight, shown, stored
@@ -79,6 +79,7 @@ def _create_group(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row
     ensure_default(work, row["project_id"])
     group = SecurityGroup(**row)
     default_rules.begin(work, group)
+    quotas.check_made(work, SECURITY_GROUP_RULES, group.project_id)
     return group
 
 
@@ -126,11 +127,11 @@ def _delete_group(work: Work, group: SecurityGroup) -> None:
     rbac.forget(work, group)
 
 
-def _has_default(store: Store, caller: Identity) -> bool:
+def _has_default(store: Store, caller: Identity, project_id: str) -> bool:
     """Who is in no project has none, but for an administrator."""
-    if not (caller.project_id or caller.is_admin):
+    if not (project_id or caller.is_admin):
         return True
-    return bool(store.find(SecurityGroup, "default_of", caller.project_id))
+    return bool(store.find(SecurityGroup, "default_of", project_id))
 
 
 def _rules_of(context: Context, group: SecurityGroup) -> Json:
@@ -146,7 +147,7 @@ SECURITY_GROUPS: Final = Resource(
     create=_create_group,
     update=_update_group,
     delete=_delete_group,
-    sight=Sight(_has_default, lambda work: ensure_default(work, work.caller.project_id)),
+    sight=Sight(_has_default, ensure_default),
     attributes=(
         *STANDARD,
         stored("stateful", values.BOOLEAN, True, sort=False),

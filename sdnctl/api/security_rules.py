@@ -59,6 +59,9 @@ _WITH_PORTS: Final = {6, 17, 132}
 
 ICMP, ICMPV6 = 1, 58
 
+_OF_IPV6: Final = {number for name, number in PROTOCOLS.items() if name.startswith("ipv6-")}
+"""Extension headers of IPv6 and what else is carried by it alone, as Neutron has it."""
+
 
 def _protocol(value: Json) -> tuple[int | None, str | None]:
     """The number, None for any, and how it was said."""
@@ -158,7 +161,10 @@ def _create_rule(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     if not work.caller.is_admin and group.project_id != work.caller.project_id:
         # Whom a group is shared with uses it as it is.
         raise forbidden("create", "security_group_rule")
-    return accepted(work, rule)
+    # Whoever adds it: the group's owner sees it and takes it away.
+    rule = work.replace(accepted(work, rule), {"project_id": group.project_id})
+    work.touch(group)
+    return rule
 
 
 def _check_remote(work: Work, rule: RuleTerms) -> None:
@@ -185,10 +191,10 @@ def _check_remote(work: Work, rule: RuleTerms) -> None:
 
 
 def _of_version(work: Work, rule: T) -> T:
-    """ICMP is ICMPv6 in IPv6, and the other way round it is a mistake."""
+    """ICMP is ICMPv6 in IPv6; what is IPv6's is a mistake in IPv4."""
     if rule.ethertype == "IPv6" and rule.protocol == ICMP:
         return work.replace(rule, {"protocol": ICMPV6, "protocol_name": "ipv6-icmp"})
-    if rule.ethertype == "IPv4" and rule.protocol == ICMPV6:
+    if rule.ethertype == "IPv4" and rule.protocol in _OF_IPV6:
         raise _invalid(
             "SecurityGroupEthertypeConflictWithProtocol",
             f"Invalid ethertype {rule.ethertype} for protocol {rule.protocol_name}.",
@@ -245,7 +251,9 @@ def _update_rule(
 
 
 def _delete_rule(work: Work, rule: SecurityGroupRule) -> None:
-    """Nothing hangs on a rule."""
+    group = work.tx.get(SecurityGroup, rule.security_group_id)
+    if group is not None:
+        work.touch(group)
 
 
 def _normalized(_context: Context, rule: SecurityGroupRule) -> Json:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from sdnctl.api import query, quotas
-from sdnctl.api.authorization import Policy, sees
+from sdnctl.api.authorization import Policy, as_seen, sees
 from sdnctl.api.caller import Identity
 from sdnctl.api.encoded import Encoded
 from sdnctl.api.errors import (
@@ -28,11 +28,11 @@ from sdnctl.api.errors import (
     of_store,
 )
 from sdnctl.api.http import Listing
-from sdnctl.api.schema import Bare, Read, Resource
+from sdnctl.api.schema import Bare, Read, Resource, Sight
 from sdnctl.api.tags import TAGS, tagged
 from sdnctl.api.values import Json
 from sdnctl.api.work import Context, Work
-from sdnctl.intent import Row
+from sdnctl.intent import Row, Shareable
 from sdnctl.store import StoreError, Transaction
 
 T = TypeVar("T")
@@ -73,6 +73,10 @@ class Service:
         parts = [part for resource in resources.values() for part in resource.parts]
         aliases = [part.aliased for part in parts if part.alias]
         self._aliases = {alias.path: alias for alias in aliases}
+        # Neutron's clients look for tags where there is no prefix, which is where it has them.
+        self._tagged = {
+            r.collection: r for r in resources.values() if r.prefix and "tags" in r.by_name
+        }
         self._encoded = Encoded(context)
         self._policies = {r.name: Policy(r) for r in (*resources.values(), *parts, *aliases)}
 
@@ -96,6 +100,8 @@ class Service:
             row = self._context.store.get(alias.kind, id_)
             above = getattr(row, alias.above.field, "")
             return alias, request._replace(path=(id_,), above=above)
+        if "tags" in request.path[2:3] and request.path[0] in self._tagged:
+            return self._tagged[request.path[0]], request._replace(path=request.path[1:])
         for length in (1, 2):
             resource = self._resources.get("/".join(request.path[:length]))
             if resource is not None:
@@ -109,7 +115,6 @@ class Service:
     async def _on_collection(self, resource: Resource, request: Request) -> Answer:
         match request.method:
             case "GET":
-                await self._sight(resource, request)
                 return await self._list(resource, request)
             case "POST":
                 return await self._create(resource, request)
@@ -137,11 +142,15 @@ class Service:
             return self._show(resource, request, id_, resource.looks[name])
         raise no_such_path()
 
-    async def _sight(self, resource: Resource, request: Request) -> None:
+    async def _sight(
+        self, sight: Sight, request: Request, filters: Mapping[str, list[str]]
+    ) -> None:
         """What is there without asking is there when somebody looks."""
-        sight = resource.sight
-        if sight is not None and not sight.there(self._context.store, request.caller):
-            await self._transact(request, sight.make)
+        project = request.caller.project_id
+        if request.caller.is_admin:
+            project = (filters.get("project_id") or filters.get("tenant_id") or [project])[0]
+        if not sight.there(self._context.store, request.caller, project):
+            await self._transact(request, lambda work: sight.make(work, project))
 
     async def _list(self, resource: Resource, request: Request) -> Answer:
         policy, store = self._policies[resource.name], self._context.store
@@ -152,16 +161,20 @@ class Service:
                 raise not_found(above.title, request.above)
         readers = policy.readers(request.caller)
         asked = query.parse(resource, request.query, readers)
+        if resource.sight is not None:
+            await self._sight(resource.sight, request, asked.filters)
         scope = query.Scope(request.caller, policy, request.above)
         revision = store.revision
-        rows, more = await query.select(self._context, resource, asked, scope)
+        rows = await query.select(self._context, resource, asked, scope)
         name = resource.collection.replace("-", "_")
-        links = query.links(request.url, request.query, asked, rows, more)
+        links = query.links(request.url, request.query, asked, rows)
         rest = {f"{name}_links": links} if links else {}
         if asked.fields:
             write = self._encoded.fresh(query.chosen(readers, asked.fields))
         else:
             write = self._encoded.kept(resource, readers)
+        if issubclass(resource.kind, Shareable):
+            rows = [as_seen(request.caller, row) for row in rows]
         return Answer(200, Listing(name, rows, write, rest, revision))
 
     def _show(
@@ -180,7 +193,8 @@ class Service:
         readers = policy.readers(request.caller)
         if request.query:
             readers = query.chosen(readers, query.parse(resource, request.query, readers).fields)
-        return Answer(200, {resource.name: resource.show(self._context, row, readers)})
+        shown = resource.show(self._context, as_seen(request.caller, row), readers)
+        return Answer(200, {resource.name: shown})
 
     async def _create(self, resource: Resource, request: Request) -> Answer:
         body = _decode(request.body)
@@ -195,7 +209,7 @@ class Service:
                 raise bad_request(f"'{plural}' has more than {self._context.settings.max_bulk}")
         else:
             raise bad_request(f"Unable to find '{resource.name}' in request body")
-        parsed = [resource.parse_create(item) for item in bodies]
+        parsed = [resource.parse_create(_item(resource, item)) for item in bodies]
         policy = self._policies[resource.name]
         for given in parsed:
             policy.check_project(request.caller, given)
@@ -332,6 +346,13 @@ def _existing(work: Work, resource: Resource, policy: Policy, id_: str, request:
                 f"Constrained to {asked[1]}, but current revision is {row.revision_number}",
             )
     return row
+
+
+def _item(resource: Resource, item: Json) -> Json:
+    """One of a bulk create, which may have its name around it once more, as in Neutron."""
+    if isinstance(item, dict) and set(item) == {resource.name}:
+        return item[resource.name]
+    return item
 
 
 def _decode(body: bytes) -> Json:

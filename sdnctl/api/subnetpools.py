@@ -106,6 +106,19 @@ def _check_scope(work: Work, pool: SubnetPool) -> None:
             )
 
 
+def _check_owned(work: Work, pool: SubnetPool) -> None:
+    """A pool in another project's address scope is changed by administrators alone."""
+    if pool.address_scope_id is None or work.caller.is_admin:
+        return
+    scope = work.tx.get(AddressScope, pool.address_scope_id)
+    if scope is not None and scope.project_id != work.caller.project_id:
+        raise _refused(
+            "IllegalSubnetPoolUpdate",
+            f"Illegal subnetpool update : subnetpool {pool.id} cannot be updated when associated "
+            f"with shared address scope {scope.id}.",
+        )
+
+
 def _check_affinity(work: Work, pool: SubnetPool) -> None:
     """Subnets that move to another address scope leave none behind on their networks."""
     for subnet in work.tx.find(Subnet, "subnetpool_id", pool.id):
@@ -127,6 +140,7 @@ def _create_pool(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
 
 def _update_pool(work: Work, old: SubnetPool, given: dict[str, Any], row: dict[str, Any]) -> Row:
     del given
+    _check_owned(work, old)
     if "prefixes" in row:
         row["prefixes"] = _check_prefixes(row["prefixes"])
         if row["prefixes"][0].version != old.version or not prefixes.contains(
@@ -162,6 +176,7 @@ def _asked(body: dict[str, Json]) -> tuple[Prefix, ...]:
 
 
 def _add_prefixes(work: Work, pool: SubnetPool, body: dict[str, Json]) -> dict[str, Json]:
+    _check_owned(work, pool)
     new = work.replace(pool, {"prefixes": _check_prefixes((*pool.prefixes, *_asked(body)))})
     _check_scope(work, new)
     work.put_changed(pool, new)
@@ -170,6 +185,7 @@ def _add_prefixes(work: Work, pool: SubnetPool, body: dict[str, Json]) -> dict[s
 
 def _remove_prefixes(work: Work, pool: SubnetPool, body: dict[str, Json]) -> dict[str, Json]:
     removed = _asked(body)
+    _check_owned(work, pool)
     lent = [subnet.prefix for subnet in work.tx.find(Subnet, "subnetpool_id", pool.id)]
     if prefixes.intersect(lent, removed):
         raise _refused(

@@ -9,6 +9,7 @@ import msgspec
 from sdnctl.api import router_gateways, snat, values
 from sdnctl.api.addressing import (
     add_automatic_address,
+    check_mtu,
     forms_addresses,
     is_automatic,
     serves,
@@ -198,9 +199,7 @@ def _check_prefix(work: Work, network: Network, prefix: Prefix, ip_version: int)
         raise invalid_input(f"cidr {prefix} does not match the ip_version {ip_version}")
     if prefix.length == 0:
         raise invalid_input(f"cidr {prefix} covers everything")
-    if prefix.version == 6 and network.mtu < 1280:
-        # RFC 8200 section 5: IPv6 requires that every link has an MTU of 1280 octets or more.
-        raise invalid_input(f"the mtu {network.mtu} of network {network.id} is too small for IPv6")
+    check_mtu(network.id, network.mtu, prefix.version)
     for other in work.tx.find(Subnet, "network_id", network.id):
         if overlap(prefix, other.prefix):
             raise invalid_input(
@@ -242,6 +241,7 @@ def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     else:
         row["pools"] = default_pools(prefix, row["gateway_ip"])
     subnet = Subnet(**row)
+    work.touch(network)
     if forms_addresses(subnet):
         for port in work.tx.find(Port, "network_id", network.id):
             owner = port.device_owner
@@ -275,6 +275,9 @@ def _update(work: Work, old: Subnet, given: dict[str, Any], row: dict[str, Any])
 
 
 def _delete(work: Work, subnet: Subnet) -> None:
+    network = work.tx.get(Network, subnet.network_id)
+    if network is not None:
+        work.touch(network)
     user = work.tx.first(Port, "subnet_id", subnet.id)
     if user is not None and forms_addresses(subnet):
         # Addresses that guests formed by themselves go with the subnet; a router's stays.
@@ -295,6 +298,11 @@ def _delete(work: Work, subnet: Subnet) -> None:
     for port in work.tx.find(Port, "subnet_id", subnet.id):
         kept = tuple(fixed for fixed in port.fixed_ips if fixed.subnet_id != subnet.id)
         work.put(port, fixed_ips=kept)
+
+
+def _shared(context: Context, subnet: Subnet) -> Json:
+    network = context.store.get(Network, subnet.network_id)
+    return network is not None and network.shared
 
 
 def _external(context: Context, subnet: Subnet) -> Json:
@@ -343,6 +351,14 @@ SUBNETS: Final = Resource(
             visible=False,
         ),
         stored("service_types", _SERVICE_TYPES, (), filter=False, sort=False),
+        Attribute(
+            name="shared",
+            type=values.BOOLEAN,
+            visible=False,
+            filter=True,
+            read=_shared,
+            of=(Of(Network, "network_id"),),
+        ),
         shown(
             "router:external",
             values.BOOLEAN,

@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from sdnctl.api import snat, values
 from sdnctl.api.authorization import forbidden, may_update
 from sdnctl.api.errors import ApiError, conflict, invalid_input, not_found
@@ -137,11 +135,6 @@ def _vlan(wish: Wish, network: Network) -> int:
     kind, tag = wish.kind, wish.tag
     if kind == "inherit":
         kind, tag = "vxlan", network.vni
-    if not kind or tag is None:
-        raise invalid_input(
-            f"Invalid subport details '{wish.port_id}': missing segmentation information. Must "
-            "specify both segmentation_id and segmentation_type"
-        )
     try:
         number: int = values.integer(-(1 << 63), 1 << 63).convert(tag)
     except ValueError:
@@ -155,11 +148,17 @@ def _vlan(wish: Wish, network: Network) -> int:
     return number
 
 
-def _check_unique(wishes: Iterable[Wish]) -> None:
+def _check_said(wishes: Iterable[Wish]) -> None:
+    """Each wish says all that is needed, and they contradict each other in nothing."""
     seen: set[object] = set()
     for wish in wishes:
+        if wish.kind != "inherit" and (not wish.kind or wish.tag is None):
+            raise invalid_input(
+                f"Invalid subport details '{wish.port_id}': missing segmentation information. "
+                "Must specify both segmentation_id and segmentation_type"
+            )
         for what, said in (("UUID", wish.port_id), ("tag", (wish.kind, str(wish.tag)))):
-            if said in seen and not (what == "tag" and (wish.tag is None or not wish.kind)):
+            if said in seen and not (what == "tag" and wish.tag is None):
                 raise invalid_input(
                     f"Non unique UUID for subport: '{wish.port_id}'"
                     if what == "UUID"
@@ -169,7 +168,6 @@ def _check_unique(wishes: Iterable[Wish]) -> None:
 
 
 def _add(work: Work, trunk_id: str, parent: Port, wishes: tuple[Wish, ...]) -> None:
-    _check_unique(wishes)
     widest = _network(work, parent).mtu
     for wish in wishes:
         if wish.port_id == parent.id:
@@ -214,23 +212,15 @@ def _check_enabled(trunk: Trunk) -> None:
         raise conflict("TrunkDisabled", f"Trunk {trunk.id} is currently disabled.")
 
 
-def _touched(work: Work, trunk: Trunk) -> Trunk:
-    """The trunk changed, though its row says nothing of its subports."""
-    new = msgspec.structs.replace(
-        trunk, revision_number=trunk.revision_number + 1, updated_at=work.now
-    )
-    work.tx.put(new)
-    return new
-
-
 def _add_subports(work: Work, trunk: Trunk, body: dict[str, Json]) -> Bare:
     wishes = _wishes(body)
+    _check_said(wishes)
     parent = work.tx.get(Port, trunk.port_id)
     if parent is None:
         raise not_found("Port", trunk.port_id)
     _check_enabled(trunk)
     _add(work, trunk.id, parent, wishes)
-    return Bare(_touched(work, trunk) if wishes else trunk)
+    return Bare(work.touch(trunk) if wishes else trunk)
 
 
 def _remove_subports(work: Work, trunk: Trunk, body: dict[str, Json]) -> Bare:
@@ -245,7 +235,7 @@ def _remove_subports(work: Work, trunk: Trunk, body: dict[str, Json]) -> Bare:
                 f"SubPort {wish.port_id} on trunk {trunk.id} could not be found.",
             )
         _release(work, port)
-    return Bare(_touched(work, trunk) if wishes else trunk)
+    return Bare(work.touch(trunk) if wishes else trunk)
 
 
 # ---- the resource ------------------------------------------------------------------------------
@@ -253,6 +243,7 @@ def _remove_subports(work: Work, trunk: Trunk, body: dict[str, Json]) -> Bare:
 
 def _create(work: Work, given: dict[str, Any], row: dict[str, Any]) -> Row:
     trunk = Trunk(**row)
+    _check_said(given["sub_ports"])
     parent = _usable(work, trunk.port_id)
     nowhere = parent.vnic_type != "normal" or work.tx.get(Hypervisor, parent.host) is None
     if parent.device_owner.startswith("network:") or (parent.host and nowhere):

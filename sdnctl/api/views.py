@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sdnctl.api.authorization import sees
+from sdnctl.api.authorization import forbidden, sees
 from sdnctl.api.caller import Identity
 from sdnctl.api.errors import bad_request, not_allowed, not_found
 from sdnctl.api.http import JsonResponse
@@ -33,7 +33,8 @@ Asked = dict[str, list[str]]
 class View:
     """``rows`` are all of it; ``one`` is what an id names, None if nothing is served by id.
 
-    ``pick``, if given, are the rows that are there for a caller.
+    ``pick``, if given, are the rows that are there for a caller. What ``everybodys`` lists is
+    everybody's to read, and so is each of it but with ``details``. ``also`` is another path to it.
     """
 
     name: str
@@ -42,6 +43,8 @@ class View:
     rows: Callable[[Context, Asked], Iterable[dict[str, Json]]]
     one: Callable[[Context, str], dict[str, Json] | None] | None = None
     everybodys: bool = False
+    details: bool = False
+    also: str = ""
     pick: Callable[[Context, Identity], Iterable[dict[str, Json]]] | None = None
 
 
@@ -59,7 +62,8 @@ def _time(seconds: int) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S") if seconds else None
 
 
-def _agent(context: Context, hypervisor: Hypervisor) -> dict[str, Json]:
+def agent(context: Context, hypervisor: Hypervisor) -> dict[str, Json]:
+    """A hypervisor's agent, as Neutron shows its own."""
     state = context.observed.hypervisor(hypervisor.id)
     return {
         "id": hypervisor.id,
@@ -86,12 +90,12 @@ def _agent(context: Context, hypervisor: Hypervisor) -> dict[str, Json]:
 
 def _agents(context: Context, asked: Asked) -> Iterable[dict[str, Json]]:
     del asked
-    return (_agent(context, hypervisor) for hypervisor in context.store.rows(Hypervisor))
+    return (agent(context, hypervisor) for hypervisor in context.store.rows(Hypervisor))
 
 
 def _one_agent(context: Context, id_: str) -> dict[str, Json] | None:
     hypervisor = context.store.get(Hypervisor, id_)
-    return None if hypervisor is None else _agent(context, hypervisor)
+    return None if hypervisor is None else agent(context, hypervisor)
 
 
 def _zones(context: Context, asked: Asked) -> Iterable[dict[str, Json]]:
@@ -248,13 +252,26 @@ def _pools(context: Context, caller: Identity) -> Iterable[dict[str, Json]]:
 
 
 VIEWS: Final = (
-    View("floatingip_pool", "floatingip_pools", "FloatingIPPool", _none, pick=_pools),
+    View(
+        "floatingip_pool",
+        "floatingip_pools",
+        "FloatingIPPool",
+        _none,
+        also="floatingip-pools",
+        pick=_pools,
+    ),
     View("agent", "agents", "Agent", _agents, _one_agent),
     View("availability_zone", "availability_zones", "AvailabilityZone", _zones, everybodys=True),
     View("service_provider", "service-providers", "ServiceProvider", _providers, everybodys=True),
     View("segment", "segments", "Segment", _segments, _one_segment),
     View(
-        "rule_type", "qos/rule-types", "QosRuleType", _rule_types, _one_rule_type, everybodys=True
+        "rule_type",
+        "qos/rule-types",
+        "QosRuleType",
+        _rule_types,
+        _one_rule_type,
+        everybodys=True,
+        details=True,
     ),
     View(
         "network_ip_availability",
@@ -276,6 +293,8 @@ def answer(context: Context, view: View, request: Request) -> Response:
     fields = asked.pop("fields", [])
     id_ = request.path_params.get("id")
     if id_ is not None:
+        if view.details and not caller.sees_all:
+            raise forbidden("get", view.name)
         found = view.one(context, id_) if view.one is not None and seen else None
         if found is None:
             raise not_found(view.title, id_)

@@ -52,6 +52,14 @@ class Work(NamedTuple):
         """Put ``old`` with other fields, as a change of its own: revision and time move."""
         return self.put_changed(old, self.replace(old, fields))
 
+    def touch(self, row: R) -> R:
+        """Count a change of what belongs to ``row``, of which the row itself says nothing."""
+        new = msgspec.structs.replace(
+            row, revision_number=row.revision_number + 1, updated_at=self.now
+        )
+        self.tx.put(new)
+        return new
+
     def put_changed(self, old: R, new: R) -> R:
         """Put ``new`` in the place of ``old``, if it differs."""
         if new is old:

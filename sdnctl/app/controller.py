@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final
 
+import msgspec
+
 from sdnctl.api import HypervisorState, Reach
 from sdnctl.app.claims import Claims
 from sdnctl.app.liveness import Liveness
@@ -38,7 +40,7 @@ from sdnctl.graph.relations.inputs import (
 )
 from sdnctl.graph.relations.resources import COMPETING, EVI_PROBE, IRB, LOCAL_PORT, VRF_PROBE
 from sdnctl.graph.relations.routes import ADVERTISED, Advertised
-from sdnctl.intent import KINDS, BgpPeer, Link, Port
+from sdnctl.intent import KINDS, BgpPeer, Link, Port, Row
 from sdnctl.nova import Events, Notifier
 from sdnctl.routes import Path, RouteKey
 from sdnctl.southbound.server import AgentServer
@@ -97,8 +99,8 @@ class Controller:
                 [
                     *(
                         (_RELATIONS[kind], id_, new)
-                        for (kind, id_), _old, new in commit.changes
-                        if kind in _RELATIONS
+                        for (kind, id_), old, new in commit.changes
+                        if kind in _RELATIONS and not _only_counted(old, new)
                     ),
                     *gone,
                 ],
@@ -302,6 +304,19 @@ class Controller:
             }
             for event in self.speakers.sessions
         ]
+
+
+def _only_counted(old: Row | None, new: Row | None) -> bool:
+    """Whether nothing but a row's revision and time moved: something that belongs to it did.
+
+    No rule reads these, and who depends on a group or a network may be many.
+    """
+    if old is None or new is None or old.revision_number == new.revision_number:
+        return False
+    counted = msgspec.structs.replace(
+        old, revision_number=new.revision_number, updated_at=new.updated_at
+    )
+    return counted == new
 
 
 def _give_up(why: str) -> None:

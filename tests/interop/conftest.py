@@ -1,4 +1,4 @@
-"""A lab with a speaker that the test's link starts, and a link that records what it is told."""
+"""What the tests beside real peers share: a lab, a link to a speaker, and OpenStack's client."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.interop import keystone
+from tests.interop.client import WAYS, Client, logged_in
 from tests.interop.routers import Lab, Link
 from tests.interop.world import World
 
@@ -37,3 +39,14 @@ async def link(lab: Lab) -> AsyncIterator[Link]:
     await link.start()
     yield link
     await link.stop()
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def openstack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
+    """An administrator's client, by all the ways to log in."""
+    if request.param == "keystone" and keystone.MISSING:
+        pytest.skip(keystone.MISSING)
+    with logged_in(request.param, tmp_path_factory.mktemp("openstack")) as client:
+        yield client

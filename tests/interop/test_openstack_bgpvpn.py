@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import openstack as sdk
 import pytest
 
-from tests.interop.test_openstack_client import Client
-from tests.server import running
+from tests.interop.client import Client
 
 pytestmark = pytest.mark.interop
 
 DELETED = "(BGP VPN|(Network|Router|Port) association) [-0-9a-f]{36} deleted\n"
 """The client warns of having done what it was told."""
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(tmp_path_factory.mktemp("bgpvpn") / "db") as server:
-        yield f"http://127.0.0.1:{server.port}"
-
-
-@pytest.fixture(scope="module")
-def openstack(endpoint: str) -> Client:
-    return Client(OS_AUTH_TYPE="none", OS_ENDPOINT=endpoint)
 
 
 def test_bgpvpns(openstack: Client) -> None:
@@ -134,7 +120,7 @@ def test_router_associations(openstack: Client) -> None:
 
 # The SDK warns of itself.
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
-def test_port_associations(openstack: Client, endpoint: str) -> None:
+def test_port_associations(openstack: Client) -> None:
     port, vpn, made, listed = openstack(
         "network create -f json p-net",
         "port create --network p-net -f json p-port",
@@ -147,7 +133,7 @@ def test_port_associations(openstack: Client, endpoint: str) -> None:
     assert (made["port_id"], made["advertise_fixed_ips"]) == (port["id"], False)
     assert [(row["ID"], row["Port ID"]) for row in listed] == [(made["id"], port["id"])]
 
-    cloud = sdk.connect(auth_type="none", auth={"endpoint": endpoint})
+    cloud = openstack.sdk()
 
     def routes() -> list[dict[str, Any]]:
         """The client's own columns for them are broken (openstackclient 10.5); the SDK's not."""

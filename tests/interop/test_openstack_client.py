@@ -1,106 +1,17 @@
-"""The real ``openstack`` client against a real server, with no Keystone anywhere."""
+"""The real ``openstack`` client against a real server: what tenants and operators do with it."""
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import openstack as sdk
 import pytest
 from openstack import exceptions
 
-from tests.interop import keystone
+from tests.interop.client import Client
 from tests.server import running
 
 pytestmark = pytest.mark.interop
-
-OPENSTACK = Path(sys.executable).with_name("openstack")
-
-
-class Client:
-    """The command line client, configured by its environment."""
-
-    def __init__(self, **environment: str) -> None:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
-        self._environment = kept | environment
-
-    def _run(self, arguments: list[str], commands: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(OPENSTACK), *arguments],
-            input=commands,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            env=self._environment,
-        )
-
-    def __call__(self, *commands: str, warnings: str = "") -> list[Any]:
-        """What a session of commands prints, a JSON document for each that prints one.
-
-        ``warnings`` matches all that it may warn of, which by default is nothing.
-        """
-        done = self._run([], "".join(f"{command}\n" for command in commands))
-        assert re.fullmatch(f"({warnings})*", done.stderr), done.stderr
-        text, found = done.stdout.replace("(openstack) ", "").strip(), []
-        decoder = json.JSONDecoder()
-        while text:
-            document, end = decoder.raw_decode(text)
-            found.append(document)
-            text = text[end:].strip()
-        return found
-
-    def fails(self, command: str) -> str:
-        """What one command that fails says."""
-        done = self._run(command.split(), "")
-        assert done.returncode != 0, done.stdout
-        return done.stderr
-
-
-@pytest.fixture(scope="module", params=["none", "identity", "keystone"])
-def openstack(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Client]:
-    """An administrator's client: of nobody's token, the built-in identity service's, Keystone's."""
-    directory = tmp_path_factory.mktemp("openstack")
-    match request.param:
-        case "none":
-            with running(directory / "db") as server:
-                yield Client(OS_AUTH_TYPE="none", OS_ENDPOINT=f"http://127.0.0.1:{server.port}")
-        case "identity":
-            with running(directory / "db", identity="sesame") as server:
-                url = f"http://127.0.0.1:{server.port}/identity/v3"
-                yield administrator(url, "sesame")
-        case _:
-            if keystone.MISSING:
-                pytest.skip(keystone.MISSING)
-            with keystone.running(directory) as theirs:
-                account = keystone.account(directory / "account", theirs.auth_url)
-                with running(directory / "db", keystone=account) as server:
-                    client = administrator(theirs.auth_url, keystone.PASSWORD)
-                    client(
-                        "service create --name sdnctl network -f json",
-                        "endpoint create --region RegionOne network public "
-                        f"http://127.0.0.1:{server.port} -f json",
-                    )
-                    yield client
-
-
-def administrator(auth_url: str, password: str) -> Client:
-    return Client(
-        OS_AUTH_URL=auth_url,
-        OS_USERNAME="admin",
-        OS_PASSWORD=password,
-        OS_PROJECT_NAME="admin",
-        OS_USER_DOMAIN_NAME="Default",
-        OS_PROJECT_DOMAIN_NAME="Default",
-    )
 
 
 def test_networks_and_subnets(openstack: Client) -> None:

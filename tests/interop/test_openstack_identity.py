@@ -14,7 +14,7 @@ import openstack as sdk
 import pytest
 from openstack import exceptions
 
-from tests.interop.test_openstack_client import Client
+from tests.interop.client import Client
 from tests.server import running
 
 pytestmark = pytest.mark.interop

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import openstack as sdk
 import pytest
 
-from tests.interop.test_openstack_client import Client
-from tests.server import running
+from tests.interop.client import Client
 
 pytestmark = pytest.mark.interop
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(tmp_path_factory.mktemp("trunks") / "db") as server:
-        yield f"http://127.0.0.1:{server.port}"
-
-
-@pytest.fixture(scope="module")
-def openstack(endpoint: str) -> Client:
-    return Client(OS_AUTH_TYPE="none", OS_ENDPOINT=endpoint)
 
 
 def test_trunks(openstack: Client) -> None:
@@ -202,8 +188,8 @@ def test_a_policy_is_shared(openstack: Client) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
-def test_openstacksdk(endpoint: str) -> None:
-    cloud = sdk.connect(auth_type="none", auth={"endpoint": endpoint})
+def test_openstacksdk(openstack: Client) -> None:
+    cloud = openstack.sdk()
     network = cloud.network
     net = network.create_network(name="k-net")
     up, sub = (network.create_port(network_id=net.id) for _ in range(2))

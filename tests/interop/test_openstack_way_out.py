@@ -6,28 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import openstack as sdk
 import pytest
 from openstack import exceptions
 
-from tests.interop.test_openstack_client import Client
+from tests.interop.client import Client
 from tests.interop.test_openstack_identity import PASSWORD, Cloud
 from tests.server import running
 
-pytestmark = pytest.mark.interop
+# The SDK warns of itself.
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Support for InfluxDB"),
+]
 
 
 @pytest.fixture
-def endpoint(tmp_path: Path) -> Iterator[str]:
-    with running(tmp_path / "db") as server:
-        yield f"http://127.0.0.1:{server.port}"
-
-
-@pytest.fixture
-def openstack(endpoint: str) -> Client:
+def cloud(openstack: Client) -> Iterator[Client]:
     """An administrator's, with a network outside and one inside, a guest and a router."""
-    client = Client(OS_AUTH_TYPE="none", OS_ENDPOINT=endpoint)
-    client(
+    openstack(
         "network create --external --availability-zone-hint nova -f json f-ext",
         "subnet create --network f-ext --subnet-range 203.0.113.0/24 --no-dhcp -f json f-extsub",
         "network create -f json f-net",
@@ -37,11 +34,30 @@ def openstack(endpoint: str) -> Client:
         "port create --network f-net -f json f-vm",
         "port create --network f-net -f json f-vm2",
     )
-    return client
+    yield openstack
+    with openstack.sdk() as connection:
+        remove_all(connection.network)
 
 
-def test_a_router_and_its_gateway(openstack: Client) -> None:
-    by_hand, again, long, ports, unset = openstack(
+def remove_all(network: Any) -> None:
+    """Leave no network, whatever a test left on the way out."""
+    for floating in network.ips():
+        for forwarding in network.floating_ip_port_forwardings(floating):
+            network.delete_floating_ip_port_forwarding(floating, forwarding)
+        network.delete_ip(floating)
+    for router in network.routers():
+        network.update_router(router, routes=[], external_gateway_info={})
+        for port in network.ports(device_id=router.id):
+            network.remove_interface_from_router(router, port_id=port.id)
+        network.delete_router(router)
+    for port in network.ports():
+        network.delete_port(port)
+    for one in network.networks():
+        network.delete_network(one)
+
+
+def test_a_router_and_its_gateway(cloud: Client) -> None:
+    by_hand, again, long, ports, unset = cloud(
         "router set --external-gateway f-ext --fixed-ip subnet=f-extsub,ip-address=203.0.113.77"
         " --disable-snat f-r",
         "router show -f json f-r",
@@ -64,7 +80,7 @@ def test_a_router_and_its_gateway(openstack: Client) -> None:
     assert port["Fixed IP Addresses"][0]["ip_address"] == "203.0.113.77"
     assert port["Status"] == "ACTIVE"
     assert unset["external_gateway_info"] is None
-    made, distributed = openstack(
+    made, distributed = cloud(
         "router create --external-gateway f-ext --fixed-ip ip-address=203.0.113.80 --distributed"
         " --availability-zone-hint nova -f json f-dvr",
         "router set --disable --centralized --ha f-dvr",
@@ -74,18 +90,16 @@ def test_a_router_and_its_gateway(openstack: Client) -> None:
     assert made["external_gateway_info"]["external_fixed_ips"][0]["ip_address"] == "203.0.113.80"
     assert (made["distributed"], made["availability_zone_hints"]) == (True, ["nova"])
     assert (distributed["distributed"], distributed["ha"]) == (False, True)
-    assert "is not an external network" in openstack.fails(
-        "router set --external-gateway f-net f-r"
-    )
+    assert "is not an external network" in cloud.fails("router set --external-gateway f-net f-r")
 
 
-def test_extra_routes(openstack: Client) -> None:
+def test_extra_routes(cloud: Client) -> None:
     def routes(shown: Any) -> set[tuple[str, str]]:
         return {(route["destination"], route["nexthop"]) for route in shown["routes"]}
 
     first, second = ("10.77.0.0/16", "10.1.0.77"), ("10.78.0.0/16", "10.1.0.78")
     said = [f"--route destination={d},gateway={g}" for d, g in (first, second)]
-    after = openstack(
+    after = cloud(
         f"router set {said[0]} f-r",
         "router show -f json f-r",
         f"router add route {said[1]} -f json f-r",
@@ -105,15 +119,15 @@ def test_extra_routes(openstack: Client) -> None:
         set(),
     ]
     assert len(after[4][0]["Routes"]) == 2
-    assert "the nexthop is not connected with router" in openstack.fails(
+    assert "the nexthop is not connected with router" in cloud.fails(
         "router add route --route destination=10.9.0.0/16,gateway=192.0.2.9 f-r"
     )
-    openstack(f"router set {said[0]} f-r")
-    assert "is required by one or more routes" in openstack.fails("router remove subnet f-r f-sub")
+    cloud(f"router set {said[0]} f-r")
+    assert "is required by one or more routes" in cloud.fails("router remove subnet f-r f-sub")
 
 
-def test_floating_ips(openstack: Client) -> None:
-    used, free, listed, some, none, shown = openstack(
+def test_floating_ips(cloud: Client) -> None:
+    used, free, listed, some, none, shown = cloud(
         "router set --external-gateway f-ext f-r",
         "floating ip create --port f-vm --description d --dns-name www --dns-domain example.org."
         " --tag blue -f json f-ext",
@@ -136,7 +150,7 @@ def test_floating_ips(openstack: Client) -> None:
     assert [row["ID"] for row in some] == [used["id"]]
     assert none == []
     assert shown["id"] == free["id"]
-    after, unset = openstack(
+    after, unset = cloud(
         "floating ip set --port f-vm2 --fixed-ip-address 10.1.0.3 --description e --tag navy"
         " 203.0.113.50",
         "floating ip show -f json 203.0.113.50",
@@ -153,8 +167,8 @@ def test_floating_ips(openstack: Client) -> None:
         ("floating ip create f-net", "is not a valid external network"),
         ("network set --internal f-ext", "has existing gateway ports"),
     ):
-        assert reason in openstack.fails(command)
-    [left, gone] = openstack(
+        assert reason in cloud.fails(command)
+    [left, gone] = cloud(
         "port delete f-vm",
         "floating ip show -f json 203.0.113.3",
         "floating ip delete 203.0.113.3 203.0.113.50",
@@ -166,9 +180,9 @@ def test_floating_ips(openstack: Client) -> None:
     assert gone == []
 
 
-def test_port_forwardings(openstack: Client) -> None:
+def test_port_forwardings(cloud: Client) -> None:
     made = "floating ip port forwarding create --internal-ip-address 10.1.0.2 --port f-vm"
-    floating, one, many, listed, udp, fip = openstack(
+    floating, one, many, listed, udp, fip = cloud(
         "router set --external-gateway f-ext f-r",
         "floating ip create --floating-ip-address 203.0.113.50 -f json f-ext",
         f"{made} --internal-protocol-port 80 --external-protocol-port 8080 --protocol tcp"
@@ -187,7 +201,7 @@ def test_port_forwardings(openstack: Client) -> None:
     assert fip["router_id"]
     assert {each["protocol"] for each in fip["port_forwardings"]} == {"tcp", "udp"}
     assert floating["port_forwardings"] == []
-    [after] = openstack(
+    [after] = cloud(
         "floating ip port forwarding set --port f-vm2 --internal-ip-address 10.1.0.3"
         f" --internal-protocol-port 81 --external-protocol-port 8081 203.0.113.50 {one['id']}",
         f"floating ip port forwarding show -f json 203.0.113.50 {one['id']}",
@@ -195,12 +209,10 @@ def test_port_forwardings(openstack: Client) -> None:
     assert (after["internal_ip_address"], after["internal_port"]) == ("10.1.0.3", 81)
     assert after["external_port"] == 8081
     clash = f"{made} --internal-protocol-port 7 --external-protocol-port 9005 --protocol udp"
-    assert "port collision" in openstack.fails(f"{clash} 203.0.113.50")
-    assert "in use by Port Forwarding" in openstack.fails("floating ip delete 203.0.113.50")
-    assert "already has a Port Forwarding" in openstack.fails(
-        "floating ip create --port f-vm f-ext"
-    )
-    [left] = openstack(
+    assert "port collision" in cloud.fails(f"{clash} 203.0.113.50")
+    assert "in use by Port Forwarding" in cloud.fails("floating ip delete 203.0.113.50")
+    assert "already has a Port Forwarding" in cloud.fails("floating ip create --port f-vm f-ext")
+    [left] = cloud(
         f"floating ip port forwarding delete 203.0.113.50 {one['id']} {many['id']}",
         "floating ip show -f json 203.0.113.50",
         "floating ip delete 203.0.113.50",
@@ -208,12 +220,9 @@ def test_port_forwardings(openstack: Client) -> None:
     assert (left["router_id"], left["status"]) == (None, "DOWN")
 
 
-# The SDK warns of itself.
-@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
-def test_with_openstacksdk(openstack: Client, endpoint: str) -> None:
-    del openstack
-    cloud = sdk.connect(auth_type="none", auth={"endpoint": endpoint})
-    network: Any = cloud.network
+def test_with_openstacksdk(cloud: Client) -> None:
+    connection = cloud.sdk()
+    network: Any = connection.network
     external, router = network.find_network("f-ext"), network.find_router("f-r")
     network.update_router(router, external_gateway_info={"network_id": external.id})
     port = network.find_port("f-vm")
@@ -236,7 +245,7 @@ def test_with_openstacksdk(openstack: Client, endpoint: str) -> None:
         network.delete_ip(floating, ignore_missing=False)
     network.delete_floating_ip_port_forwarding(floating, forwarding)
     network.delete_ip(floating)
-    pools = cloud.network.get("/floatingip_pools").json()["floatingip_pools"]
+    pools = network.get("/floatingip_pools").json()["floatingip_pools"]
     assert [pool["subnet_name"] for pool in pools] == ["f-extsub"]
 
 

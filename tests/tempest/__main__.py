@@ -1,8 +1,9 @@
 """tempest's tests of the network API against a real controller.
 
-    python -m tests.tempest [--keystone] [--only REGEX] [--verbose]
+    python -m tests.tempest [--keystone | --plugin] [--only REGEX]
 
-Users log in at the controller's own identity service, or at a Keystone (``make keystone``).
+Users log in at the controller's own identity service, or at a Keystone (``make keystone``). The
+plugin's tests, neutron-tempest-plugin's, are those of Neutron's own API in its every detail.
 tempest's configuration is written from what the controller says of itself, so that what is newly
 served is tested without a change here. Ends with 1 if a test fails, or is skipped for a reason
 that ``skips.py`` does not know.
@@ -30,11 +31,13 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from sdnctl.api.zones import ZONE
 from tests.controller import ROOT, Process, free_port
 from tests.interop import keystone
-from tests.tempest.skips import SKIPS
+from tests.tempest.skips import LEFT, SKIPS
 
 PYTHON = ROOT / ".cache" / "tempest" / "bin" / "python"
+TEMPEST, PLUGIN = "tempest/api/network", "neutron_tempest_plugin/api"
 SHARDS = 2
 PASSWORD = "correct horse battery"
 
@@ -75,7 +78,7 @@ def controller(directory: Path, *arguments: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def by_its_own(directory: Path) -> Iterator[Cloud]:
+def by_its_own(directory: Path, *arguments: str) -> Iterator[Cloud]:
     """A controller that is its own identity service."""
     password = directory / "password"
     password.touch(0o600)
@@ -85,8 +88,14 @@ def by_its_own(directory: Path) -> Iterator[Cloud]:
          "bootstrap", "--password-file", str(password)],
         check=True, capture_output=True, cwd=ROOT,
     )  # fmt: skip
-    with controller(directory, "--identity", "") as network:
+    with controller(directory, "--identity", "", *arguments) as network:
         yield Cloud(f"{network}/identity/v3", PASSWORD, network)
+
+
+def for_the_plugin(directory: Path) -> contextlib.AbstractContextManager[Cloud]:
+    """The same with Neutron's default quotas, where its tests are about them."""
+    quotas = ("security_group=10", "rbac_policy=10")
+    return by_its_own(directory, *(word for quota in quotas for word in ("--quota", quota)))
 
 
 class _Nova(BaseHTTPRequestHandler):
@@ -175,20 +184,25 @@ def token(cloud: Cloud) -> str:
     return answer.headers["x-subject-token"]
 
 
-def configure(cloud: Cloud, directory: Path) -> None:
-    """Write each shard's configuration from what is served."""
+def configure(cloud: Cloud, directory: Path, shards: range, package: str) -> None:
+    """Write the configuration of shards that share a cloud, from what is served."""
     with httpx.Client(
         base_url=f"{cloud.network}/v2.0/", headers={"X-Auth-Token": token(cloud)}, timeout=60
     ) as http:
         extensions = {row["alias"] for row in http.get("extensions").json()["extensions"]}
         collections = {row["collection"] for row in http.get("").json()["resources"]}
         network = {"name": "public", "router:external": True}
-        if "standard-attr-tag" in extensions:
+        if package == PLUGIN:
+            for number in (1, 2):
+                row = {"id": f"cn{number}", "vtep": f"192.0.2.{number}"}
+                url = f"{cloud.network}/sdn/v1/hypervisors"
+                http.post(url, json={"hypervisor": row}).raise_for_status()
+        elif "standard-attr-tag" in extensions:
             extensions.add("tag")  # its name before 2017, which tempest asks for
         public = http.post("networks", json={"network": network}).json()["network"]["id"]
         subnet: dict[str, Any] = {"network_id": public, "ip_version": 4, "cidr": "203.0.113.0/24"}
         http.post("subnets", json={"subnet": subnet}).raise_for_status()
-    for shard in range(SHARDS):
+    for shard in shards:
         own = directory / f"shard{shard}"
         own.mkdir()
         config = configparser.ConfigParser(interpolation=None)
@@ -222,6 +236,11 @@ def settings(
         # Readers then read as readers, and do not borrow a member's token.
         "enforce_scope": {"neutron": "True"},
         "network": {"public_network_id": public},
+        "neutron_plugin_options": {
+            "available_type_drivers": "vxlan",
+            "agent_availability_zone": ZONE,
+            "create_shared_resources": "True",
+        },
         "network-feature-enabled": {
             "api_extensions": ",".join(sorted(extensions)),
             "floating_ips": str("floatingips" in collections),
@@ -231,14 +250,15 @@ def settings(
     }
 
 
-def run(directory: Path, only: str) -> Iterator[Result]:
+def run(directory: Path, package: str, only: str) -> Iterator[Result]:
     """The tests, in as many processes as there are shards."""
     suite = Path(__file__).with_name("suite.py")
+    left = "|".join(one.pattern for one in LEFT)
     outputs = [directory / f"shard{shard}" / "output" for shard in range(SHARDS)]
     with contextlib.ExitStack() as stack:
         processes = [
             subprocess.Popen(
-                [str(PYTHON), str(suite), str(shard), str(SHARDS), only],
+                [str(PYTHON), str(suite), str(shard), str(SHARDS), package, only, left],
                 stdout=stack.enter_context(output.open("wb")),
                 stderr=stack.enter_context(output.with_suffix(".err").open("wb")),
                 env=os.environ
@@ -265,7 +285,9 @@ def judge(results: list[Result]) -> int:
             bad.append(f"FAILED {result.test}\n{result.text}")
         if result.outcome != "skipped":
             continue
-        known = next((skip for skip in SKIPS if re.search(skip.pattern, result.text)), None)
+        known = next(
+            (skip for skip in (*SKIPS, *LEFT) if re.search(skip.pattern, result.text)), None
+        )
         if known is None:
             bad.append(f"SKIPPED WITHOUT A REASON {result.test}: {result.text}")
         reasons[known.why if known else result.text] += 1
@@ -280,17 +302,28 @@ def judge(results: list[Result]) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.tempest", description=__doc__)
-    parser.add_argument("--keystone", action="store_true", help="log in at a real Keystone")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--keystone", action="store_true", help="log in at a real Keystone")
+    which.add_argument("--plugin", action="store_true", help="neutron-tempest-plugin's tests")
     parser.add_argument("--only", default="", metavar="REGEX", help="tests whose names match")
     options = parser.parse_args()
     started = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and take along what was started
     with tempfile.TemporaryDirectory(prefix="sdnctl-tempest-") as name:
         directory = Path(name)
-        cloud = by_keystone if options.keystone else by_its_own
-        with cloud(directory) as found:
-            configure(found, directory)
-            results = list(run(directory, options.only))
+        package = PLUGIN if options.plugin else TEMPEST
+        with contextlib.ExitStack() as stack:
+            if options.plugin:
+                # Its administrators look at everything, each shard at what the other would make.
+                for shard in range(SHARDS):
+                    own = directory / f"cloud{shard}"
+                    own.mkdir()
+                    cloud = stack.enter_context(for_the_plugin(own))
+                    configure(cloud, directory, range(shard, shard + 1), package)
+            else:
+                found = by_keystone(directory) if options.keystone else by_its_own(directory)
+                configure(stack.enter_context(found), directory, range(SHARDS), package)
+            results = list(run(directory, package, options.only))
         answer = judge(results)
     print(f"{'Keystone' if options.keystone else 'built-in identity'}: "
           f"{time.monotonic() - started:.0f} s")  # fmt: skip

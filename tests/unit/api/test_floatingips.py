@@ -100,6 +100,10 @@ async def test_it_stands_for_a_guest(tmp_path: Path) -> None:
         gone = await api.update("floatingips", made["id"], port_id=None)
         assert (gone["port_id"], gone["fixed_ip_address"], gone["router_id"]) == (None,) * 3
         assert (gone["status"], gone["revision_number"]) == ("DOWN", 3)
+        for _ in range(2):
+            await api.update("floatingips", made["id"], port_id=cloud.guest["id"])
+            # To say nothing at all takes it away, as it did when there was nothing else to say.
+            assert (await api.update("floatingips", made["id"]))["port_id"] is None
         again = await api.update(
             "floatingips", made["id"], port_id=cloud.guest["id"], fixed_ip_address="10.1.0.2"
         )

@@ -113,6 +113,11 @@ async def test_a_bulk_is_made_whole_or_not_at_all(api: Api) -> None:
     )
     assert [network["name"] for network in made["networks"]] == ["a", "b"]
     assert api.store.revision == 1
+    wrapped = {"networks": [{"network": {"name": "e", "tags": ["t"]}}, {"name": "f"}]}
+    again = await api.call("POST", "networks", wrapped, status=201)
+    assert [(row["name"], row["tags"]) for row in again["networks"]] == [("e", ["t"]), ("f", [])]
+    for row in again["networks"]:
+        await api.call("DELETE", f"networks/{row['id']}", status=204)
     taken = made["networks"][0]["provider:segmentation_id"]
     bad = {"networks": [{"name": "c"}, {"provider:segmentation_id": taken}]}
     await api.refused("POST", "networks", bad, 409, "TunnelIdInUse")

@@ -271,6 +271,23 @@ async def test_rule_types(api: Api) -> None:
     await api.call("GET", "qos/rule-types/minimum_bandwidth", status=404)
 
 
+async def test_tags_are_where_neutron_has_them(api: Api) -> None:
+    made = await policy(api, name="gold")
+    await api.call("PUT", f"policies/{made['id']}/tags/blue", status=201)
+    assert await api.call("GET", f"qos/policies/{made['id']}/tags") == {"tags": ["blue"]}
+    assert await api.ids("qos/policies?tags=blue") == {made["id"]}
+    await api.refused("GET", f"policies/{made['id']}", None, 404, "HTTPNotFound")
+    await api.refused("GET", f"networks/{made['id']}/tags", None, 404, "NetworkNotFound")
+
+
+async def test_what_a_type_of_rules_takes_is_the_operators(anyone: Api) -> None:
+    for name in ("manager", "member"):
+        by = anyone.by(name)
+        assert len(await by.rows("qos/rule-types")) == 2
+        path = "qos/rule-types/dscp_marking"
+        await by.refused("GET", path, None, 403, "PolicyNotAuthorized", "get_rule_type")
+
+
 async def test_whose_policies_are(anyone: Api) -> None:
     """Managers make them; others look; what is shared is used, and left alone."""
     body: Any

@@ -209,7 +209,7 @@ async def test_a_long_list_gives_others_their_turns(
     waiting.cancel()
     page = await api.call("GET", "networks?limit=5&sort_key=name")
     assert page["networks"] == made[:5]
-    assert [link["rel"] for link in page["networks_links"]] == ["next"]
+    assert [link["rel"] for link in page["networks_links"]] == ["next", "previous"]
     assert await api.rows("networks?fields=name&name=n1&name=n2&name=n3&name=n4") == [
         {"name": f"n{number}"} for number in range(1, 5)
     ]
@@ -220,3 +220,20 @@ async def test_a_filter_that_makes_no_sense_is_refused_beside_another(api: Api) 
     await api.create("ports", network_id=network["id"])
     path = f"ports?network_id={network['id']}&fixed_ips=ip_address%3Dx"
     await api.refused("GET", path, None, 400, "HTTPBadRequest", "fixed_ips")
+
+
+async def test_links_are_neutrons(api: Api) -> None:
+    """Which looks no further than the page: before and after a full one there may be nothing."""
+    for number in range(4):
+        await api.create("networks", name=f"n{number}")
+
+    async def links(query: str) -> list[str]:
+        page = await api.call("GET", f"networks?sort_key=name&{query}")
+        return [link["rel"] for link in page.get("networks_links", [])]
+
+    assert await links("limit=4") == await links("limit=2") == ["next", "previous"]
+    assert await links("limit=5") == ["previous"]
+    assert await links("limit=5&page_reverse=True") == ["next"]
+    assert await links("limit=4&page_reverse=True") == ["next", "previous"]
+    assert await links("limit=5&name=none") == ["previous"]
+    assert await links("") == await links("limit=0") == []

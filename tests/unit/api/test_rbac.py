@@ -52,7 +52,14 @@ async def test_a_project_sees_what_it_is_given_until_it_is_taken_away(api: Api) 
     assert await blue.ids("networks") == await blue.ids("networks?name=") == {network["id"]}
     assert await blue.ids("subnets") == {subnet["id"]}
     shown = (await blue.call("GET", path))["network"]
-    assert shown["revision_number"] == network["revision_number"]
+    assert shown["revision_number"] == network["revision_number"] + 2  # a subnet, and a policy
+    # It is shared for whom it is shared with, and its owner's alone for its owner.
+    for one, shared in ((blue, True), (red, False), (api.by("admin"), False)):
+        assert (await one.call("GET", path))["network"]["shared"] is shared
+        assert [row["shared"] for row in await one.rows("networks?fields=shared")] == [shared]
+        assert [row["shared"] for row in await one.rows("networks")] == [shared]
+        assert await one.ids(f"networks?shared={shared}") == {network["id"]}
+        assert await one.ids(f"networks?shared={not shared}") == set()
     for other in (green, api.by("nobody")):
         await other.refused("GET", path, None, 404, "NetworkNotFound")
         assert await other.ids("networks") == set()
@@ -120,7 +127,7 @@ async def test_shared_is_the_policy_for_everybody(api: Api) -> None:
     own = await share(admin, network["id"], "blue")
     await admin.call("PUT", path, closed)
     assert [row["id"] for row in await admin.rows("rbac-policies")] == [own]
-    assert (await blue.call("GET", path))["network"]["shared"] is False
+    assert (await blue.call("GET", path))["network"]["shared"] is True  # with it
     everybodys = await share(admin, network["id"], "*")
     assert (await blue.call("GET", path))["network"]["shared"] is True
     await admin.call("DELETE", f"rbac-policies/{everybodys}", status=204)
@@ -178,6 +185,32 @@ async def test_pools_and_scopes(api: Api, kind: str) -> None:
     assert await blue.ids(collection) == set()
     await share(admin, made["id"], "*", kind)
     assert (await blue.call("GET", f"{collection}/{made['id']}"))[kind]["shared"] is True
+
+
+async def test_a_pool_is_shared_with_whom_its_address_scope_is(api: Api) -> None:
+    red, admin = api.by("red"), api.by("admin")
+    scope = await admin.create("address-scopes", name="s", ip_version=4)
+    await share(admin, scope["id"], "red", "address_scope")
+    pool = await red.create(
+        "subnetpools", name="p", prefixes=["10.0.0.0/8"], address_scope_id=scope["id"]
+    )
+    wish = policy(pool["id"], "blue", "subnetpool")
+    await red.refused("POST", "rbac-policies", wish, 400, "InvalidInput", scope["id"])
+    reds = await share(red, pool["id"], "red", "subnetpool")
+    body = {"rbac_policy": {"target_tenant": "blue"}}
+    await red.refused("PUT", f"rbac-policies/{reds}", body, 400, "InvalidInput", scope["id"])
+    await share(admin, scope["id"], "blue", "address_scope")
+    await share(red, pool["id"], "blue", "subnetpool")
+    # The scope's owner keeps it free of clashes: what is in it changes by administrators' hands.
+    path = f"subnetpools/{pool['id']}"
+    more = {"prefixes": ["10.0.0.0/8", "172.16.0.0/12"]}
+    for where, given in (
+        (path, {"subnetpool": more}),
+        (f"{path}/add_prefixes", {"prefixes": ["172.16.0.0/12"]}),
+        (f"{path}/remove_prefixes", {"prefixes": ["10.0.0.0/9"]}),
+    ):
+        await red.refused("PUT", where, given, 400, "IllegalSubnetPoolUpdate", scope["id"])
+    assert (await admin.update("subnetpools", pool["id"], **more))["prefixes"] == more["prefixes"]
 
 
 async def test_a_security_group_is_used_as_it_is_by_whom_it_is_shared_with(api: Api) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sdnctl.api import Settings
 from sdnctl.api.caller import Identity
 from tests.unit.api.client import Api, Known, opened
 
@@ -68,6 +69,64 @@ async def test_an_administrator_clears_away_a_default_group(tmp_path: Path) -> N
         [another] = await red.rows("security-groups")
         assert another["name"] == "default"
         assert another["id"] != group["id"]
+
+
+async def test_an_administrator_looks_for_the_default_group_of_a_project(tmp_path: Path) -> None:
+    callers = Known(
+        red=Identity(project_id="red", roles=frozenset({"manager"})),
+        admin=Identity(project_id="cloud", roles=frozenset({"admin"})),
+    )
+    async with opened(tmp_path / "db", authenticator=callers) as api:
+        red, admin = api.by("red"), api.by("admin")
+        for name in ("project_id", "tenant_id"):
+            [group] = await admin.rows(f"security-groups?{name}=new-{name}&name=default")
+            assert group["project_id"] == f"new-{name}"
+        assert await admin.rows("security-groups?project_id=cloud") != []
+        # Who is no administrator makes none for others.
+        assert await red.rows("security-groups?project_id=blue") == []
+        assert {row["project_id"] for row in await admin.rows("security-groups")} == {
+            "new-project_id",
+            "new-tenant_id",
+            "cloud",
+            "red",
+        }
+
+
+async def test_a_rule_that_an_administrator_adds_is_its_groups_owners(tmp_path: Path) -> None:
+    callers = Known(
+        red=Identity(project_id="red", roles=frozenset({"manager"})),
+        admin=Identity(project_id="cloud", roles=frozenset({"admin"})),
+    )
+    async with opened(tmp_path / "db", authenticator=callers) as api:
+        red, admin = api.by("red"), api.by("admin")
+        group = await red.create("security-groups", name="web")
+        given = {"security_group_id": group["id"], "direction": "ingress", "protocol": "tcp"}
+        made = await admin.create("security-group-rules", **given)
+        assert made["project_id"] == "red"
+        assert made["id"] in await red.ids("security-group-rules")
+        await red.call("DELETE", f"security-group-rules/{made['id']}", status=204)
+
+
+async def test_a_group_needs_room_for_the_rules_that_it_begins_with(tmp_path: Path) -> None:
+    settings = Settings(quotas={"security_group_rule": 5})
+    async with opened(tmp_path / "db", settings=settings) as api:
+        await default_group(api)  # with four rules
+        body: Any = {"security_group": {"name": "web"}}
+        kind, text = "OverQuota", "Quota exceeded for resources: ['security_group_rule']"
+        await api.refused("POST", "security-groups", body, 409, kind, text)
+        [rule, *_] = await api.rows("security-group-rules?direction=ingress")
+        await api.call("DELETE", f"security-group-rules/{rule['id']}", status=204)
+        await api.call("POST", "security-groups", body, status=201)
+
+
+@pytest.mark.parametrize("protocol", ["ipv6-encap", "ipv6-frag", "ipv6-nonxt", 43, "60", "icmpv6"])
+async def test_what_is_ipv6s_is_not_in_ipv4(api: Api, protocol: str | int) -> None:
+    group = await api.create("security-groups", name="web")
+    rule = {"security_group_id": group["id"], "direction": "ingress", "protocol": protocol}
+    kind = "SecurityGroupEthertypeConflictWithProtocol"
+    body = {"security_group_rule": rule}
+    await api.refused("POST", "security-group-rules", body, 400, kind, str(protocol))
+    await api.create("security-group-rules", **rule, ethertype="IPv6")
 
 
 async def test_a_group_begins_with_all_egress(api: Api) -> None:
@@ -266,7 +325,7 @@ async def test_references_of_rules(api: Api) -> None:
 
 async def test_address_groups(api: Api) -> None:
     group = await api.create(
-        "address-groups", name="far", addresses=["10.3.0.0/24", "10.9.9.9", "fd00::/8"]
+        "address-groups", name="far", addresses=["10.3.0.0/24", "10.9.9.9/32", "fd00::/8"]
     )
     assert group["addresses"] == ["10.3.0.0/24", "10.9.9.9/32", "fd00::/8"]
     path = f"address-groups/{group['id']}"
@@ -277,6 +336,8 @@ async def test_address_groups(api: Api) -> None:
     await api.call("PUT", f"{path}/remove_addresses", body)
     await api.refused("PUT", f"{path}/remove_addresses", body, 404, "AddressesNotFound")
     await api.refused("PUT", f"{path}/add_addresses", {"x": 1}, 400, "HTTPBadRequest")
+    bare = {"address_group": {"addresses": ["10.9.9.9"]}}
+    await api.refused("POST", "address-groups", bare, 400, "HTTPBadRequest", "addresses")
     web = await api.create("security-groups", name="web")
     rule = await api.create(
         "security-group-rules",

@@ -38,6 +38,41 @@ async def test_bad_tags(api: Api, body: object) -> None:
     await api.refused("PUT", "networks/none/tags", {"tags": []}, 404, "NetworkNotFound")
 
 
+async def test_what_belongs_to_a_row_moves_its_revision(api: Api) -> None:
+    """Whoever watches a group, a network or a router by its revision misses nothing of it."""
+    seen: dict[str, int] = {}
+
+    async def moved(path: str) -> bool:
+        [row] = (await api.call("GET", path)).values()
+        before, seen[path] = seen.get(path), row["revision_number"]
+        return before is not None and before < row["revision_number"]
+
+    network = await api.create("networks")
+    router = await api.create("routers")
+    group = await api.create("security-groups", name="web")
+    of_network, of_router = f"networks/{network['id']}", f"routers/{router['id']}"
+    of_group = f"security-groups/{group['id']}"
+    assert not any([await moved(path) for path in (of_network, of_router, of_group)])
+    subnet = await api.create("subnets", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4)
+    assert await moved(of_network)
+    policy = {"object_type": "network", "object_id": network["id"], "target_tenant": "blue"}
+    body = {"rbac_policy": policy | {"action": "access_as_shared"}}
+    await api.call("POST", "rbac-policies", body, status=201)
+    assert await moved(of_network)
+    for action in ("add_router_interface", "remove_router_interface"):
+        await api.call("PUT", f"{of_router}/{action}", {"subnet_id": subnet["id"]})
+        assert await moved(of_router)
+    await api.call("DELETE", f"subnets/{subnet['id']}", status=204)
+    assert await moved(of_network)
+    rule = await api.create(
+        "security-group-rules", security_group_id=group["id"], direction="ingress"
+    )
+    assert await moved(of_group)
+    await api.call("DELETE", f"security-group-rules/{rule['id']}", status=204)
+    assert await moved(of_group)
+    assert not any([await moved(path) for path in (of_network, of_router, of_group)])
+
+
 async def test_if_match_guards_every_write(api: Api) -> None:
     network = await api.create("networks")
     path = f"networks/{network['id']}"

@@ -199,14 +199,24 @@ async def test_what_a_subnet_needs(api: Api) -> None:
         await api.refused("POST", "subnets", {"subnet": left}, 400, kind, name)
 
 
-async def test_ipv6_needs_an_mtu_of_1280(api: Api) -> None:
-    network = await api.create("networks", mtu=1279)
-    subnet = {"network_id": network["id"], "cidr": "fd00::/64", "ip_version": 6}
-    await api.refused("POST", "subnets", {"subnet": subnet}, 400, "InvalidInput", "1279")
-    await api.update("networks", network["id"], mtu=1280)
+@pytest.mark.parametrize(("cidr", "least"), [("10.0.0.0/24", 68), ("fd00::/64", 1280)])
+async def test_each_ip_version_needs_an_mtu(api: Api, cidr: str, least: int) -> None:
+    network = await api.create("networks", mtu=least - 1)
+    subnet = {"network_id": network["id"], "cidr": cidr, "ip_version": 6 if ":" in cidr else 4}
+    refused = 409, "NetworkMTUSubnetConflict", f"a minimum of {least} bytes"
+    await api.refused("POST", "subnets", {"subnet": subnet}, *refused)
+    await api.update("networks", network["id"], mtu=least)
     await api.create("subnets", **subnet)
-    body = {"network": {"mtu": 1279}}
-    await api.refused("PUT", f"networks/{network['id']}", body, 400, "InvalidInput", "1279")
+    body = {"network": {"mtu": least - 1}}
+    await api.refused("PUT", f"networks/{network['id']}", body, *refused)
+
+
+async def test_subnets_are_found_by_whether_their_network_is_shared(api: Api) -> None:
+    _, [own] = await api.network("10.0.0.0/24")
+    _, [common] = await api.network("10.0.1.0/24", shared=True)
+    assert "shared" not in own
+    assert await api.ids("subnets?shared=False") == {own["id"]}
+    assert await api.ids("subnets?shared=true") == {common["id"]}
 
 
 async def test_a_subnet_changes(api: Api) -> None:

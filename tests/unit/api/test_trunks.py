@@ -146,6 +146,8 @@ async def test_what_neutron_refuses(api: Api) -> None:
         (new(second, wish(third, 9, "vxlan")), 400, "InvalidInput", "Unknown"),
         (new(second, wish(third, None, "inherit")), 400, "InvalidInput", "'vxlan'"),
         (new(second, {"port_id": third}), 400, "InvalidInput", "missing segmentation"),
+        (new(second, {"port_id": GHOST}), 400, "InvalidInput", "missing segmentation"),
+        (new(GHOST, wish(first, 9), wish(second, 9)), 400, "InvalidInput", "not unique"),
         (new(second, {"port_id": "x"}), 400, "HTTPBadRequest", "UUID"),
         (new(second, wish(third, 9), wish(first, 9)), 400, "InvalidInput", "not unique"),
         (new(second, wish(third, 9), wish(third, 8)), 400, "InvalidInput", "Non unique"),

@@ -34,8 +34,44 @@ async def test_agents_are_the_hypervisors(tmp_path: Path) -> None:
         await api.refused("GET", "agents?colour=1", None, 400, "HTTPBadRequest", "colour")
         await api.refused("GET", "agents/cn3", None, 404, "AgentNotFound", "cn3")
         await api.refused("GET", "availability_zones/nova", None, 404, "AvailabilityZoneNotFound")
-        for method in ("POST", "PUT", "DELETE"):
-            await api.refused(method, "agents/cn1", {}, 405, "HTTPMethodNotAllowed")
+        for method, path in (("POST", "agents/cn1"), ("PUT", "agents"), ("DELETE", "agents")):
+            await api.refused(method, path, {}, 405, "HTTPMethodNotAllowed")
+
+
+async def test_an_agent_is_described_and_goes_with_its_hypervisor(tmp_path: Path) -> None:
+    known = Known(
+        red=Identity(project_id="red", roles=frozenset({"manager"})),
+        auditor=Identity(roles=frozenset({"reader"}), system=True),
+        admin=Identity(roles=frozenset({"admin"})),
+    )
+    async with opened(tmp_path / "db", authenticator=known) as api:
+        red, auditor, admin = (api.by(name) for name in ("red", "auditor", "admin"))
+        await admin.create("/sdn/v1/hypervisors", id="cn1", vtep="192.0.2.1")
+        made = (await admin.call("GET", "agents/cn1"))["agent"]
+        said = await admin.update("agents", "cn1", description="rack 7", admin_state_up=True)
+        assert said == made | {"description": "rack 7"}
+        path, own = "agents/cn1", "/sdn/v1/hypervisors/cn1"
+        assert (await admin.call("GET", own))["hypervisor"]["description"] == "rack 7"
+        assert (await admin.update("agents", "cn1", description=None))["description"] == ""
+        for body, text in (
+            ({"agent": {"admin_state_up": False}}, "disable its host in Nova"),
+            ({"agent": {"host": "cn2"}}, "read-only attribute host"),
+            ({"agent": {"description": 7}}, "description"),
+            ({"x": {}}, "'agent'"),
+            ([], "'agent'"),
+        ):
+            await admin.refused("PUT", path, body, 400, "HTTPBadRequest", text)
+        body = {"agent": {"description": "mine"}}
+        for method, given in (("PUT", body), ("DELETE", None)):
+            await red.refused(method, path, given, 404, "AgentNotFound")
+            await auditor.refused(method, path, given, 403, "PolicyNotAuthorized")
+            await admin.refused(method, "agents/cn9", given, 404, "AgentNotFound", "cn9")
+        network = await admin.create("networks")
+        port = await admin.create("ports", network_id=network["id"], **{"binding:host_id": "cn1"})
+        await admin.refused("DELETE", path, None, 409, "HypervisorInUse", port["id"])
+        await admin.call("DELETE", f"ports/{port['id']}", status=204)
+        await admin.call("DELETE", path, status=204)
+        await admin.call("GET", own, status=404)
 
 
 async def test_of_routers_there_is_one_provider(api: Api) -> None:
@@ -136,7 +172,8 @@ async def test_floating_ips_come_from_external_networks_that_one_sees(tmp_path: 
             }
         ]
         for caller in (blue, admin):
-            pools = await caller.rows("floatingip_pools?fields=subnet_id")
+            pools = await caller.rows("floatingip-pools?fields=subnet_id")
+            assert pools == await caller.rows("floatingip_pools?fields=subnet_id")
             assert {pool["subnet_id"] for pool in pools} == {four["id"], blues["id"]}
         assert await blue.ids("networks?router:external=True") == {outside["id"], some["id"]}
         assert some["id"] not in await admin.ids("networks?router:external=False")

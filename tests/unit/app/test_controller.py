@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
+import msgspec
 import pytest
 
 from sdnctl import wire
@@ -18,6 +19,7 @@ from sdnctl.bgp.speakers import Speakers
 from sdnctl.delivery.tables import group_of_node, group_of_vrf
 from sdnctl.delta import Change
 from sdnctl.desired import FibEntry, Node
+from sdnctl.graph.relations.inputs import NETWORK
 from sdnctl.intent import (
     ROUTER_INTERFACE_OWNER,
     BgpPeer,
@@ -128,6 +130,23 @@ def cables(near: int, far: int) -> list[Row]:
         Link(id="b", a="h1", b="gw1", cost=near),
         Link(id="c", a="h0", b="h1", cost=far),
     ]
+
+
+async def test_what_only_moves_a_revision_is_not_computed(house: House) -> None:
+    """A group may have many rules, and a network many ports; one of them moves its revision."""
+    [network] = house.store.rows(Network)
+    computed = house.controller.engine.rows(NETWORK)
+    counted = msgspec.structs.replace(
+        network, revision_number=network.revision_number + 1, updated_at=7
+    )
+    await house.put(counted)
+    assert house.store.get(Network, network.id) == counted
+    assert computed[network.id] is network
+    changed = msgspec.structs.replace(
+        counted, revision_number=counted.revision_number + 1, mtu=network.mtu + 1
+    )
+    await house.put(changed)
+    assert house.controller.engine.rows(NETWORK)[network.id] == changed
 
 
 async def test_each_hypervisor_uses_the_nearer_gateway(house: House) -> None:
