@@ -32,7 +32,15 @@ from sdnctl.api.default_rules import DEFAULT_RULES
 from sdnctl.api.errors import ApiError, no_such_path, not_allowed
 from sdnctl.api.extensions import EXTENSIONS
 from sdnctl.api.floatingips import FLOATINGIPS
-from sdnctl.api.http import Gone, JsonResponse, Listing, base_url, header, read_body
+from sdnctl.api.http import (
+    Gone,
+    JsonResponse,
+    Listing,
+    base_url,
+    header,
+    read_body,
+    send_json,
+)
 from sdnctl.api.identity import Directory, IdentityApi, is_open
 from sdnctl.api.networks import NETWORKS
 from sdnctl.api.observed import NothingObserved, Observed
@@ -207,7 +215,7 @@ class _Endpoint:
             scope["revision"] = answer.body.revision
             await answer.body.send(send)
         else:
-            await JsonResponse(answer.body, answer.status)(scope, receive, send)
+            await send_json(send, answer.status, answer.body)
 
 
 class _ByCollection:

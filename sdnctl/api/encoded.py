@@ -1,4 +1,4 @@
-"""Rows of lists as JSON octets, kept while what they say is true.
+"""Rows as JSON octets, kept while what they say is true.
 
 Promise: what is written is what would be shown now. A part of a row's JSON is kept together with
 the rows that it was made of, and used again while each of these is the very same one: rows never
@@ -60,6 +60,10 @@ class Encoded:
             # The readers are kept as well, or else another's might have their id.
             known = self._writers[id(readers)] = (readers, self._writer(resource, readers))
         return known[1]
+
+    def one(self, resource: Resource, readers: Mapping[str, Read], row: Row) -> msgspec.Raw:
+        """A row's JSON, for these very ``readers``; what a list would say of it."""
+        return msgspec.Raw(b"".join(self.kept(resource, readers)((row,))[:-1]))
 
     def _writer(self, resource: Resource, readers: Mapping[str, Read]) -> Write:
         depends = {name: resource.by_name[name].depends for name in readers}

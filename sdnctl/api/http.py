@@ -26,6 +26,21 @@ class JsonResponse(Response):
         return b"" if content is None else _encode(content)
 
 
+async def send_json(send: Send, status: int, content: Json) -> None:
+    """Send an answer; None is an empty body."""
+    body = b"" if content is None else _encode(content)
+    await _send(send, status, body)
+
+
+async def _send(send: Send, status: int, body: bytes) -> None:
+    """Neither head nor body is sent before it is whole: a row may still fail."""
+    headers = [(b"content-type", b"application/json")]
+    if status != 204:  # RFC 9110 section 8.6: not in what has no content
+        headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
 LONG: Final = 1000
 """Rows of a list that still goes in one piece, with its length."""
 
@@ -51,14 +66,10 @@ class Listing(NamedTuple):
         """Send the answer; whoever else waits has a turn after each slice of a long one."""
         before = _encode({self.name: []})[:-2]
         end = b"]" + (b"," + _encode(self.rest)[1:] if self.rest else b"}")
-        headers = [(b"content-type", b"application/json")]
         if len(self.rows) <= LONG:
-            # Neither head nor body is sent before it is whole: a row may still fail.
-            body = b"".join((before, *self.write(self.rows)[:-1], end))
-            headers.append((b"content-length", str(len(body)).encode()))
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": body, "more_body": False})
+            await _send(send, 200, b"".join((before, *self.write(self.rows)[:-1], end)))
             return
+        headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         for at in range(0, len(self.rows), SLICE):
             body = b"".join((before, *self.write(self.rows[at : at + SLICE])[:-1]))

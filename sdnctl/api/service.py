@@ -190,11 +190,11 @@ class Service:
             raise resource.missing(id_, request.above)
         if look is not None:
             return Answer(200, look(self._context, row))
-        readers = policy.readers(request.caller)
-        if request.query:
-            readers = query.chosen(readers, query.parse(resource, request.query, readers).fields)
-        shown = resource.show(self._context, as_seen(request.caller, row), readers)
-        return Answer(200, {resource.name: shown})
+        readers, row = policy.readers(request.caller), as_seen(request.caller, row)
+        if not request.query:
+            return Answer(200, {resource.name: self._encoded.one(resource, readers, row)})
+        chosen = query.chosen(readers, query.parse(resource, request.query, readers).fields)
+        return Answer(200, {resource.name: resource.show(self._context, row, chosen)})
 
     async def _create(self, resource: Resource, request: Request) -> Answer:
         body = _decode(request.body)
@@ -219,7 +219,7 @@ class Service:
 
         rows = await self._transact(request, create)
         readers = policy.readers(request.caller)
-        shown = [resource.show(self._context, row, readers) for row in rows]
+        shown = [self._encoded.one(resource, readers, row) for row in rows]
         return Answer(201, {plural: shown} if bulk else {resource.name: shown[0]})
 
     async def _update(self, resource: Resource, request: Request, id_: str) -> Answer:
@@ -237,7 +237,7 @@ class Service:
 
         row = await self._transact(request, update)
         readers = policy.readers(request.caller)
-        return Answer(200, {resource.name: resource.show(self._context, row, readers)})
+        return Answer(200, {resource.name: self._encoded.one(resource, readers, row)})
 
     async def _delete(self, resource: Resource, request: Request, id_: str) -> Answer:
         policy = self._policies[resource.name]
