@@ -347,21 +347,24 @@ def talk(
     with contextlib.ExitStack() as closing:
 
         def begin(end: str, namespace: str, *argv: str) -> subprocess.Popen[str]:
-            process = site.python(namespace, TALKER, *argv)
-            closing.callback(process.communicate)
-            closing.callback(process.kill)
+            process = closing.enter_context(site.python(namespace, TALKER, *argv))
             assert process.stdout is not None
             lines = process.stdout
 
             def listen() -> None:
                 for line in lines:
                     said = line.split()
+                    if not line.endswith("\n"):
+                        return  # killed in the middle of a word
                     if said[0] == "got":
                         heard[end].append(float(said[2]))
                     else:
                         told.append((end, said[0]))
 
-            threading.Thread(target=listen, daemon=True).start()
+            listener = threading.Thread(target=listen, daemon=True)
+            listener.start()
+            closing.callback(listener.join)
+            closing.callback(process.kill)
             return process
 
         told: list[tuple[str, str]] = []
