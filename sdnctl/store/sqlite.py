@@ -70,10 +70,10 @@ def _bytes(value: msgspec.Raw) -> bytes | None:
 class SqliteBackend:
     """See ``Backend``. ``retain`` is how many revisions of history are kept, at least 1."""
 
-    def __init__(self, db: sqlite3.Connection, lock: int, log: _Log, retain: int) -> None:
+    def __init__(self, db: sqlite3.Connection, lock: int, wal: _Log, retain: int) -> None:
         self._db = db
         self._lock = lock
-        self._log = log
+        self._log = wal
         self._thread = ThreadPoolExecutor(1, "disk")
         self._broken = ""
         self._synced_in = _QUICK_SECONDS
@@ -181,6 +181,7 @@ class SqliteBackend:
                 self._synced_in = await loop.run_in_executor(self._thread, work)
         except OSError as error:
             self._broken = f"the log cannot be synced: {error}; restart the controller"
+            log.critical("nothing is committed any more: %s", self._broken)
             raise CommitFailed(self._broken) from error
         self._broken = ""
 

@@ -300,10 +300,12 @@ def way(house: House, request: pytest.FixtureRequest) -> Iterator[Way]:
         yield Way("vm3", "outside-red", WORLD, seen, house.elected(), "egress")
         return
     made = house.floating(port_id=house.ports["vm1"]["id"])
-    address = made["floating_ip_address"]
-    house.await_seen("vm1", address)
-    yield Way("outside-red", "vm1", address, WORLD, "hv1", "ingress")
-    house.api.send("DELETE", f"/v2.0/floatingips/{made['id']}")
+    try:
+        address = made["floating_ip_address"]
+        house.await_seen("vm1", address)
+        yield Way("outside-red", "vm1", address, WORLD, "hv1", "ingress")
+    finally:
+        house.api.send("DELETE", f"/v2.0/floatingips/{made['id']}")
 
 
 def test_a_removed_rule_cuts_what_is_translated(house: House, way: Way) -> None:
@@ -314,9 +316,11 @@ def test_a_removed_rule_cuts_what_is_translated(house: House, way: Way) -> None:
     with Chat(house, way.client, way.target) as chat:
         assert chat.ask().startswith(way.seen)
         house.api.send("DELETE", f"{rules}/{rule['id']}")
-        time.sleep(0.5)
-        assert chat.ask() == "TimeoutError"
-    house.api.create(rules, "security_group_rule", **terms)
+        try:
+            time.sleep(0.5)
+            assert chat.ask() == "TimeoutError"
+        finally:
+            house.api.create(rules, "security_group_rule", **terms)
     wait_for("the way", lambda: house.ask(way.client, way.target) == way.seen, timeout=20)
 
 

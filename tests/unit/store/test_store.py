@@ -329,7 +329,11 @@ async def test_the_log_is_kept_short(
 
 @pytest.mark.parametrize("names", [("b",), ("b", "c")])
 async def test_nothing_is_committed_after_a_sync_that_failed(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    names: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr(sqlite, "_QUICK_SECONDS", 10.0)
     disk = Disk(monkeypatch)
@@ -343,6 +347,7 @@ async def test_nothing_is_committed_after_a_sync_that_failed(
         assert "restart the controller" in str(results[0])
         disk.error = None  # what is lost does not come back
     assert store.revision == 2
+    assert [record.levelname for record in caplog.records] == ["CRITICAL"], "once, for the pager"
     await store.close()
     again = await Store.open(tmp_path / "db")
     await put(again, link("d"))
