@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from sdnctl.intent import FixedIp, Network, Pool, Port, Subnet
-from sdnctl.store import Transaction
+from sdnctl.intent import FixedIp, Link, Network, Pool, Port, Subnet
+from sdnctl.store import Store, Transaction
 from sdnctl.types import Ip, Prefix
 
 
@@ -40,3 +40,15 @@ def add_port(tx: Transaction, subnet: Subnet, id_: str | None = None) -> Port:
     )
     tx.put(row)
     return row
+
+
+def link(id_: str, cost: int = 1) -> Link:
+    return Link(id=id_, a="x", b="y", cost=cost)
+
+
+async def put(store: Store, *rows: Link) -> None:
+    def work(tx: Transaction) -> None:
+        for row in rows:
+            tx.put(row)
+
+    await store.transact(work)
