@@ -30,6 +30,7 @@ from sdnctl.graph.relations.routes import (
     IMPORTED,
     IRB_ROUTES,
     ORIGINATED,
+    PREFIX_TAKEN,
     WANTED,
     WANTING_PEERS,
     Advertised,
@@ -49,8 +50,6 @@ from sdnctl.types import Encapsulation, Ip, Prefix, RouteDistinguisher, Vni
 
 EVPN: Final = "l2vpn-evpn"
 VPN_FAMILIES: Final = {4: "ipv4-vpn", 6: "ipv6-vpn"}
-
-
 _PREFIX_FAMILIES: Final = {version: (family, EVPN) for version, family in VPN_FAMILIES.items()}
 
 
@@ -71,12 +70,6 @@ def is_carried(family: str, encapsulations: tuple[Encapsulation, ...]) -> bool:
     return any(e is not Encapsulation.VXLAN for e in encapsulations)
 
 
-_EITHER: Final[dict[tuple[str, ...], str]] = {
-    families: "+".join(families) for families in _PREFIX_FAMILIES.values()
-}
-"""Stand for two families: whether any peer speaks one of them, which is all that is read of a route
-in a cloud without peers; and a peer that speaks neither does not concern the route."""
-
 SELF: Final = ""
 """The source of routes that no hypervisor originates."""
 
@@ -86,14 +79,27 @@ _OUR_MEMBERSHIP: Final = Path(next_hop=Ip(bytes(4)), route_targets=(), encapsula
 
 def family_peers(family: str, v: View) -> FamilyPeers | None:
     """By name; a row of its own, so that what else changes about a peer concerns no route."""
-    either = family.split("+")
-    if len(either) > 1:
-        return FamilyPeers(()) if any(v.exists(BGP_PEER, "family", f) for f in either) else None
     found = sorted(v.find(BGP_PEER, "family", family))
     if not found:
         return None
     constrained = tuple(name for name, row in found if ROUTE_TARGET in row.families)
     return FamilyPeers(tuple(name for name, _row in found if name not in constrained), constrained)
+
+
+def prefix_taken(version: int, v: View) -> bool | None:
+    """A row for two families, as a route is said in both; which peers there are is none of it."""
+    families = _PREFIX_FAMILIES[version]
+    return any(v.exists(BGP_PEER, "family", family) for family in families) or None
+
+
+def _is_taken(nlri: Nlri, v: View) -> bool:
+    """Whether any peer speaks a family of the route: all that is read of one where none does.
+
+    A peer that comes or goes with other families does not concern it.
+    """
+    if isinstance(nlri, IpPrefixRoute):
+        return v.get(PREFIX_TAKEN, nlri.prefix.version) is not None
+    return v.get(FAMILY_PEERS, EVPN) is not None
 
 
 def irb_routes(key: tuple[Vni, str], v: View) -> dict[RouteKey, Path] | None:
@@ -132,15 +138,14 @@ def advertised(key: RouteKey, v: View) -> Advertised | None:
     if isinstance(key.nlri, MembershipRoute):
         return _our_membership(key.nlri, v)
     path = v.get(ORIGINATED, key) or of_router(key, v)
-    families = families_of(key.nlri)
-    if path is None or v.get(FAMILY_PEERS, _EITHER.get(families, EVPN)) is None:
+    if path is None or not _is_taken(key.nlri, v):
         return None
     hypervisor = v.get(HYPERVISOR, key.source)
     if hypervisor is None:
         return None
     told: set[str] = set()
     constrained: set[str] = set()
-    for family in families:
+    for family in families_of(key.nlri):
         if is_carried(family, hypervisor.encapsulations):
             peers = v.get(FAMILY_PEERS, family)
             if peers is not None:
@@ -214,14 +219,8 @@ def _host_route(key: RouteKey, v: View) -> Path | None:
 
 
 RULES: Final = (
-    Rule(
-        FAMILY_PEERS,
-        family_peers,
-        (
-            on(BGP_PEER, BGP_PEER.indexes["family"]),
-            on(BGP_PEER, lambda _key, _row: tuple(_EITHER.values())),
-        ),
-    ),
+    Rule(FAMILY_PEERS, family_peers, (on(BGP_PEER, BGP_PEER.indexes["family"]),)),
+    Rule(PREFIX_TAKEN, prefix_taken, (on(BGP_PEER, lambda _key, _row: tuple(_PREFIX_FAMILIES)),)),
     Rule(IRB_ROUTES, irb_routes, (on(EVI_MEMBER, same_key),)),
     *constraint.RULES,
     Rule(

@@ -90,6 +90,8 @@ IMPORTED: Final[Relation[RouteKey, Imported]] = Relation(
 )
 FAMILY_PEERS: Final[Relation[str, FamilyPeers]] = Relation("family_peers")
 """The peers of an address family."""
+PREFIX_TAKEN: Final[Relation[int, bool]] = Relation("prefix_taken")
+"""The IP versions of whose prefixes any peer takes routes, in whatever family."""
 MEMBERSHIP_LENGTH: Final[Relation[int, bool]] = Relation(
     "membership_length", all=lambda _key, _row: ((),)
 )
