@@ -330,14 +330,8 @@ class Model:
                 if self.node is None:
                     return NOTHING
                 return nexthops.fib(resource, self.node, self.tunnels)
-            case Exit(at=at, limits=limits):
-                here = self.node is not None and at is not None and at.vtep == self.node.vtep
-                self.meters.use(unit, outside(limits) if here else {})
-                return nat.exit_(resource, self.node) if self.node is not None else NOTHING
-            case Forwarding(at=at, limits=limits):
-                here = self.node is not None and at.vtep == self.node.vtep
-                self.meters.use(unit, outside(limits) if here else {})
-                return nat.forwarding(resource, self.node) if self.node is not None else NOTHING
+            case Exit() | Forwarding():
+                return self._for_all(unit, resource)
             case FloatingAddress(limits=limits):
                 self.meters.use(unit, outside(limits))
                 return nat.floating(resource)
@@ -379,6 +373,14 @@ class Model:
                 if unit != STATIC:
                     return NOTHING
                 return Translation((*translate.static().flows, *nat.static()))
+
+    def _for_all(self, unit: str, row: Exit | Forwarding) -> Translation:
+        """What one hypervisor translates for all, which is where its limits are kept."""
+        node = self.node
+        self.meters.use(unit, outside(row.limits) if node and nat.is_here(row, node) else {})
+        if node is None:
+            return NOTHING
+        return nat.exit_(row, node) if isinstance(row, Exit) else nat.forwarding(row, node)
 
     def _local_port(self, unit: str, resource: LocalPort) -> Translation:
         self._ports[unit] = None

@@ -59,6 +59,11 @@ def _in(limits: Limits | None, flow: bytes) -> bytes:
     return flow if limits is None else metered(flow, number_outside(limits, ingress=True))
 
 
+def is_here(row: Exit | Forwarding, node: Node) -> bool:
+    """Whether it is this hypervisor that translates for all."""
+    return row.at is not None and row.at.vtep == node.vtep
+
+
 def exit_(row: Exit, node: Node) -> Translation:
     """A router's way out."""
     return Translation(tuple(_exit(row, node)))
@@ -72,17 +77,17 @@ def _exit(row: Exit, node: Node) -> Iterator[bytes]:
             yield t.exit_6(priority, row.vrf, ip, mask, row.external)
             continue
         yield t.exit_4(priority, row.vrf, ip, mask)
-        if row.at is not None and row.at.vtep == node.vtep:
+        if is_here(row, node):
             yield t.exit_received_4(priority, row.vrf, ip, mask)
     if not row.snat:
         yield t.exit_plain(row.vrf, row.external)
     elif row.distributed:
         yield t.sourced_alias(row.vrf, row.external)
-    elif row.at is not None and row.at.vtep != node.vtep:
+    elif row.at is not None and not is_here(row, node):
         yield with_actions(t.exit_elsewhere(row.vrf), t.dec_ttl() + routed(row.at, node))
     else:
         yield t.exit_here(row.vrf)
-    if row.at is not None and row.at.vtep == node.vtep:
+    if is_here(row, node):
         yield from _central(row)
 
 
@@ -162,7 +167,7 @@ def forwarding(row: Forwarding, node: Node) -> Translation:
     packs = _PACKS.get(row.protocol)
     if packs is None:
         raise Unreachable(f"ports of IP protocol {row.protocol} cannot be forwarded")
-    if row.at.vtep != node.vtep:
+    if not is_here(row, node):
         path = t.dec_ttl() + routed(row.at, node)
         matches = [
             t.forwarding_complaint_elsewhere(row.vrf, row.fixed),
