@@ -64,11 +64,11 @@ bench-engine: setup  ## One port through the graph, at 1,000 and at 100,000 port
 bench-adjribs: setup  ## A page of a peer's 100,000 routes, and what else waits for it
 	$(BIN)/python -m tests.bench.bench_adjribs
 
-bench-latency: setup  ## From a POST to the last switch's acknowledgement, 10 agents, 10,000 ports; and OVN
+bench-latency: setup  ## From a POST to the last switch's acknowledgement, 10 agents, 10,000 ports; the parts alone; and OVN
 ifneq ($(PEER),0)
 	-@requirements/debian --idle $(APT_PEER)
 endif
-	$(BIN)/python -m tests.bench.bench_latency $(if $(filter 0,$(PEER)),--no-peer,--peer)
+	$(BIN)/python -m tests.bench.bench_latency --bare $(if $(filter 0,$(PEER)),--no-peer,--peer)
 
 bench-api: setup  ## Durable creates a second, lists and memory of the network API
 	$(BIN)/python -m tests.bench.bench_api

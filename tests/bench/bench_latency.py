@@ -15,11 +15,15 @@ With ``--peer`` OVN does the same work afterwards, on the same machine (``tests.
 how, and what differs), with as many changes as fit into ``--peer-seconds`` a case. Mind what its
 barrier means: it is of all hypervisors, in both cases. ``ratio`` is ours by theirs, of medians.
 
+With ``--bare`` the parts are measured with nothing between them (``tests.bench.bare``), on as many
+switches, in the same minutes: the floor of this machine at this time. ``over_bare`` is ours by
+that, of medians.
+
 The last line is one JSON object; ``ovn`` in it is null where OVN was not measured, and ``ovn_why``
 says why.
 
     python -m tests.bench.bench_latency [--ports 10000] [--hypervisors 10] [--posts 300] [--mtls]
-        [--pause 0] [--peer] [--peer-seconds 60]
+        [--pause 0] [--bare] [--peer] [--peer-seconds 60]
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from tests.bench import ovn
+from tests.bench import bare, ovn
 from tests.bench.bench_api import Client
 from tests.bench.processes import cpu_s, rss_mib, spread, undisturbed
 from tests.bench.worlds import WIDE, layout
@@ -317,6 +321,12 @@ async def measure(house: House, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _by(ours: dict[str, Any], theirs: dict[str, Any], digits: int) -> dict[str, float]:
+    """Medians, case by case."""
+    pairs = {case: (ours[case], theirs[case]) for case in ("two", "all")}
+    return {case: round(a["median_ms"] / b["median_ms"], digits) for case, (a, b) in pairs.items()}
+
+
 def beside(ours: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     """What OVN takes for the same, or why that is not known."""
     why = ovn.missing() if options.peer else "not asked for"
@@ -329,13 +339,7 @@ def beside(ours: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
             # What was measured of our own is told all the same.
             traceback.print_exc()
             why = f"failed: {error!r}"
-    ratio = None
-    if theirs:
-        pairs = {case: (ours[case], theirs[case]) for case in ("two", "all")}
-        ratio = {
-            case: round(our["median_ms"] / their["median_ms"], 5)
-            for case, (our, their) in pairs.items()
-        }
+    ratio = _by(ours, theirs, 5) if theirs else None
     return {"ovn": theirs, "ovn_why": why, "ratio": ratio}
 
 
@@ -351,6 +355,7 @@ def main() -> None:
     parser.add_argument("--hypervisors", type=int, default=10)
     parser.add_argument("--posts", type=int, default=300)
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between two changes")
+    parser.add_argument("--bare", action="store_true", help="the parts alone too")
     parser.add_argument("--mtls", action="store_true", help="certificates on the agent stream")
     parser.add_argument(
         "--peer", action=argparse.BooleanOptionalAction, default=False, help="OVN too"
@@ -365,6 +370,10 @@ def main() -> None:
         stack.callback(house.down)
         house.up()
         result = asyncio.run(measure(house, options))
+    if options.bare:
+        flows = result["parameters"]["flows_on_first"]
+        floor = bare.bench(options.hypervisors, flows, options.posts, options.pause)
+        result |= {"bare": floor, "over_bare": _by(result, floor, 2)}
     result |= beside(result, options)
     print(json.dumps(result))
     sys.exit(result["ovn_why"] is not None and result["ovn_why"].startswith("failed"))
