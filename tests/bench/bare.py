@@ -31,7 +31,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from sdnctl import garbage, wire
+from sdnctl import interpreter, wire
 from sdnctl.desired import FdbEntry, FibEntry, Neighbor, NextHop
 from sdnctl.types import Encapsulation, Ip, Label, Mac, Prefix, Vni
 from sdnctl.vrouter.v1 import vrouter_pb2 as pb
@@ -163,7 +163,7 @@ class Controller:
             access_log=False,
             lifespan="off",
         )
-        garbage.settle()
+        interpreter.settle()
         await uvicorn.Server(config).serve()
 
 
@@ -184,7 +184,7 @@ async def agent(management: str, held: int) -> None:
         writes.add(task)
         task.add_done_callback(writes.discard)
 
-    garbage.settle()
+    interpreter.settle()
     async for data in call:
         message = wire.read_downstream(data)
         flows = _flows(message.nonce)

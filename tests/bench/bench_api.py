@@ -45,33 +45,57 @@ NEUTRON: dict[str, Any] = {
 """Neutron 29 with ML2/Open vSwitch and MariaDB on a machine like this one, a worker."""
 
 
-class Client(asyncio.Protocol):
-    """One kept-alive connection, one request at a time."""
+class Client(asyncio.BufferedProtocol):
+    """One kept-alive connection, one request at a time.
+
+    Answers are received where they stay: a client that copies a megabyte about as it comes takes
+    half as long for that as the server for making it.
+    """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.buffer = bytearray()
+        self.buffer = memoryview(bytearray(1 << 18))
         self.answer: asyncio.Future[bytes] | None = None
+        self._begin()
 
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        end = self.buffer.find(b"\r\n\r\n")
-        if end < 0 or self.answer is None:
-            return
-        head = bytes(self.buffer[:end]).lower()
-        if b"transfer-encoding: chunked" in head:
+    def _begin(self) -> None:
+        self.size = 0
+        self.length: int | None = None
+        """Octets of the answer, head included; 0 where its chunks say when it ends."""
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        needed = max(self.length or 0, self.size + (1 << 16))
+        if needed > len(self.buffer):
+            larger = memoryview(bytearray(max(needed, 2 * len(self.buffer))))
+            larger[: self.size] = self.buffer[: self.size]
+            self.buffer = larger
+        return self.buffer[self.size :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.size += nbytes
+        if self.length is None:
+            self.length = self._length()
+        if self.length == 0:
             # The last chunk is empty (RFC 9112 section 7.1); JSON holds no line like it.
-            if self.buffer.endswith(b"\r\n0\r\n\r\n"):
-                answer = bytes(self.buffer)
-                self.buffer.clear()
-                self.answer.set_result(answer)
-            return
+            end = bytes(self.buffer[max(self.size - 7, 0) : self.size])
+            complete = end == b"\r\n0\r\n\r\n"
+        else:
+            complete = self.length is not None and self.size >= self.length
+        if complete and self.answer is not None:
+            answer = bytes(self.buffer[: self.size])
+            self._begin()
+            self.answer.set_result(answer)
+
+    def _length(self) -> int | None:
+        head, found, _body = bytes(self.buffer[: self.size]).partition(b"\r\n\r\n")
+        if not found:
+            return None
+        head = head.lower()
+        if b"transfer-encoding: chunked" in head:
+            return 0
         at = head.find(b"content-length:")
         length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-        if len(self.buffer) >= end + 4 + length:
-            answer = bytes(self.buffer[: end + 4 + length])
-            self.buffer.clear()
-            self.answer.set_result(answer)
+        return len(head) + 4 + length
 
     async def send(self, method: str, path: str, body: object = None) -> bytes:
         payload = b"" if body is None else json.dumps(body).encode()

@@ -151,7 +151,7 @@ class Follower(asyncio.Protocol):
         return row
 
 
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
 async def connect(protocol: Callable[[], P]) -> P:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path as FilePath
 from typing import Any, Final
 
-from sdnctl import garbage
+from sdnctl import interpreter
 from sdnctl.app.controller import _advertisements
 from sdnctl.bgp.link import SpeakerLink
 from sdnctl.bgp.peer import Family, Peer
@@ -260,7 +260,7 @@ async def bulk(routes: int, lab: Lab, rounds: int, names: Sequence[str]) -> Figu
         injector.gobgp("neighbor", addresses[name], "disable")
     world = Bulk(routes, lab)
     world.commit(cloud(routes, HYPERVISORS))
-    garbage.settle()  # as the controller does
+    interpreter.settle()  # as the controller does
     await world.link.start()
     figures: Figures = {}
     try:
