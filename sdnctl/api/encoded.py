@@ -35,6 +35,8 @@ class _Kept(NamedTuple):
     row: Row
     others: tuple[tuple[Callable[[str], Row | None], str, Row | None], ...]
     """How to look each up, its id, and what it was."""
+    revision: int
+    """Of the store, when they were these."""
     text: bytes
     """Without the brace at its end."""
 
@@ -73,27 +75,33 @@ class Encoded:
             return self.fresh(readers)
         others = dict.fromkeys(other for name in steady for other in depends[name] or ())
         store, cache = self._context.store, dict[str, _Kept]()
+        kinds = {other.kind for other in others}
         sources = [(store.getter(other.kind), attrgetter(other.field)) for other in others]
         text_of, rest_of = shower(self._context, steady), _rests(self._context, fleeting)
 
         def renewed(row: Row) -> _Kept:
             seen = tuple((get, id_, get(id_)) for get, field in sources if (id_ := field(row)))
-            new = _Kept(row, seen, _encode(text_of(row))[:-1])
+            new = _Kept(row, seen, store.revision, _encode(text_of(row))[:-1])
             self._keep(cache, new)
             return new
+
+        def checked(kept: _Kept) -> _Kept:
+            for get, id_, other in kept.others:
+                if get(id_) is not other:
+                    return renewed(kept.row)
+            kept = cache[kept.row.id] = kept._replace(revision=store.revision)
+            return kept
 
         def write(rows: Sequence[Row]) -> list[bytes]:
             # In one piece, for it is what a long list costs.
             parts: list[bytes] = []
+            newest = max(map(store.changed, kinds), default=0)
             for row in rows:
                 kept = cache.get(row.id)
                 if kept is None or kept.row is not row:
                     kept = renewed(row)
-                else:
-                    for get, id_, other in kept.others:
-                        if get(id_) is not other:
-                            kept = renewed(row)
-                            break
+                elif kept.revision < newest:
+                    kept = checked(kept)
                 parts += (kept.text, rest_of(row), b",")
             return parts
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeVar, cast
 
 from sdnctl.delta import Change
-from sdnctl.intent import KIND_OF, Row, Subnet
+from sdnctl.intent import KIND_OF, KINDS, Row, Subnet
 from sdnctl.store.allocation import FreeLists, Ranges
 from sdnctl.store.backend import Backend, Entry, Record
 from sdnctl.store.codec import MIGRATIONS, Migration, decode, encode
@@ -83,6 +83,7 @@ class Store:
         self._listeners: list[Listener] = []
         self._queue: list[_Queued] = []
         self._flushing: asyncio.Task[None] | None = None
+        self._changed = dict.fromkeys(KINDS, 0)
         self.revision = 0
 
     @classmethod
@@ -144,6 +145,10 @@ class Store:
     def ordered(self, kind: type[Row], field: str) -> Ordered:
         """The committed rows of a kind in the order of a field; not to be changed."""
         return self._tables.ordered(KIND_OF[kind], field)
+
+    def changed(self, kind: type[Row]) -> int:
+        """The revision in which a row of a kind changed last; 0 if none did since the start."""
+        return self._changed[KIND_OF[kind]]
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` alone and return its result once it is durable.
@@ -252,6 +257,7 @@ class Store:
     def _apply(self, commit: Commit) -> None:
         for change in commit.changes:
             self._tables.apply(change)
+            self._changed[change.key[0]] = commit.revision
             if change.new is None and isinstance(change.old, Subnet):
                 self._free.forget(change.old.id)
         self.revision = commit.revision

@@ -40,6 +40,15 @@ async def test_a_work_is_one_revision_and_is_heard_of_before_it_returns(store: S
     assert store.get(Link, "c") == link("c")
 
 
+async def test_when_a_kind_changed_last(store: Store) -> None:
+    assert store.changed(Link) == 0
+    await put(store, link("a"))
+    await store.transact(add_network)
+    assert (store.changed(Link), store.changed(Network), store.changed(Port)) == (1, 2, 0)
+    await store.transact(lambda tx: tx.delete(Link, "a"))
+    assert (store.changed(Link), store.changed(Network)) == (3, 2)
+
+
 async def test_works_of_one_turn_see_each_other_in_order_and_share_one_write(
     store: Store,
 ) -> None:
