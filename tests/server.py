@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import uvloop
 
-from sdnctl import garbage
+from sdnctl import interpreter
 from sdnctl.api import Settings, make_app, make_server, read_token
 from sdnctl.api.identity import Directory, bootstrap
 from sdnctl.api.keystone import Keystone, read_account
@@ -88,7 +88,7 @@ async def serve(database: Path, settings: Settings, password: str, account: Acco
         print(listening.getsockname()[1], flush=True)
         keystone = Keystone(account) if account else None
         app = make_app(store, settings, authenticator=keystone, directory=directory)
-        garbage.settle()  # as the controller does
+        interpreter.settle()  # as the controller does
         await make_server(app).serve(sockets=[listening])
     await store.close()
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import grpc
 import uvloop
 
-from sdnctl import garbage
+from sdnctl import interpreter
 from sdnctl.logs import set_up_logs
 from sdnctl.types import Ip
 from sdnctl_vrouter.drivers.base import Failure, Reachability, VifStatus
@@ -157,7 +157,7 @@ async def _run(options: argparse.Namespace) -> None:
         stream.reachability_changed(reachability)
 
     await reconciler.start(vif_changed, key_failed, reachability_changed)
-    garbage.settle()
+    interpreter.settle()
     parts = [stream.run(), stream.watch_drops(), memory.run()]
     if host_services:
         proxy = MetadataProxy(driver.guest, options.metadata, secret)

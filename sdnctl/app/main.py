@@ -18,7 +18,7 @@ from typing import Final
 import uvicorn
 import uvloop
 
-from sdnctl import garbage
+from sdnctl import interpreter
 from sdnctl.api import ApiError, Settings, make_app, make_server
 from sdnctl.api.app import NEUTRON
 from sdnctl.api.identity import Directory, bootstrap
@@ -261,7 +261,7 @@ async def _run(options: argparse.Namespace, pki: Path) -> None:
         stack.push_async_callback(speakers.stop)
         admitting = asyncio.create_task(_admit(controller, speakers))
         stack.callback(admitting.cancel)
-        garbage.settle()
+        interpreter.settle()
         _log.info(
             "ready",
             extra={"api": options.api, "agents": options.agents, "revision": store.revision},

@@ -20,7 +20,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from sdnctl import garbage
+from sdnctl import interpreter
 from sdnctl.bgp import patches
 from sdnctl.bgp.server import Server
 from sdnctl.logs import set_up_logs
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     patches.apply()
     # Routes by the hundred thousand are made here, and none is garbage: the collector's usual
     # rounds over them all would be a third of the work.
-    garbage.settle()
+    interpreter.settle()
     server = Server(str(options.socket))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.reactor.stop())

@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS history (revision INTEGER PRIMARY KEY, records BLOB N
 _QUICK_SECONDS: Final = 0.001
 """A sync that a lone writer waits for in the event loop."""
 
-_LOG_BYTES: Final = 4 << 20
+_LOG_BYTES: Final = 16 << 20
 """About as much is logged before it is brought into the database, by the same thread."""
 
 _PAGES_OF_COMMIT: Final = 4 * 4096
