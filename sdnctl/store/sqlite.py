@@ -140,10 +140,9 @@ class SqliteBackend:
                 " ON CONFLICT (kind, id) DO UPDATE SET value = excluded.value",
                 [(*key, value) for key, value in last.items() if value is not None],
             )
-            db.executemany(
-                "DELETE FROM rows WHERE kind = ? AND id = ?",
-                [key for key, value in last.items() if value is None],
-            )
+            dead = [key for key, value in last.items() if value is None]
+            if dead:
+                db.executemany("DELETE FROM rows WHERE kind = ? AND id = ?", dead)
             db.executemany(
                 "INSERT INTO history VALUES (?, ?)",
                 [(entry.revision, _encode_records(entry)) for entry in entries],

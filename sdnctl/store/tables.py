@@ -120,13 +120,14 @@ class Overlay:
     def write(self, key: Key, new: Row | None) -> Row | None:
         """Set or (None) delete a row and return the former; Taken if another holds a claim."""
         old = self.get(key)
-        for claim in claims_of(key, new):
+        claimed = claims_of(key, new)
+        for claim in claimed:
             holder = self.holder(claim)
             if holder is not None and holder != key:
                 raise Taken(claim, holder)
         for claim in claims_of(key, old):
             self._holders[claim] = None
-        for claim in claims_of(key, new):
+        for claim in claimed:
             self._holders[claim] = key
         kind, id_ = key
         for name, extract in INDEXES[kind].items():
