@@ -18,7 +18,7 @@ from typing import Any
 
 from sdnctl.lab import lab, netns, services
 from sdnctl.lab.demo import tenants
-from sdnctl.lab.demo.api import Api
+from sdnctl.lab.demo.api import Api, Item
 from sdnctl.lab.demo.tenants import TENANTS, Station
 from sdnctl.lab.lab import Lab
 from sdnctl.lab.process import Process, wait_for
@@ -126,20 +126,26 @@ def traffic(cloud: Cloud, *pairs: tuple[str, str], lost: int = 0) -> Iterator[No
         assert missing <= lost, f"{source} -> {target}: {missing} of {sent} lost"
 
 
+def furnish(site: Lab, api: Api) -> tuple[dict[str, dict[str, Item]], dict[str, Station]]:
+    """The demo's tenants in its lab: their networks by tenant, their stations by node."""
+    tenants.register(site, api)
+    networks, stations = {}, {}
+    for tenant in TENANTS:
+        networks[tenant.name] = tenants.build(api, tenant)
+        for station in tenants.populate(site, api, tenant, networks[tenant.name]):
+            stations[station.node] = station
+        far = tenants.outside(site, tenant)
+        stations[far.node] = far
+    return networks, stations
+
+
 @contextlib.contextmanager
 def standing() -> Iterator[Cloud]:
     """The house with its tenants, all of them reached."""
     site = lab.up(TOPOLOGY, services.start, name=f"house{os.getpid()}")
     try:
         with Api(services.api_socket(site, "controller")) as api:
-            tenants.register(site, api)
-            guests: dict[str, Station] = {}
-            for tenant in TENANTS:
-                networks = tenants.build(api, tenant)
-                for station in tenants.populate(site, api, tenant, networks):
-                    guests[station.node] = station
-                far = tenants.outside(site, tenant)
-                guests[far.node] = far
+            _networks, guests = furnish(site, api)
             ports = {p["name"]: p for p in api.list("/v2.0/ports", "ports") if p["name"]}
             made = Cloud(site, api, guests, ports)
             made.await_agents()

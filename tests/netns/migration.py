@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from sdnctl.lab import lab, netns, services
-from sdnctl.lab.demo import tenants
 from sdnctl.lab.demo.api import Api
 from sdnctl.lab.demo.tenants import TENANTS, Station
 from sdnctl.lab.lab import Lab
 from sdnctl.lab.process import run, wait_for
 from sdnctl.lab.switch import INTEGRATION_BRIDGE
+from tests.netns.house import furnish
 
 TOPOLOGY = Path(__file__).parents[2] / "labs" / "demo" / "demo.clab.yml"
 HYPERVISORS = ("hv1", "hv2", "hv3")
@@ -381,14 +381,7 @@ def site() -> Iterator[Site]:
     made = lab.up(TOPOLOGY, services.start, name=f"mv{os.getpid()}")
     try:
         with Api(services.api_socket(made, "controller")) as api:
-            tenants.register(made, api)
-            networks, stations = {}, {}
-            for tenant in TENANTS:
-                networks[tenant.name] = tenants.build(api, tenant)
-                for station in tenants.populate(made, api, tenant, networks[tenant.name]):
-                    stations[station.node] = station
-                far = tenants.outside(made, tenant)
-                stations[far.node] = far
+            networks, stations = furnish(made, api)
             for tenant in TENANTS:
                 source = made.namespace(f"{tenant.name}-web1")
                 wait_for(

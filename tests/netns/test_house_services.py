@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import os
@@ -94,6 +95,7 @@ def _flows(cloud: Cloud, node: str) -> set[str]:
 NOVA = """
 import http.server, json, sys
 class Nova(http.server.BaseHTTPRequestHandler):
+    log_message = lambda *_: None
     def do_GET(self):
         body = json.dumps([self.path, [[k.lower(), v] for k, v in self.headers.items()]]).encode()
         self.send_response(200)
@@ -129,6 +131,32 @@ with socket.socket(socket.AF_INET6) as tcp:
 """
 
 
+@contextlib.contextmanager
+def serving(cloud: Cloud, *options: str) -> Iterator[None]:
+    """The agent of hv1 started with these options as well; as it was afterwards."""
+    old = cloud.process("hv1", "sdnctl-vrouter").argv
+    cloud.kill("hv1", "sdnctl-vrouter")
+    cloud.lab.start("hv1", "sdnctl-vrouter", [*old, *options])
+    try:
+        yield
+    finally:
+        cloud.kill("hv1", "sdnctl-vrouter")
+        cloud.lab.start("hv1", "sdnctl-vrouter", old)
+        cloud.await_agents()
+
+
+@contextlib.contextmanager
+def beside(cloud: Cloud, program: str) -> Iterator[None]:
+    """A program on hv1 meanwhile."""
+    command = netns.inside(cloud.lab.namespace("hv1"), [sys.executable, "-c", program])
+    process = subprocess.Popen(command)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait(timeout=10)
+
+
 def test_names(cloud: Cloud) -> None:
     """Each tenant's network resolves its own names; all others are asked elsewhere."""
     addresses = {"red-db1": "", "blue-web3": "", "red-web3": ""}
@@ -136,13 +164,7 @@ def test_names(cloud: Cloud) -> None:
         path = f"/v2.0/ports/{cloud.ports[name]['id']}"
         cloud.api.send("PUT", path, {"port": {"dns_name": name.split("-")[1]}})
         addresses[name] = cloud.guests[name].addresses[0]
-    old = cloud.process("hv1", "sdnctl-vrouter").argv
-    cloud.kill("hv1", "sdnctl-vrouter")
-    cloud.lab.start("hv1", "sdnctl-vrouter", [*old, "--resolver", "127.0.0.53"])
-    world = subprocess.Popen(
-        netns.inside(cloud.lab.namespace("hv1"), [sys.executable, "-c", WORLD])
-    )
-    try:
+    with serving(cloud, "--resolver", "127.0.0.53"), beside(cloud, WORLD):
         wait_for("a name", lambda: "198.51.100.7" in _lookup(cloud, "www.example.org"), timeout=20)
         assert addresses["red-web3"] in _lookup(cloud, "web3")
         assert addresses["red-web3"] in _lookup(cloud, "web3.openstacklocal")
@@ -156,12 +178,6 @@ def test_names(cloud: Cloud) -> None:
             check=True,
         )
         assert done.stdout.strip() == addresses["red-web3"]
-    finally:
-        world.kill()
-        world.wait(timeout=10)
-        cloud.kill("hv1", "sdnctl-vrouter")
-        cloud.lab.start("hv1", "sdnctl-vrouter", old)
-        cloud.await_agents()
 
 
 def _lookup(cloud: Cloud, name: str) -> str:
@@ -186,15 +202,8 @@ def test_metadata(cloud: Cloud, tmp_path: Path) -> None:
         path = f"/v2.0/ports/{cloud.ports[name]['id']}"
         cloud.api.send("PUT", path, {"port": {"device_id": f"instance-of-{name}"}})
     assert cloud.guests[guests[0]].addresses == cloud.guests[guests[1]].addresses
-    old = cloud.process("hv1", "sdnctl-vrouter").argv
-    cloud.kill("hv1", "sdnctl-vrouter")
-    options = ["--metadata", "http://127.0.0.1:8775", "--metadata-secret", str(secret)]
-    cloud.lab.start("hv1", "sdnctl-vrouter", [*old, *options])
-    nova = subprocess.Popen(
-        netns.inside(cloud.lab.namespace("hv1"), [sys.executable, "-c", NOVA]),
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    options = ("--metadata", "http://127.0.0.1:8775", "--metadata-secret", str(secret))
+    with serving(cloud, *options), beside(cloud, NOVA):
         for url in ("169.254.169.254", "[fe80::a9fe:a9fe%25eth0]"):
             for name in guests:
                 wait_for(
@@ -219,12 +228,6 @@ def test_metadata(cloud: Cloud, tmp_path: Path) -> None:
             lambda: bool(_metadata(cloud, guests[0], "169.254.169.254")),
             timeout=30,
         )
-    finally:
-        nova.kill()
-        nova.wait(timeout=10)
-        cloud.kill("hv1", "sdnctl-vrouter")
-        cloud.lab.start("hv1", "sdnctl-vrouter", old)
-        cloud.await_agents()
     wait_for(
         "the interface is taken away by an agent that serves no metadata",
         lambda: "sdnctl-meta" not in cloud.lab.exec("hv1", ["ip", "link"]),
