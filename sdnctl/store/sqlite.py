@@ -45,7 +45,10 @@ _QUICK_SECONDS: Final = 0.001
 """A sync that a lone writer waits for in the event loop."""
 
 _LOG_BYTES: Final = 16 << 20
-"""About as much is logged before it is brought into the database, by the same thread."""
+"""About as much is logged before it is brought into the database, by the same thread.
+
+Writers wait for that, some 50 ms: the more is logged, the fewer of them meet it.
+"""
 
 _PAGES_OF_COMMIT: Final = 4 * 4096
 """What is written of a commit at least, beside the rows themselves."""
