@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from sdnctl.delivery.delivery import Delivery
 from sdnctl.delivery.observed import Observed
@@ -77,8 +77,6 @@ def test_by_hypervisor_and_by_source() -> None:
     assert look(house, "vrf/9001", hypervisor="nobody") == []
 
 
-# The worlds are the same large ones of tests/properties, where the rules themselves are tried.
-@settings(max_examples=settings().max_examples // 4)
 @given(populated())
 def test_best_is_what_agents_are_told(steps: list[list[Write]]) -> None:
     """And no route is left out: an imported one shows in each table that imports it."""
